@@ -1,0 +1,145 @@
+//! What clients report as having happened: the words of the trace that are theirs.
+
+use crate::cluster::protocol::ErrorCode;
+use crate::cluster::units::{BatchId, LeaderEpoch, MessageId, Offset, PartitionId};
+use crate::kernel::trace::What;
+
+/// The last thing a client library reported for a message, whether or not the application looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Acknowledged; with `acks=0`, handed to the socket.
+    Success,
+    /// The brokers refused it, for good or once too often.
+    Refused(ErrorCode),
+    /// `delivery.timeout.ms` or `max.block.ms` ran out (`TimeoutException`).
+    TimedOut,
+    /// The connection broke and nothing could be tried again (`NetworkException`, `DisconnectException`).
+    Disconnected,
+    /// Larger than the client lets through (`RecordTooLargeException`).
+    TooLarge,
+}
+
+impl Outcome {
+    /// The outcome as one integer for the trace: 0 success, 1000 and up the client's own errors, else the error code.
+    pub fn integer(self) -> i64 {
+        match self {
+            Outcome::Success => 0,
+            Outcome::Refused(error) => error as i64,
+            Outcome::TimedOut => 1_000,
+            Outcome::Disconnected => 1_001,
+            Outcome::TooLarge => 1_002,
+        }
+    }
+
+    /// The exception or error as the library calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Success => "success",
+            Outcome::Refused(error) => error.name(),
+            Outcome::TimedOut => "TimeoutException",
+            Outcome::Disconnected => "NetworkException",
+            Outcome::TooLarge => "RecordTooLargeException",
+        }
+    }
+}
+
+/// What happened at a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// The application called `send()`.
+    Called {
+        /// The message, numbered over all producers in the order of the model, each from its own first on.
+        message: MessageId,
+        /// Which partition the record goes to; none if the call failed before one was chosen.
+        partition: Option<PartitionId>,
+    },
+    /// Messages went into a batch that is closed now.
+    Batched {
+        /// Which.
+        batch: BatchId,
+        /// Where it goes.
+        partition: PartitionId,
+    },
+    /// A batch was put on the wire.
+    Attempted {
+        /// Which.
+        batch: BatchId,
+        /// The attempt, from 1.
+        attempt: u32,
+    },
+    /// The library told the application what became of some consecutive messages.
+    Told {
+        /// The first.
+        first: MessageId,
+        /// How many.
+        count: u32,
+        /// What.
+        outcome: Outcome,
+    },
+    /// A process of a producer has ended with everything it had in memory.
+    Gone,
+    /// A reader was handed the records of a batch.
+    Read {
+        /// From where.
+        partition: PartitionId,
+        /// The offset of its first record.
+        base_offset: Offset,
+        /// Which batch.
+        batch: BatchId,
+        /// Its leader epoch.
+        epoch: LeaderEpoch,
+    },
+}
+
+impl What for Happened {
+    fn code(self) -> u16 {
+        match self {
+            Happened::Called { .. } => 101,
+            Happened::Batched { .. } => 102,
+            Happened::Attempted { .. } => 103,
+            Happened::Told { .. } => 104,
+            Happened::Gone => 105,
+            Happened::Read { .. } => 106,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Happened::Called { .. } => "called",
+            Happened::Batched { .. } => "batched",
+            Happened::Attempted { .. } => "attempted",
+            Happened::Told { .. } => "told",
+            Happened::Gone => "gone",
+            Happened::Read { .. } => "read",
+        }
+    }
+
+    fn integers(self, each: &mut impl FnMut(&'static str, i64)) {
+        match self {
+            Happened::Called { message, partition } => {
+                each("message", message.0.into());
+                each("partition", partition.map_or(-1, |partition| partition.0.into()));
+            }
+            Happened::Batched { batch, partition } => {
+                each("batch", batch.0.into());
+                each("partition", partition.0.into());
+            }
+            Happened::Attempted { batch, attempt } => {
+                each("batch", batch.0.into());
+                each("attempt", attempt.into());
+            }
+            Happened::Told { first, count, outcome } => {
+                each("message", first.0.into());
+                each("count", count.into());
+                each("outcome", outcome.integer());
+            }
+            Happened::Gone => (),
+            Happened::Read { partition, base_offset, batch, epoch } => {
+                each("partition", partition.0.into());
+                each("offset", base_offset.0 as i64);
+                each("batch", batch.0.into());
+                each("epoch", epoch.0.into());
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The settings of clients, each with its Kafka name. There is no `Default`: the defaults of a library are one of the
+//! [`presets`](super::presets).
+
+use crate::cluster::units::Acks;
+use crate::kernel::units::{Bytes, Span};
+
+/// `ProducerConfig`, as far as it decides something here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProducerOptions {
+    /// `acks`.
+    pub acks: Acks,
+    /// `enable.idempotence`, after the library has settled conflicts with `acks` and `retries`.
+    pub idempotence: bool,
+    /// `retries`: attempts after the first.
+    pub retries: u32,
+    /// `linger.ms`.
+    pub linger: Span,
+    /// `batch.size`.
+    pub batch_size: Bytes,
+    /// `buffer.memory`.
+    pub buffer_memory: Bytes,
+    /// `max.block.ms`.
+    pub max_block: Span,
+    /// `max.request.size`.
+    pub max_request_size: Bytes,
+    /// `max.in.flight.requests.per.connection`.
+    pub max_in_flight: u32,
+    /// `request.timeout.ms`.
+    pub request_timeout: Span,
+    /// `delivery.timeout.ms`.
+    pub delivery_timeout: Span,
+    /// `retry.backoff.ms`.
+    pub retry_backoff: Span,
+    /// `retry.backoff.max.ms`.
+    pub retry_backoff_max: Span,
+    /// `reconnect.backoff.ms`.
+    pub reconnect_backoff: Span,
+    /// `reconnect.backoff.max.ms`.
+    pub reconnect_backoff_max: Span,
+    /// `metadata.max.age.ms`.
+    pub metadata_max_age: Span,
+    /// `socket.connection.setup.timeout.ms`.
+    pub connection_setup_timeout: Span,
+    /// `socket.connection.setup.timeout.max.ms`.
+    pub connection_setup_timeout_max: Span,
+}
+
+/// `ConsumerConfig`, as far as a plain reader of assigned partitions needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReaderOptions {
+    /// `fetch.max.wait.ms`.
+    pub fetch_max_wait: Span,
+    /// `fetch.min.bytes`.
+    pub fetch_min_bytes: Bytes,
+    /// `fetch.max.bytes`.
+    pub fetch_max_bytes: Bytes,
+    /// `max.partition.fetch.bytes`.
+    pub max_partition_fetch_bytes: Bytes,
+    /// `request.timeout.ms`.
+    pub request_timeout: Span,
+    /// `retry.backoff.ms`.
+    pub retry_backoff: Span,
+    /// `retry.backoff.max.ms`.
+    pub retry_backoff_max: Span,
+    /// `reconnect.backoff.ms`.
+    pub reconnect_backoff: Span,
+    /// `reconnect.backoff.max.ms`.
+    pub reconnect_backoff_max: Span,
+    /// `metadata.max.age.ms`.
+    pub metadata_max_age: Span,
+    /// `socket.connection.setup.timeout.ms`.
+    pub connection_setup_timeout: Span,
+    /// `socket.connection.setup.timeout.max.ms`.
+    pub connection_setup_timeout_max: Span,
+}

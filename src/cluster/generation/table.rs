@@ -1,0 +1,46 @@
+//! The rows. Sources: `org.apache.kafka.server.config.{ReplicationConfigs,KRaftConfigs,ServerLogConfigs}` and
+//! `kafka.cluster.Partition` of each version's branch.
+
+use super::Generation;
+use crate::cluster::options::{BrokerOptions, ControllerOptions, TopicOptions};
+use crate::kernel::units::{Bytes, Span};
+
+const fn ms(milliseconds: u64) -> Span {
+    Span::from_milliseconds(milliseconds)
+}
+
+/// Kafka 4.1.
+pub(super) const V4_1: Generation = Generation {
+    name: "4.1",
+    high_watermark_waits_for_min_isr: true,
+    min_isr_capped_by_replicas: true,
+    isr_shrink_starts_epoch: false,
+    response_must_match_epoch: true,
+    controller: ControllerOptions {
+        broker_session_timeout: ms(9_000),
+        eligible_leader_replicas: true,
+        unclean_leader_election_interval: ms(300_000),
+    },
+    broker: BrokerOptions {
+        replica_lag_time_max: ms(30_000),
+        replica_fetch_wait_max: ms(500),
+        replica_fetch_min_bytes: Bytes::new(1),
+        replica_fetch_max_bytes: Bytes::new(1 << 20),
+        replica_fetch_response_max_bytes: Bytes::new(10 << 20),
+        replica_fetch_backoff: ms(1_000),
+        replica_socket_timeout: ms(30_000),
+        replica_high_watermark_checkpoint_interval: ms(5_000),
+        broker_heartbeat_interval: ms(2_000),
+        log_flush_scheduler_interval: Span::FOREVER,
+        log_flush_offset_checkpoint_interval: ms(60_000),
+        log_initial_task_delay: ms(30_000),
+        controller_socket_timeout: ms(30_000),
+    },
+    topic: TopicOptions {
+        min_insync_replicas: 1,
+        unclean_leader_election: false,
+        flush_messages: None,
+        flush_interval: Span::FOREVER,
+        max_message_bytes: Bytes::new(1_048_588),
+    },
+};

@@ -1,0 +1,320 @@
+//! What brokers and controllers report as having happened: the words of the trace that are theirs.
+//!
+//! Each carries old and new of what it changed, so that a viewer can rebuild log strips, in-sync sets and high watermarks
+//! with no knowledge of the protocol, and a check can keep its shadow state.
+
+use super::protocol::{ErrorCode, PartitionState};
+use super::units::{Acks, BatchId, BrokerEpoch, LeaderEpoch, Offset, PartitionEpoch, PartitionId, Replicas};
+use crate::kernel::trace::What;
+use crate::kernel::units::NodeId;
+
+/// How a leader came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Election {
+    /// From the in-sync set.
+    Clean,
+    /// From the eligible leader replicas (KIP-966).
+    Eligible,
+    /// The last known leader, when nobody was in sync or eligible: it may have lost anything.
+    LastKnown,
+    /// Any live replica: `unclean.leader.election.enable`.
+    Unclean,
+    /// Nobody: the partition is offline.
+    Nobody,
+}
+
+/// What happened at a broker or a controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// A batch was put at the end of a replica's log.
+    Appended {
+        /// Where.
+        partition: PartitionId,
+        /// What.
+        batch: BatchId,
+        /// At which offset; the log end before.
+        base_offset: Offset,
+        /// The log end after.
+        end: Offset,
+        /// Under which leadership.
+        epoch: LeaderEpoch,
+        /// Whether by the leader, from a producer; otherwise by a follower, from its leader.
+        leading: bool,
+    },
+    /// A replica's high watermark moved.
+    HighWatermark {
+        /// Where.
+        partition: PartitionId,
+        /// From.
+        old: Offset,
+        /// To. A follower's may be lower than before; a leader's may not.
+        new: Offset,
+        /// The leader epoch the replica is in.
+        epoch: LeaderEpoch,
+        /// Whether the replica leads.
+        leading: bool,
+    },
+    /// A replica cut its log.
+    Truncated {
+        /// Where.
+        partition: PartitionId,
+        /// The log end before.
+        old: Offset,
+        /// The log end after.
+        new: Offset,
+        /// The leader epoch the replica is in.
+        epoch: LeaderEpoch,
+    },
+    /// A replica has learned that it leads.
+    Leads {
+        /// What.
+        partition: PartitionId,
+        /// Under which epoch.
+        epoch: LeaderEpoch,
+        /// Its log end then.
+        start: Offset,
+        /// Its high watermark then.
+        high_watermark: Offset,
+        /// The in-sync set it was given.
+        isr: Replicas,
+    },
+    /// A replica has learned that another leads, or nobody.
+    Follows {
+        /// What.
+        partition: PartitionId,
+        /// Under which epoch.
+        epoch: LeaderEpoch,
+        /// Whom.
+        leader: Option<NodeId>,
+    },
+    /// A follower's fetch told the leader how far it is.
+    Fetched {
+        /// What.
+        partition: PartitionId,
+        /// Who.
+        replica: NodeId,
+        /// Its log end as known before; none: nothing was known in this epoch.
+        old: Option<Offset>,
+        /// Its log end now.
+        new: Offset,
+    },
+    /// A leader's own idea of the in-sync set changed: proposed, accepted, or taken back.
+    Isr {
+        /// What.
+        partition: PartitionId,
+        /// The set the controller is known to have accepted.
+        committed: Replicas,
+        /// The set the high watermark waits for.
+        maximal: Replicas,
+        /// Under which leadership.
+        epoch: LeaderEpoch,
+    },
+    /// A leader answered a produce request with success.
+    Acked {
+        /// What.
+        partition: PartitionId,
+        /// Which batch.
+        batch: BatchId,
+        /// Where it lies.
+        base_offset: Offset,
+        /// How it was asked.
+        acks: Acks,
+    },
+    /// A leader refused, or could not answer for, a batch.
+    Refused {
+        /// What.
+        partition: PartitionId,
+        /// Which batch.
+        batch: BatchId,
+        /// Why.
+        error: ErrorCode,
+    },
+    /// A process that started has loaded a log.
+    Recovered {
+        /// What.
+        partition: PartitionId,
+        /// Its end.
+        end: Offset,
+        /// The high watermark it starts with.
+        high_watermark: Offset,
+        /// Whether the last stop was clean.
+        clean: bool,
+    },
+    /// The controller registered a broker.
+    Registered {
+        /// Which.
+        broker: NodeId,
+        /// Its epoch.
+        epoch: BrokerEpoch,
+    },
+    /// The controller fenced a broker, or let it back.
+    Fenced {
+        /// Which.
+        broker: NodeId,
+        /// Its epoch.
+        epoch: BrokerEpoch,
+        /// Fenced, or no longer.
+        fenced: bool,
+    },
+    /// The controller let a broker begin its controlled shutdown.
+    ShuttingDown {
+        /// Which.
+        broker: NodeId,
+        /// Its epoch.
+        epoch: BrokerEpoch,
+    },
+    /// The controller changed a partition.
+    Decided {
+        /// Which.
+        partition: PartitionId,
+        /// Leader before.
+        old_leader: Option<NodeId>,
+        /// In-sync set before.
+        old_isr: Replicas,
+        /// Everything after.
+        state: PartitionState,
+        /// How the leader came to be, if it changed.
+        election: Option<Election>,
+    },
+}
+
+fn node(node: Option<NodeId>) -> i64 {
+    node.map_or(-1, |node| i64::from(node.0))
+}
+
+fn offset(offset: Offset) -> i64 {
+    offset.0 as i64
+}
+
+impl What for Happened {
+    fn code(self) -> u16 {
+        match self {
+            Happened::Appended { .. } => 1,
+            Happened::HighWatermark { .. } => 2,
+            Happened::Truncated { .. } => 3,
+            Happened::Leads { .. } => 4,
+            Happened::Follows { .. } => 5,
+            Happened::Fetched { .. } => 6,
+            Happened::Isr { .. } => 7,
+            Happened::Acked { .. } => 8,
+            Happened::Refused { .. } => 9,
+            Happened::Recovered { .. } => 10,
+            Happened::Registered { .. } => 11,
+            Happened::Fenced { .. } => 12,
+            Happened::ShuttingDown { .. } => 13,
+            Happened::Decided { .. } => 14,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Happened::Appended { .. } => "appended",
+            Happened::HighWatermark { .. } => "hw",
+            Happened::Truncated { .. } => "truncated",
+            Happened::Leads { .. } => "leads",
+            Happened::Follows { .. } => "follows",
+            Happened::Fetched { .. } => "fetched",
+            Happened::Isr { .. } => "isr",
+            Happened::Acked { .. } => "acked",
+            Happened::Refused { .. } => "refused",
+            Happened::Recovered { .. } => "recovered",
+            Happened::Registered { .. } => "registered",
+            Happened::Fenced { .. } => "fenced",
+            Happened::ShuttingDown { .. } => "shutting-down",
+            Happened::Decided { .. } => "epoch",
+        }
+    }
+
+    fn integers(self, each: &mut impl FnMut(&'static str, i64)) {
+        match self {
+            Happened::Appended { partition, batch, base_offset, end, epoch, leading } => {
+                each("partition", partition.0.into());
+                each("batch", batch.0.into());
+                each("old", offset(base_offset));
+                each("new", offset(end));
+                each("epoch", epoch.0.into());
+                each("leading", leading.into());
+            }
+            Happened::HighWatermark { partition, old, new, epoch, leading } => {
+                each("partition", partition.0.into());
+                each("old", offset(old));
+                each("new", offset(new));
+                each("epoch", epoch.0.into());
+                each("leading", leading.into());
+            }
+            Happened::Truncated { partition, old, new, epoch } => {
+                each("partition", partition.0.into());
+                each("old", offset(old));
+                each("new", offset(new));
+                each("epoch", epoch.0.into());
+            }
+            Happened::Leads { partition, epoch, start, high_watermark, isr } => {
+                each("partition", partition.0.into());
+                each("epoch", epoch.0.into());
+                each("end", offset(start));
+                each("hw", offset(high_watermark));
+                each("isr", isr.bits());
+            }
+            Happened::Follows { partition, epoch, leader } => {
+                each("partition", partition.0.into());
+                each("epoch", epoch.0.into());
+                each("leader", node(leader));
+            }
+            Happened::Fetched { partition, replica, old, new } => {
+                each("partition", partition.0.into());
+                each("replica", replica.0.into());
+                each("old", old.map_or(-1, offset));
+                each("new", offset(new));
+            }
+            Happened::Isr { partition, committed, maximal, epoch } => {
+                each("partition", partition.0.into());
+                each("isr", committed.bits());
+                each("maximal", maximal.bits());
+                each("epoch", epoch.0.into());
+            }
+            Happened::Acked { partition, batch, base_offset, acks } => {
+                each("partition", partition.0.into());
+                each("batch", batch.0.into());
+                each("offset", offset(base_offset));
+                each("acks", if acks == Acks::All { -1 } else { acks as i64 });
+            }
+            Happened::Refused { partition, batch, error } => {
+                each("partition", partition.0.into());
+                each("batch", batch.0.into());
+                each("error", error as i64);
+            }
+            Happened::Recovered { partition, end, high_watermark, clean } => {
+                each("partition", partition.0.into());
+                each("end", offset(end));
+                each("hw", offset(high_watermark));
+                each("clean", clean.into());
+            }
+            Happened::Registered { broker, epoch } => {
+                each("broker", broker.0.into());
+                each("broker_epoch", epoch.0 as i64);
+            }
+            Happened::Fenced { broker, epoch, fenced } => {
+                each("broker", broker.0.into());
+                each("broker_epoch", epoch.0 as i64);
+                each("fenced", fenced.into());
+            }
+            Happened::ShuttingDown { broker, epoch } => {
+                each("broker", broker.0.into());
+                each("broker_epoch", epoch.0 as i64);
+            }
+            Happened::Decided { partition, old_leader, old_isr, state, election } => {
+                let PartitionState { isr, elr, leader, leader_epoch, partition_epoch, .. } = state;
+                let PartitionEpoch(partition_epoch) = partition_epoch;
+                each("partition", partition.0.into());
+                each("old_leader", node(old_leader));
+                each("leader", node(leader));
+                each("old_isr", old_isr.bits());
+                each("isr", isr.bits());
+                each("elr", elr.bits());
+                each("epoch", leader_epoch.0.into());
+                each("partition_epoch", partition_epoch.into());
+                each("election", election.map_or(-1, |how| how as i64));
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The protocol as pure machines: brokers, their replicas and logs, and the controller.
+//!
+//! The cluster never knows who sends the records and why, nor that a run is a test: it handles requests and alarms.
+
+#![deny(clippy::float_arithmetic)]
+
+pub mod generation;
+pub mod happened;
+pub mod options;
+pub mod protocol;
+pub mod store;
+pub mod units;

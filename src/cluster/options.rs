@@ -1,0 +1,61 @@
+//! The settings of brokers, topics and the controller, each with its Kafka name. There is no `Default`: the defaults of a
+//! version are a row of [`generation`](super::generation).
+
+use crate::kernel::units::{Bytes, Span};
+
+/// `server.properties`, as far as it decides something here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokerOptions {
+    /// `replica.lag.time.max.ms`: a follower that has not caught up for so long leaves the in-sync set.
+    pub replica_lag_time_max: Span,
+    /// `replica.fetch.wait.max.ms`: how long a follower's fetch waits at the leader.
+    pub replica_fetch_wait_max: Span,
+    /// `replica.fetch.min.bytes`.
+    pub replica_fetch_min_bytes: Bytes,
+    /// `replica.fetch.max.bytes`, of one partition.
+    pub replica_fetch_max_bytes: Bytes,
+    /// `replica.fetch.response.max.bytes`.
+    pub replica_fetch_response_max_bytes: Bytes,
+    /// `replica.fetch.backoff.ms`: after an error.
+    pub replica_fetch_backoff: Span,
+    /// `replica.socket.timeout.ms`: how long a follower waits for the answer to a fetch.
+    pub replica_socket_timeout: Span,
+    /// `replica.high.watermark.checkpoint.interval.ms`.
+    pub replica_high_watermark_checkpoint_interval: Span,
+    /// `broker.heartbeat.interval.ms`.
+    pub broker_heartbeat_interval: Span,
+    /// `log.flush.scheduler.interval.ms`: how often flush.ms is looked at.
+    pub log_flush_scheduler_interval: Span,
+    /// `log.flush.offset.checkpoint.interval.ms`: the recovery point.
+    pub log_flush_offset_checkpoint_interval: Span,
+    /// `log.initial.task.delay.ms`: the first run of the log manager's tasks.
+    pub log_initial_task_delay: Span,
+    /// `request.timeout.ms` of the channel to the controller (`controller.socket.timeout.ms`).
+    pub controller_socket_timeout: Span,
+}
+
+/// The controller's settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControllerOptions {
+    /// `broker.session.timeout.ms`: no heartbeat for so long, and a broker is fenced.
+    pub broker_session_timeout: Span,
+    /// `eligible.leader.replicas.version` is at least 1 (KIP-966).
+    pub eligible_leader_replicas: bool,
+    /// `unclean.leader.election.interval.ms`: how often leaderless partitions are looked at again.
+    pub unclean_leader_election_interval: Span,
+}
+
+/// A topic's settings; what a topic does not set it has from its broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicOptions {
+    /// `min.insync.replicas`.
+    pub min_insync_replicas: u16,
+    /// `unclean.leader.election.enable`.
+    pub unclean_leader_election: bool,
+    /// `flush.messages` (`log.flush.interval.messages`): fsync after so many records; none: never by count.
+    pub flush_messages: Option<u64>,
+    /// `flush.ms` (`log.flush.interval.ms`): fsync what is older; `FOREVER`: never by age.
+    pub flush_interval: Span,
+    /// `max.message.bytes` (`message.max.bytes`): the largest batch.
+    pub max_message_bytes: Bytes,
+}

@@ -1,0 +1,445 @@
+//! Every request and response, one documented variant each.
+//!
+//! A message is `Copy`; its lists lie in the [`store`](super::store). Names are those of Kafka's protocol
+//! (`clients/src/main/resources/common/message/*.json`), fields only those that decide something here.
+
+use std::fmt;
+
+use super::store::List;
+use super::units::{
+    Acks, BatchId, BrokerEpoch, Incarnation, LeaderEpoch, MetadataOffset, Offset, PartitionEpoch,
+    PartitionId, Replicas,
+};
+use crate::kernel::units::{Bytes, NodeId, Span};
+
+/// A request or a response.
+#[derive(Clone, Copy, Debug)]
+pub enum Message {
+    /// Produce: append these batches.
+    Produce(Produce),
+    /// What became of a produce request.
+    Produced(Produced),
+    /// Fetch: from a follower or a consumer.
+    Fetch(Fetch),
+    /// Records, or why not.
+    Fetched(Fetched),
+    /// Metadata: who leads what, as the asked broker knows it.
+    FindLeaders,
+    /// The answer to `FindLeaders`.
+    Leaders(Leaders),
+    /// BrokerRegistration: a process has started.
+    RegisterBroker(RegisterBroker),
+    /// The answer to `RegisterBroker`.
+    RegisteredBroker(RegisteredBroker),
+    /// BrokerHeartbeat.
+    Heartbeat(Heartbeat),
+    /// The answer to `Heartbeat`.
+    HeartbeatAnswer(HeartbeatAnswer),
+    /// AlterPartition: a leader proposes in-sync sets.
+    AlterPartitions(AlterPartitions),
+    /// The answer to `AlterPartitions`.
+    AlteredPartitions(AlteredPartitions),
+    /// Fetch on `__cluster_metadata`: what has been decided from an offset on.
+    FetchMetadata(FetchMetadata),
+    /// The answer to `FetchMetadata`.
+    MetadataRecords(MetadataRecords),
+}
+
+/// Error codes, by Kafka's names (`org.apache.kafka.common.protocol.Errors`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "the names are Kafka's own, and so is their meaning")]
+pub enum ErrorCode {
+    None,
+    OffsetOutOfRange,
+    CorruptMessage,
+    UnknownTopicOrPartition,
+    LeaderNotAvailable,
+    NotLeaderOrFollower,
+    RequestTimedOut,
+    MessageTooLarge,
+    NetworkException,
+    NotEnoughReplicas,
+    NotEnoughReplicasAfterAppend,
+    InvalidRequiredAcks,
+    InvalidRequest,
+    NotController,
+    OutOfOrderSequenceNumber,
+    DuplicateSequenceNumber,
+    InvalidProducerEpoch,
+    KafkaStorageError,
+    UnknownProducerId,
+    FencedLeaderEpoch,
+    UnknownLeaderEpoch,
+    OffsetNotAvailable,
+    StaleBrokerEpoch,
+    DuplicateBrokerRegistration,
+    BrokerIdNotRegistered,
+    InvalidUpdateVersion,
+    IneligibleReplica,
+    NewLeaderElected,
+    OperationNotAttempted,
+    UnknownServerError,
+}
+
+impl ErrorCode {
+    /// The code's name as Kafka prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ErrorCode::None => "NONE",
+            ErrorCode::OffsetOutOfRange => "OFFSET_OUT_OF_RANGE",
+            ErrorCode::CorruptMessage => "CORRUPT_MESSAGE",
+            ErrorCode::UnknownTopicOrPartition => "UNKNOWN_TOPIC_OR_PARTITION",
+            ErrorCode::LeaderNotAvailable => "LEADER_NOT_AVAILABLE",
+            ErrorCode::NotLeaderOrFollower => "NOT_LEADER_OR_FOLLOWER",
+            ErrorCode::RequestTimedOut => "REQUEST_TIMED_OUT",
+            ErrorCode::MessageTooLarge => "MESSAGE_TOO_LARGE",
+            ErrorCode::NetworkException => "NETWORK_EXCEPTION",
+            ErrorCode::NotEnoughReplicas => "NOT_ENOUGH_REPLICAS",
+            ErrorCode::NotEnoughReplicasAfterAppend => "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+            ErrorCode::InvalidRequiredAcks => "INVALID_REQUIRED_ACKS",
+            ErrorCode::InvalidRequest => "INVALID_REQUEST",
+            ErrorCode::NotController => "NOT_CONTROLLER",
+            ErrorCode::OutOfOrderSequenceNumber => "OUT_OF_ORDER_SEQUENCE_NUMBER",
+            ErrorCode::DuplicateSequenceNumber => "DUPLICATE_SEQUENCE_NUMBER",
+            ErrorCode::InvalidProducerEpoch => "INVALID_PRODUCER_EPOCH",
+            ErrorCode::KafkaStorageError => "KAFKA_STORAGE_ERROR",
+            ErrorCode::UnknownProducerId => "UNKNOWN_PRODUCER_ID",
+            ErrorCode::FencedLeaderEpoch => "FENCED_LEADER_EPOCH",
+            ErrorCode::UnknownLeaderEpoch => "UNKNOWN_LEADER_EPOCH",
+            ErrorCode::OffsetNotAvailable => "OFFSET_NOT_AVAILABLE",
+            ErrorCode::StaleBrokerEpoch => "STALE_BROKER_EPOCH",
+            ErrorCode::DuplicateBrokerRegistration => "DUPLICATE_BROKER_REGISTRATION",
+            ErrorCode::BrokerIdNotRegistered => "BROKER_ID_NOT_REGISTERED",
+            ErrorCode::InvalidUpdateVersion => "INVALID_UPDATE_VERSION",
+            ErrorCode::IneligibleReplica => "INELIGIBLE_REPLICA",
+            ErrorCode::NewLeaderElected => "NEW_LEADER_ELECTED",
+            ErrorCode::OperationNotAttempted => "OPERATION_NOT_ATTEMPTED",
+            ErrorCode::UnknownServerError => "UNKNOWN_SERVER_ERROR",
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+/// Produce request.
+#[derive(Clone, Copy, Debug)]
+pub struct Produce {
+    /// When to answer.
+    pub acks: Acks,
+    /// How long the broker may wait for the in-sync replicas: the producer's `request.timeout.ms`.
+    pub timeout: Span,
+    /// One batch a partition.
+    pub partitions: List<ProducePartition>,
+}
+
+/// One partition of a produce request.
+#[derive(Clone, Copy, Debug)]
+pub struct ProducePartition {
+    /// Where to.
+    pub partition: PartitionId,
+    /// What.
+    pub batch: BatchId,
+}
+
+/// Produce response.
+#[derive(Clone, Copy, Debug)]
+pub struct Produced {
+    /// In the order of the request.
+    pub partitions: List<ProducedPartition>,
+}
+
+/// One partition of a produce response.
+#[derive(Clone, Copy, Debug)]
+pub struct ProducedPartition {
+    /// Which.
+    pub partition: PartitionId,
+    /// The batch the request brought.
+    pub batch: BatchId,
+    /// Whether it was appended as asked.
+    pub error: ErrorCode,
+    /// Where its first record lies, without an error.
+    pub base_offset: Offset,
+    /// With `NOT_LEADER_OR_FOLLOWER`: the leader and epoch the broker knows of (KIP-951, since 3.7).
+    pub current_leader: Option<(NodeId, LeaderEpoch)>,
+}
+
+/// Who fetches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fetcher {
+    /// A follower, with its broker epoch (KIP-903).
+    Replica(NodeId, BrokerEpoch),
+    /// A consumer: reads below the high watermark only.
+    Consumer,
+}
+
+/// Fetch request.
+#[derive(Clone, Copy, Debug)]
+pub struct Fetch {
+    /// Who asks.
+    pub fetcher: Fetcher,
+    /// How long the broker may wait for `min_bytes`.
+    pub max_wait: Span,
+    /// Answer at once when there are so many.
+    pub min_bytes: Bytes,
+    /// Answer with no more than so many, but always with one batch.
+    pub max_bytes: Bytes,
+    /// What is asked for.
+    pub partitions: List<FetchPartition>,
+}
+
+/// One partition of a fetch request.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchPartition {
+    /// Which.
+    pub partition: PartitionId,
+    /// The leader epoch the asker believes in; none: do not check.
+    pub current_leader_epoch: Option<LeaderEpoch>,
+    /// From where. A follower's is its log end: this is how it acknowledges.
+    pub fetch_offset: Offset,
+    /// The epoch of the asker's last record; none if it has no record (KIP-595 divergence detection).
+    pub last_fetched_epoch: Option<LeaderEpoch>,
+    /// Where the asker's log begins.
+    pub log_start_offset: Offset,
+    /// No more than so many of this partition, but always one batch.
+    pub max_bytes: Bytes,
+}
+
+/// Fetch response.
+#[derive(Clone, Copy, Debug)]
+pub struct Fetched {
+    /// In the order of the request.
+    pub partitions: List<FetchedPartition>,
+    /// The entries of all partitions, one partition after the other.
+    pub entries: List<LogEntry>,
+}
+
+/// One partition of a fetch response.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchedPartition {
+    /// Which.
+    pub partition: PartitionId,
+    /// The offset that was asked for.
+    pub fetch_offset: Offset,
+    /// Whether it was read.
+    pub error: ErrorCode,
+    /// The leader's high watermark before this very request moved it.
+    pub high_watermark: Offset,
+    /// Where the leader's log begins.
+    pub log_start_offset: Offset,
+    /// The asker's log differs: the largest epoch up to its own that the leader has, and where that ends.
+    pub diverging: Option<(LeaderEpoch, Offset)>,
+    /// The leader and epoch the broker knows of, with an error that says they are others (KIP-951).
+    pub current_leader: Option<(NodeId, LeaderEpoch)>,
+    /// How many of the response's entries are this partition's.
+    pub entries: u32,
+}
+
+/// A batch in its place: what a log consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    /// Where its first record lies.
+    pub base_offset: Offset,
+    /// Which batch.
+    pub batch: BatchId,
+    /// Under which leadership it was appended.
+    pub epoch: LeaderEpoch,
+}
+
+/// Metadata response.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaders {
+    /// Every partition, in order.
+    pub partitions: List<PartitionLeader>,
+}
+
+/// Who leads one partition.
+#[derive(Clone, Copy, Debug)]
+pub struct PartitionLeader {
+    /// Which.
+    pub partition: PartitionId,
+    /// Its leader, if it has one that is not fenced.
+    pub leader: Option<NodeId>,
+    /// Of which epoch.
+    pub epoch: LeaderEpoch,
+}
+
+/// BrokerRegistration request.
+#[derive(Clone, Copy, Debug)]
+pub struct RegisterBroker {
+    /// Which broker.
+    pub broker: NodeId,
+    /// Which start of it.
+    pub incarnation: Incarnation,
+    /// The broker epoch in the clean-shutdown file; none if the last stop was unclean or there was none (KIP-966).
+    pub previous_broker_epoch: Option<BrokerEpoch>,
+}
+
+/// BrokerRegistration response.
+#[derive(Clone, Copy, Debug)]
+pub struct RegisteredBroker {
+    /// `DUPLICATE_BROKER_REGISTRATION` while the former self's session lasts.
+    pub error: ErrorCode,
+    /// The epoch of the registration, without an error.
+    pub broker_epoch: BrokerEpoch,
+}
+
+/// BrokerHeartbeat request.
+#[derive(Clone, Copy, Debug)]
+pub struct Heartbeat {
+    /// Which broker.
+    pub broker: NodeId,
+    /// Its registration.
+    pub broker_epoch: BrokerEpoch,
+    /// How far it has replayed the metadata log: everything below.
+    pub metadata_offset: MetadataOffset,
+    /// Whether it wants to be fenced: it has not caught up yet.
+    pub want_fence: bool,
+    /// Whether it wants to stop.
+    pub want_shut_down: bool,
+}
+
+/// BrokerHeartbeat response.
+#[derive(Clone, Copy, Debug)]
+pub struct HeartbeatAnswer {
+    /// Whether the heartbeat counted.
+    pub error: ErrorCode,
+    /// Whether the broker's metadata holds its own registration.
+    pub is_caught_up: bool,
+    /// Whether it is fenced.
+    pub is_fenced: bool,
+    /// Whether it may stop now.
+    pub should_shut_down: bool,
+}
+
+/// AlterPartition request.
+#[derive(Clone, Copy, Debug)]
+pub struct AlterPartitions {
+    /// The leader that asks.
+    pub broker: NodeId,
+    /// Its registration.
+    pub broker_epoch: BrokerEpoch,
+    /// What it proposes.
+    pub partitions: List<AlterPartition>,
+}
+
+/// One partition of an AlterPartition request.
+#[derive(Clone, Copy, Debug)]
+pub struct AlterPartition {
+    /// Which.
+    pub partition: PartitionId,
+    /// The leadership under which it is proposed.
+    pub leader_epoch: LeaderEpoch,
+    /// The state it starts from.
+    pub partition_epoch: PartitionEpoch,
+    /// The in-sync set that should be.
+    pub isr: Replicas,
+    /// Each member's broker epoch as of its last fetch; none: not checked (KIP-903).
+    pub isr_epochs: [Option<BrokerEpoch>; Replicas::MOST],
+    /// Whether the leader has recovered from an unclean election (KIP-704).
+    pub recovered: bool,
+}
+
+/// AlterPartition response.
+#[derive(Clone, Copy, Debug)]
+pub struct AlteredPartitions {
+    /// An error of the request as a whole.
+    pub error: ErrorCode,
+    /// In the order of the request; empty with an error.
+    pub partitions: List<AlteredPartition>,
+}
+
+/// One partition of an AlterPartition response.
+#[derive(Clone, Copy, Debug)]
+pub struct AlteredPartition {
+    /// Which.
+    pub partition: PartitionId,
+    /// Why it was not accepted.
+    pub error: ErrorCode,
+    /// The leader.
+    pub leader: Option<NodeId>,
+    /// Of which epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// The in-sync set that now is.
+    pub isr: Replicas,
+    /// The state's count.
+    pub partition_epoch: PartitionEpoch,
+    /// Whether the leader has still to recover.
+    pub recovering: bool,
+}
+
+/// Fetch request on `__cluster_metadata`.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchMetadata {
+    /// Which broker.
+    pub broker: NodeId,
+    /// The first record it does not have.
+    pub offset: MetadataOffset,
+    /// How long the controller may wait for one (`KafkaRaftClient.MAX_FETCH_WAIT_MS`, 500 ms).
+    pub max_wait: Span,
+}
+
+/// Fetch response on `__cluster_metadata`.
+#[derive(Clone, Copy, Debug)]
+pub struct MetadataRecords {
+    /// `NOT_CONTROLLER` from one that is not active.
+    pub error: ErrorCode,
+    /// Where the first record lies.
+    pub offset: MetadataOffset,
+    /// Committed records.
+    pub records: List<MetadataRecord>,
+}
+
+/// A record of the metadata log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetadataRecord {
+    /// RegisterBrokerRecord: a broker registered, fenced at first. Its epoch is the record's own offset.
+    RegisterBroker {
+        /// Which broker.
+        broker: NodeId,
+        /// Which start of it.
+        incarnation: Incarnation,
+    },
+    /// BrokerRegistrationChangeRecord.
+    BrokerChange {
+        /// Which broker.
+        broker: NodeId,
+        /// Its registration.
+        broker_epoch: BrokerEpoch,
+        /// Whether it is fenced from here on.
+        fenced: bool,
+        /// Whether it is in controlled shutdown from here on.
+        in_controlled_shutdown: bool,
+    },
+    /// PartitionRecord or PartitionChangeRecord: the whole state from here on.
+    Partition {
+        /// Which.
+        partition: PartitionId,
+        /// Its state.
+        state: PartitionState,
+    },
+}
+
+/// A partition as the controller has decided it (`PartitionRegistration`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionState {
+    /// Who holds a replica, in assignment order: the first is preferred.
+    pub replicas: Replicas,
+    /// Who is in sync.
+    pub isr: Replicas,
+    /// Who may still lead though not in sync (KIP-966).
+    pub elr: Replicas,
+    /// Who led last, when nobody is in sync or eligible.
+    pub last_known_leader: Option<NodeId>,
+    /// Who leads.
+    pub leader: Option<NodeId>,
+    /// The count of leaderships.
+    pub leader_epoch: LeaderEpoch,
+    /// The count of states.
+    pub partition_epoch: PartitionEpoch,
+    /// Whether the leader was elected uncleanly and has not reported since (KIP-704).
+    pub recovering: bool,
+}

@@ -1,0 +1,80 @@
+//! Faults as data: what strikes, whom, when, and for how long.
+
+use crate::cluster::units::PartitionId;
+use crate::kernel::units::{NodeId, Span, Time};
+
+/// One fault of a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// When it strikes.
+    pub when: When,
+    /// What it does.
+    pub action: Action,
+    /// To whom.
+    pub on: Target,
+    /// How long it lasts; none: until the heal act.
+    pub lasts: Option<Span>,
+}
+
+/// When a fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// At an instant.
+    At(Time),
+    /// Some time after something has happened.
+    After(Trigger, Span),
+}
+
+/// Something a fault can wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// So many messages have been told success, over all producers.
+    Ack(u64),
+    /// The controller's in-sync set of this partition has this size.
+    Isr(PartitionId, u16),
+    /// The leader of this partition has changed so many times.
+    LeaderChange(PartitionId, u32),
+}
+
+/// What a fault does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// `crash`: kill -9. The page cache stays.
+    Crash,
+    /// `power-loss`: the machine goes dark. Of what was not durable, the disk keeps what `lose` leaves.
+    PowerLoss(Lose),
+    /// `pause`: the process stands still (SIGSTOP); its kernel goes on receiving.
+    Pause,
+    /// `isolate`: every link between the target and everybody else is cut.
+    Isolate,
+}
+
+/// What a power loss takes of the bytes that were not durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lose {
+    /// What the disk's `survives` says.
+    Drawn,
+    /// `"all-unsynced"`: everything that was never fsynced, even if written back.
+    AllUnsynced,
+    /// `"nothing"`.
+    Nothing,
+    /// `{ records = n }`: the last n records of each log, as far as they were never fsynced.
+    Records(u64),
+}
+
+/// Whom a fault strikes. Resolved when it strikes. Brokers count from 1; followers from 0 in assignment order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `broker(2)`, `brokers(1,3)`, and `all-brokers` written out.
+    Brokers(Vec<NodeId>),
+    /// `rack(a)` written out as its brokers, with its name.
+    Rack(String, Vec<NodeId>),
+    /// `leader(orders-0)`.
+    Leader(PartitionId),
+    /// `follower(orders-0)` and `follower(orders-0,1)`: the nth replica in assignment order that does not lead.
+    Follower(PartitionId, u16),
+    /// `isr(orders-0)`: everyone in the controller's in-sync set.
+    Isr(PartitionId),
+    /// `controller`.
+    Controller,
+}

@@ -1,0 +1,262 @@
+//! A description of an experiment that cannot be wrong: every name resolved, every bound checked.
+//!
+//! The file reader makes one, tests make one by hand, and nothing below asks again whether a broker exists.
+
+use super::fault::Fault;
+use super::words::{Count, Promise};
+use crate::clients::app::Workload;
+use crate::clients::options::{ProducerOptions, ReaderOptions};
+use crate::cluster::generation::Version;
+use crate::cluster::options::{BrokerOptions, ControllerOptions, TopicOptions};
+use crate::cluster::units::{PartitionId, Replicas, TopicId};
+use crate::devices::{disk, network};
+use crate::kernel::distribution::Distribution;
+use crate::kernel::units::{Bytes, NodeId, Span, Time};
+
+/// One experiment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// Its built-in name, or the path it was read from.
+    pub name: String,
+    /// One line on what it shows.
+    pub title: Option<String>,
+    /// Which Kafka.
+    pub kafka: Version,
+    /// The seed it runs with unless another is given.
+    pub seed: u64,
+    /// The machines.
+    pub cluster: Cluster,
+    /// The links.
+    pub network: network::Options,
+    /// The disks.
+    pub disk: disk::Options,
+    /// Every broker's settings.
+    pub broker: BrokerOptions,
+    /// The controller's settings.
+    pub controller: ControllerOptions,
+    /// The topics, in the order of the file.
+    pub topics: Vec<Topic>,
+    /// The producers, in the order of the file.
+    pub producers: Vec<Producer>,
+    /// The plain readers, in the order of the file.
+    pub readers: Vec<Reader>,
+    /// The schedule written by hand, in the order of the file.
+    pub faults: Vec<Fault>,
+    /// The faults act ends at the latest here.
+    pub until: Time,
+    /// How long settling may take.
+    pub settle_bound: Span,
+    /// What must come out.
+    pub expect: Expect,
+}
+
+/// The machines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// How many brokers: `node.id` 1 to this.
+    pub brokers: u16,
+    /// Broker i is in `racks[(i - 1) % len]`; a rack is also a power domain. Empty: none.
+    pub racks: Vec<String>,
+    /// How many controllers.
+    pub controllers: u16,
+    /// From the start of a broker's process to its registration.
+    pub start_time: Distribution,
+}
+
+/// A topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name.
+    pub name: String,
+    /// Its settings.
+    pub options: TopicOptions,
+    /// Its first partition among all of the run; the others follow.
+    pub first_partition: PartitionId,
+    /// Where each partition's replicas are, in assignment order: the first is preferred and leads at the start.
+    pub assignment: Vec<Replicas>,
+}
+
+/// A producer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Producer {
+    /// Its name.
+    pub name: String,
+    /// Where it sends.
+    pub into: TopicId,
+    /// The client's settings.
+    pub options: ProducerOptions,
+    /// The application.
+    pub workload: Workload,
+}
+
+/// A plain reader: assigned partitions, from the beginning, without a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// Its name.
+    pub name: String,
+    /// What it reads.
+    pub reads: Vec<TopicId>,
+    /// When its process starts.
+    pub start: Time,
+    /// The client's settings.
+    pub options: ReaderOptions,
+}
+
+/// What must come out of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expect {
+    /// In how many seeds, from the model's own on.
+    pub seeds: u32,
+    /// Bounds on numbers.
+    pub lines: Vec<Line>,
+    /// Promises that must be kept.
+    pub keeps: Vec<Promise>,
+    /// Promises that must be broken.
+    pub breaks: Vec<Promise>,
+}
+
+/// One bound on one number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Of what; none: of the whole run.
+    pub scope: Option<Scope>,
+    /// Which number.
+    pub what: Quantity,
+    /// Between what.
+    pub range: Range,
+    /// As it was written, for the report: `lost = ">0"`.
+    pub text: String,
+}
+
+/// A part of the run that a number can be restricted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One producer, by its place in the model.
+    Producer(usize),
+}
+
+/// A number of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// A count, or a span in nanoseconds.
+    Count(Count),
+    /// `faults.N.…` (N from 1, as in the file's order): a span in nanoseconds from the fault, or nothing if it never happened.
+    AfterFault(usize, FaultMark),
+}
+
+/// What can follow a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultMark {
+    /// The controller chose another leader.
+    LeaderChangedAfter,
+    /// The controller's in-sync set lost a member.
+    IsrShrunkAfter,
+    /// The controller's in-sync set was whole again.
+    IsrRestoredAfter,
+    /// A message was told success.
+    FirstAckAfter,
+}
+
+impl FaultMark {
+    /// Every one with its name.
+    pub const ALL: [(FaultMark, &'static str); 4] = [
+        (FaultMark::LeaderChangedAfter, "leader_changed_after"),
+        (FaultMark::IsrShrunkAfter, "isr_shrunk_after"),
+        (FaultMark::IsrRestoredAfter, "isr_restored_after"),
+        (FaultMark::FirstAckAfter, "first_ack_after"),
+    ];
+}
+
+/// A closed range of integers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// At least.
+    pub least: u64,
+    /// At most.
+    pub most: u64,
+}
+
+impl Range {
+    /// Whether `value` lies in it.
+    pub fn contains(self, value: u64) -> bool {
+        (self.least..=self.most).contains(&value)
+    }
+}
+
+impl Model {
+    /// How many partitions there are in all.
+    pub fn partition_count(&self) -> usize {
+        self.topics.iter().map(|topic| topic.assignment.len()).sum()
+    }
+
+    /// A partition's topic and its number within it.
+    pub fn partition(&self, partition: PartitionId) -> (&Topic, u32) {
+        let topic = self
+            .topics
+            .iter()
+            .rev()
+            .find(|topic| topic.first_partition <= partition)
+            .expect("a partition of the model");
+        (topic, partition.0 - topic.first_partition.0)
+    }
+
+    /// A partition as people write it: `orders-0`.
+    pub fn partition_name(&self, partition: PartitionId) -> String {
+        let (topic, number) = self.partition(partition);
+        format!("{}-{number}", topic.name)
+    }
+
+    /// The brokers.
+    pub fn brokers(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (1..=self.cluster.brokers).map(NodeId)
+    }
+
+    /// The first controller: controllers come after the brokers.
+    pub fn controller(&self) -> NodeId {
+        NodeId(self.cluster.brokers + 1)
+    }
+
+    /// A producer's node: producers come after the controllers.
+    pub fn producer_node(&self, producer: usize) -> NodeId {
+        NodeId(self.cluster.brokers + self.cluster.controllers + 1 + producer as u16)
+    }
+
+    /// A reader's node: readers come after the producers.
+    pub fn reader_node(&self, reader: usize) -> NodeId {
+        self.producer_node(self.producers.len() + reader)
+    }
+
+    /// How many nodes there are; their ids are 1 to this.
+    pub fn node_count(&self) -> u16 {
+        self.cluster.brokers + self.cluster.controllers + (self.producers.len() + self.readers.len()) as u16
+    }
+
+    /// A node as people call it: `broker 1`, `the controller`, `producer web`.
+    pub fn node_name(&self, node: NodeId) -> String {
+        let (brokers, controllers) = (self.cluster.brokers, self.cluster.controllers);
+        if node == NodeId::NOBODY {
+            return "the schedule".to_owned();
+        }
+        if node.0 <= brokers {
+            return format!("broker {node}");
+        }
+        if node.0 <= brokers + controllers {
+            return if controllers == 1 { "the controller".into() } else { format!("controller {node}") };
+        }
+        let client = usize::from(node.0 - brokers - controllers - 1);
+        match self.producers.get(client) {
+            Some(producer) => format!("producer {}", producer.name),
+            None => format!("reader {}", self.readers[client - self.producers.len()].name),
+        }
+    }
+
+    /// The size of all records that will be sent.
+    pub fn bytes_to_send(&self) -> Bytes {
+        Bytes::new(
+            self.producers
+                .iter()
+                .map(|producer| u64::from(producer.workload.records) * producer.workload.size.get())
+                .sum(),
+        )
+    }
+}

@@ -1,0 +1,95 @@
+//! The closed lists of names a model file and a report share: promises, counts, verdicts.
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$each])* $variant,)* }
+
+        impl $name {
+            /// Every one, in the order they are listed in reports.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            /// Its name in files and reports.
+            pub const fn word(self) -> &'static str {
+                match self { $($name::$variant => $word,)* }
+            }
+
+            /// The one with this name.
+            pub fn from_word(word: &str) -> Option<$name> {
+                $name::ALL.iter().copied().find(|one| one.word() == word)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str(self.word())
+            }
+        }
+    };
+}
+
+words! {
+    /// What Kafka is held to.
+    Promise {
+        /// Every message told success is in the settled log, or removed.
+        AckedIsKept = "acked-is-kept",
+        /// Same offset and leader epoch, same batch; below the lower of two high watermarks, equal logs.
+        LogMatching = "log-matching",
+        /// Who becomes leader has every record ever below a leader's high watermark in an earlier epoch.
+        LeaderCompleteness = "leader-completeness",
+        /// On the leader, within one leader epoch, the high watermark only rises.
+        HighWatermarkNeverRetreats = "high-watermark-never-retreats",
+    }
+}
+
+words! {
+    /// What became of the messages, and how long answers took: the numbers of a run.
+    Count {
+        /// `send()` calls.
+        Sent = "sent",
+        /// Told success.
+        Acked = "acked",
+        /// Told success, and in the settled log.
+        Kept = "kept",
+        /// Told success, and not in the settled log.
+        Lost = "lost",
+        /// Told success, and taken later by retention, compaction or deletion.
+        Removed = "removed",
+        /// Told success, in a log that has no leader or above its high watermark.
+        Unreadable = "unreadable",
+        /// Told failure.
+        Failed = "failed",
+        /// Told failure, and not out of the log.
+        Ghost = "ghost",
+        /// Told failure, not in the log, and the application does not look.
+        Unnoticed = "unnoticed",
+        /// Told that its transaction aborted.
+        Aborted = "aborted",
+        /// Told nothing, and not in the log.
+        Silent = "silent",
+        /// Told nothing, and in the log or unreadable.
+        Untold = "untold",
+        /// Copies in the log beyond the first, over all messages.
+        Duplicated = "duplicated",
+        /// Adjacent inversions of first copies against `send()` order, per producer and partition.
+        Reordered = "reordered",
+        /// Offsets below the lower of two replicas' high watermarks at which they differ.
+        Diverged = "diverged",
+        /// Records a reader was handed.
+        Read = "read",
+        /// Half the answers came sooner, from `send()` to told.
+        AnswerP50 = "answer_p50",
+        /// Ninety-nine of a hundred answers came sooner.
+        AnswerP99 = "answer_p99",
+        /// The longest answer.
+        AnswerLongest = "answer_longest",
+    }
+}
+
+impl Count {
+    /// Whether this is a span of time rather than a number of things.
+    pub const fn is_span(self) -> bool {
+        matches!(self, Count::AnswerP50 | Count::AnswerP99 | Count::AnswerLongest)
+    }
+}
