@@ -1,6 +1,9 @@
 //! x
-pub mod clients;
-pub mod cluster;
-pub mod devices;
 pub mod kernel;
+pub mod devices;
+pub mod cluster;
+pub mod clients;
+#[cfg(feature = "cli")]
+pub mod present;
 pub mod scenario;
+pub mod world;

@@ -5,5 +5,10 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod app;
+pub mod consumer;
 pub mod happened;
+mod metadata;
 pub mod options;
+pub mod presets;
+pub mod producer;
+mod retriable;

@@ -4,9 +4,16 @@
 
 #![deny(clippy::float_arithmetic)]
 
+pub mod backoff;
+pub mod controller;
+pub mod broker;
 pub mod generation;
 pub mod happened;
+pub mod log;
+pub mod metadata_image;
+pub mod network_client;
 pub mod options;
 pub mod protocol;
+pub mod replica;
 pub mod store;
 pub mod units;

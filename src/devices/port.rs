@@ -90,6 +90,9 @@ pub enum Effect<P: Port> {
     Hangup(ConnectionId),
     /// Set an alarm, or move it, to a drawn instant between `now` plus the least and `now` plus the most.
     SetTimer(P::Timer, Span, Span),
+    /// Set an alarm, or move it, to an instant drawn so that such alarms, one after the other, are a Poisson process with
+    /// this mean spacing.
+    SetTimerExponential(P::Timer, Span),
     /// Take an alarm back; nothing happens if it is not set.
     CancelTimer(P::Timer),
     /// Put bytes at the end of a file: they are in the page cache at once.

@@ -33,7 +33,7 @@ pub struct Model {
     /// Every broker's settings.
     pub broker: BrokerOptions,
     /// The controller's settings.
-    pub controller: ControllerOptions,
+    pub controller_options: ControllerOptions,
     /// The topics, in the order of the file.
     pub topics: Vec<Topic>,
     /// The producers, in the order of the file.
@@ -74,6 +74,14 @@ pub struct Topic {
     pub first_partition: PartitionId,
     /// Where each partition's replicas are, in assignment order: the first is preferred and leads at the start.
     pub assignment: Vec<Replicas>,
+}
+
+impl Topic {
+    /// Its partitions.
+    pub fn partitions(&self) -> impl Iterator<Item = PartitionId> + use<> {
+        let (first, count) = (self.first_partition.0, self.assignment.len() as u32);
+        (first..first + count).map(PartitionId)
+    }
 }
 
 /// A producer.

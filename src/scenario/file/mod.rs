@@ -1,1 +1,251 @@
-//! x
+//! A model file into a [`Model`], or everything that is wrong with it.
+//!
+//! The reader never knows how a model runs. It goes over a file in steps, and each step tells all it finds before the next
+//! is tried: the text (size, encoding, nesting), its syntax, the shape of every key and value, and what the names mean.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`report`] | problems, their places, and how they read on a line |
+//! | `limits` | what a file may ask for at most |
+//! | `syntax`, `tree`, `overrides` | from text to a tree with places, and `--set` over it |
+//! | `reading`, `section`, `quantity`, `suggest` | values in the forms our keys want |
+//! | `property`, `settings`, `known` | values in the forms Kafka's settings want |
+//! | `cluster`, `topic`, `client`, `target`, `fault`, `run`, `expect` | one part of the file each |
+//! | `resolve` | names into what they name |
+
+mod client;
+mod cluster;
+mod expect;
+mod fault;
+mod known;
+mod limits;
+mod overrides;
+mod property;
+mod quantity;
+mod reading;
+pub mod report;
+mod resolve;
+mod run;
+mod section;
+mod settings;
+mod suggest;
+mod syntax;
+mod target;
+mod topic;
+mod tree;
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+pub use overrides::Overrides;
+use reading::Reading;
+use report::{Place, Problem, Report, Source};
+use section::{Schema, Section};
+use tree::{Key, Node, Table};
+
+use super::model::{Expect, Model};
+use crate::cluster::generation::Version;
+
+const TOP: Schema = Schema {
+    own: &[
+        "format",
+        "title",
+        "kafka",
+        "seed",
+        "cluster",
+        "network",
+        "disk",
+        "broker",
+        "topics",
+        "producers",
+        "readers",
+        "faults",
+        "run",
+        "expect",
+    ],
+    later: &["consumers", "chaos", "sweep"],
+    kafka: None,
+};
+
+/// Reads a model from its text. `name` is what problems and the model call it.
+pub fn read(name: &str, text: &str) -> Result<Model, Report> {
+    read_with(name, text, &Overrides::default())
+}
+
+/// Reads a model from its text with something over it.
+pub fn read_with(name: &str, text: &str, overrides: &Overrides) -> Result<Model, Report> {
+    let text = limits::text_of(name, text.as_bytes().to_vec())?;
+    let mut sources = vec![Source { name: name.to_owned(), text }];
+    sources.extend(overrides.sources());
+    let tree = syntax::parse(0, &sources[0]);
+    let mut reading = Reading::new(sources);
+    let mut tree = tree.unwrap_or_else(|problems| {
+        problems.into_iter().for_each(|problem| reading.problem(problem));
+        Table::default()
+    });
+    for source in 1..reading.sources.len() {
+        overrides::put(source, &mut tree, &mut reading);
+    }
+    reading.done()?;
+    let mut model = whole(name, &tree, &mut reading)?;
+    model.seed = overrides.seed.unwrap_or(model.seed);
+    Ok(model)
+}
+
+/// Reads a model from a file with something over it.
+pub fn load(path: &Path, overrides: &Overrides) -> Result<Model, Report> {
+    let name = path.display().to_string();
+    let refuse = |code, message: String| Report::of(&name, Problem::new(code, message));
+    let unreadable = |error: std::io::Error| {
+        if error.kind() == ErrorKind::NotFound {
+            return refuse("file::not-found", "there is no such file".to_owned());
+        }
+        refuse("file::unreadable", format!("the file cannot be read: {error}"))
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(refuse("file::directory", "this is a directory, not a model file".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    // One byte more than is allowed tells what is too large, even of a device that never ends.
+    file.take(limits::FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    read_with(&name, &limits::text_of(&name, bytes)?, overrides)
+}
+
+/// The tree as a model: first the shape of everything, then its meaning.
+fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Report> {
+    let top = Section::open(tree, "a model file", &TOP, reading);
+    let version = heading(&top, reading);
+    let title =
+        top.get("title").and_then(|node| reading.text("title", node, "\"what it shows\"")).map(str::to_owned);
+    let seed = top.get("seed").and_then(|node| reading.whole("seed", node, 0..=u64::MAX)).unwrap_or(0);
+    let mut table = |key| top.get(key).and_then(|node| cluster::as_table(key, node, reading));
+    let [cluster_table, network_table, disk_table, broker_table, run_table, expect_table] =
+        ["cluster", "network", "disk", "broker", "run", "expect"].map(&mut table);
+
+    let mut broker = cluster::broker(version, broker_table, reading);
+    let cluster = cluster::cluster(cluster_table, &mut broker.controller, reading);
+    let network = cluster::network(network_table, reading);
+    let disk = cluster::disk(disk_table, reading);
+    let mut topics = Vec::new();
+    for (name, table, place) in named_tables("topics", &top, reading) {
+        topics.extend(topic::read(name, table, place, &broker.topic, reading));
+    }
+    let mut producers = Vec::new();
+    for (name, table, place) in named_tables("producers", &top, reading) {
+        producers.extend(client::producer(name, table, place, reading));
+    }
+    let mut readers = Vec::new();
+    for (name, table, place) in named_tables("readers", &top, reading) {
+        readers.extend(client::reader(name, table, place, reading));
+    }
+    let faults = top.get("faults").map(|node| fault::read_all(node, reading)).unwrap_or_default();
+    let until = run_table.and_then(|table| run::until(table, reading));
+    let expect = expect_table.map(|table| expect::read(table, reading));
+    reading.done()?;
+
+    let topics = topic::place_all(topics, cluster.brokers, reading);
+    let clients = resolve::clients(&cluster, producers.len(), readers.len(), reading);
+    // What follows names topics and counts nodes: without them it would only repeat what is wrong with them.
+    reading.done()?;
+    let clients = clients.expect("without a problem the clients were counted");
+    let names = resolve::Names { cluster: &cluster, topics: &topics, clients };
+    let network = names.network(network, reading);
+    let producers = names.producers(producers, reading);
+    let readers = names.readers(readers, reading);
+    let fault_count = faults.len();
+    let faults: Vec<_> = faults.into_iter().filter_map(|draft| names.fault(draft, reading)).collect();
+    let expect = match expect {
+        Some(draft) => resolve::expect(draft, &producers, fault_count, reading),
+        None => Expect { seeds: 1, ..Expect::default() },
+    };
+    let end = run::known_end(&producers, &faults);
+    run::check(end, &producers, until, reading);
+    reading.done()?;
+    Ok(Model {
+        name: name.to_owned(),
+        title,
+        kafka: version,
+        seed,
+        settle_bound: run::settle_bound(&producers, &broker.broker, &broker.controller),
+        until: until.map_or_else(|| run::default_until(end, &producers), |until| until.value),
+        network,
+        disk,
+        broker: broker.broker,
+        controller_options: broker.controller,
+        cluster,
+        topics,
+        producers,
+        readers,
+        faults,
+        expect,
+    })
+}
+
+/// `format` and `kafka`.
+fn heading(top: &Section<'_>, reading: &mut Reading) -> Version {
+    if let Some(node) = top.get("format")
+        && reading.whole("format", node, 0..=u64::MAX).is_some_and(|format| format != 1)
+    {
+        let problem = Problem::new("model::format", "this format of model files is not known").at(node.place);
+        reading.problem(problem.label("not known").help("this version reads `format = 1`"));
+    }
+    let Some(node) = top.get("kafka") else { return Version::NEWEST };
+    let Some(name) = reading.text("kafka", node, "\"4.1\"") else { return Version::NEWEST };
+    Version::from_name(name).unwrap_or_else(|| {
+        let names: Vec<&str> = Version::ALL.iter().map(|version| version.generation().name).collect();
+        let is_version =
+            name.split('.').count() >= 2 && name.split('.').all(|part| quantity::whole(part).is_ok());
+        let later = is_version.then_some(name);
+        reading.not_a_word("kafka", name, node.place, &names, later.as_slice());
+        Version::NEWEST
+    })
+}
+
+/// The tables of a table: `[topics.orders]`, `[topics.payments]`.
+fn named_tables<'n>(key: &str, top: &Section<'n>, reading: &mut Reading) -> Vec<(&'n Key, &'n Table, Place)> {
+    let Some(table) = top.get(key).and_then(|node| cluster::as_table(key, node, reading)) else {
+        return Vec::new();
+    };
+    let named = |(name, node): &'n (Key, Node)| {
+        let full = format!("{key}.{}", name.text);
+        Some((name, cluster::as_table(&full, node, reading)?, node.place))
+    };
+    table.entries.iter().filter_map(named).collect()
+}
+
+/// Whether a name can stand in targets and keys: letters, digits, `.`, `_` and `-`, at least one.
+fn word_is_plain(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_keys_begin_no_setting_of_kafkas() {
+        let schemas = [cluster::CLUSTER, cluster::BROKER, topic::TOPIC, client::PRODUCER, client::READER];
+        for Schema { own, later, kafka } in schemas {
+            let kafka = kafka.expect("these tables have settings of Kafka's");
+            let names = (kafka.modelled)().into_iter().chain(kafka.known.iter().copied());
+            for name in names.chain(known::FAMILIES.iter().copied()) {
+                let first = name.split('.').next().expect("a name has a segment");
+                assert!(!own.contains(&first) && !later.contains(&first), "`{first}` begins `{name}`");
+            }
+        }
+    }
+
+    #[test]
+    fn no_setting_is_both_modelled_and_not() {
+        for Schema { kafka, .. } in
+            [cluster::CLUSTER, cluster::BROKER, topic::TOPIC, client::PRODUCER, client::READER]
+        {
+            let kafka = kafka.expect("these tables have settings of Kafka's");
+            for name in (kafka.modelled)() {
+                assert!(!kafka.known.contains(&name), "{name}");
+            }
+        }
+    }
+}

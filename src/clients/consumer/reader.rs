@@ -1,0 +1,426 @@
+//! The plain reader: assigned partitions from their beginning, no group, nothing committed (`AbstractFetch`,
+//! `FetchCollector`, `SubscriptionState`).
+//!
+//! `Departure from Kafka:`
+//! - It starts at offset 0, and where that is no more, at the log start the leader names, as after `auto.offset.reset =
+//!   earliest`; Kafka asks with ListOffsets.
+//! - Kafka checks the position with OffsetsForLeaderEpoch when the leader epoch changes (KIP-320). Here the first fetch under
+//!   the new epoch carries the epoch of the last record read, and the leader says with the answer where the logs part.
+//! - A partition whose fetch failed is left alone for `retry.backoff.ms`, unless another broker leads it by then; Kafka asks
+//!   again at once until new metadata comes.
+//! - Records are handed over as they arrive; `max.poll.records` and prefetching do not matter to a handler that takes no time.
+
+use std::convert::Infallible;
+
+use crate::clients::happened::Happened;
+use crate::clients::metadata::{Metadata, MetadataOptions};
+use crate::clients::options::ReaderOptions;
+use crate::clients::retriable::{Class, class};
+use crate::cluster::backoff::Backoff;
+use crate::cluster::network_client::{ConnectionTimer, NetworkClient, NetworkOptions};
+use crate::cluster::protocol::{
+    ErrorCode, Fetch, FetchPartition, Fetched, FetchedPartition, Fetcher, LogEntry, Message,
+};
+use crate::cluster::store::Store;
+use crate::cluster::units::{LeaderEpoch, Offset, PartitionId};
+use crate::devices::port::{Channel, Effect, Event, Outbox, Peer, Port, Timer};
+use crate::kernel::units::{Bytes, NodeId, Time};
+
+/// The reader's vocabulary.
+#[derive(Clone, Copy, Debug)]
+pub enum ReaderPort {}
+
+impl Port for ReaderPort {
+    type Message = Message;
+    type Timer = ReaderTimer;
+    type File = Infallible;
+    type Note = Happened;
+    type Store = Store;
+}
+
+/// The reader's alarms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReaderTimer {
+    /// The earliest of its time-outs and of ageing metadata. It may ring for nothing.
+    Wake,
+    /// Metadata may be asked for again.
+    Metadata,
+    /// Of the connection to a broker: see [`ConnectionTimer`].
+    Connection(NodeId),
+    /// A partition may be fetched again; it is given by its place among those assigned.
+    Retry(u32),
+}
+
+impl Timer for ReaderTimer {
+    fn slot(self) -> u32 {
+        match self {
+            ReaderTimer::Wake => 0,
+            ReaderTimer::Metadata => 1,
+            ReaderTimer::Connection(node) => 2 + 2 * u32::from(node.0),
+            ReaderTimer::Retry(place) => 3 + 2 * place,
+        }
+    }
+}
+
+impl ConnectionTimer for ReaderTimer {
+    fn connection(node: NodeId) -> ReaderTimer {
+        ReaderTimer::Connection(node)
+    }
+}
+
+/// The reader's connections to brokers.
+pub const READER_CHANNEL: Channel = Channel(0);
+
+/// `max.in.flight.requests.per.connection` of a consumer; it is no setting.
+const MAX_IN_FLIGHT: u32 = 100;
+
+/// The size of a Fetch request beside its partitions, and what each of them adds.
+const REQUEST_BYTES: (Bytes, Bytes) = (Bytes::new(80), Bytes::new(40));
+
+/// What a reader is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct ReaderSetup<'a> {
+    /// Its node.
+    pub id: NodeId,
+    /// Its settings.
+    pub options: ReaderOptions,
+    /// The partitions it reads.
+    pub partitions: &'a [PartitionId],
+    /// `bootstrap.servers`: brokers 1 to this.
+    pub brokers: u16,
+}
+
+/// A reader.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    options: ReaderOptions,
+    retry_backoff: Backoff,
+    partitions: Vec<Reading>,
+    network: NetworkClient<Request>,
+    metadata: Metadata,
+    /// By node number.
+    nodes: Vec<Node>,
+    to_look_at: Vec<NodeId>,
+    /// For when [`ReaderTimer::Wake`] is set.
+    wakes: Time,
+    failed: Vec<Request>,
+}
+
+/// How far it is in one partition.
+#[derive(Clone, Debug)]
+struct Reading {
+    id: PartitionId,
+    position: Offset,
+    /// The leader epoch of the record before the position.
+    read_epoch: Option<LeaderEpoch>,
+    /// The leader epoch under which the position was found to be right.
+    checked: Option<LeaderEpoch>,
+    /// The leader epoch of the newest fetch.
+    asked: Option<LeaderEpoch>,
+    /// Until its alarm it is not to be fetched from this broker.
+    not_from: Option<NodeId>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    leads: Vec<u32>,
+    /// A fetch is unanswered.
+    is_asked: bool,
+    to_look_at: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Request {
+    Metadata,
+    Fetch(NodeId),
+}
+
+impl Reader {
+    /// A reader whose process has not started.
+    pub fn new(setup: ReaderSetup<'_>) -> Reader {
+        let ReaderSetup { id, options, partitions, brokers } = setup;
+        let retry_backoff = Backoff::new(options.retry_backoff, options.retry_backoff_max);
+        let reading = |&id| Reading {
+            id,
+            position: Offset::ZERO,
+            read_epoch: None,
+            checked: None,
+            asked: None,
+            not_from: None,
+        };
+        Reader {
+            options,
+            retry_backoff,
+            partitions: partitions.iter().map(reading).collect(),
+            network: NetworkClient::new(NetworkOptions {
+                channel: READER_CHANNEL,
+                round_trips: 2,
+                max_in_flight: MAX_IN_FLIGHT,
+                reconnect_backoff: Backoff::new(options.reconnect_backoff, options.reconnect_backoff_max),
+                connection_setup_timeout: Backoff::new(
+                    options.connection_setup_timeout,
+                    options.connection_setup_timeout_max,
+                ),
+            }),
+            metadata: Metadata::new(
+                partitions,
+                MetadataOptions {
+                    max_age: options.metadata_max_age,
+                    backoff: retry_backoff,
+                    brokers,
+                    first_asked: id.0.into(),
+                },
+            ),
+            nodes: vec![Node::default(); usize::from(brokers) + 1],
+            to_look_at: Vec::new(),
+            wakes: Time::NEVER,
+            failed: Vec::new(),
+        }
+    }
+
+    /// Something has happened to the reader.
+    pub fn handle(&mut self, now: Time, event: Event<ReaderPort>, out: &mut Outbox<ReaderPort>) {
+        match event {
+            Event::Start => (),
+            Event::Connected(peer) => self.on_connected(peer, out),
+            Event::Disconnected(peer) => self.on_disconnected(now, peer, out),
+            Event::Response(peer, message) => self.on_response(now, peer, message, out),
+            Event::Timer(timer) => self.on_timer(now, timer, out),
+            Event::Request(_, from, _) => unreachable!("nobody connects to a client, but node {from} did"),
+            Event::Flushed(file, _) | Event::FlushFailed(file, _) => match file {},
+        }
+        self.fetch_what_is_ready(now, out);
+    }
+
+    /// The next offset it will read of a partition; none if that is not one of its own.
+    pub fn position(&self, partition: PartitionId) -> Option<Offset> {
+        self.metadata.place(partition).map(|place| self.partitions[place].position)
+    }
+
+    fn on_connected(&mut self, peer: Peer, out: &mut Outbox<ReaderPort>) {
+        self.network.on_connected(peer.node, out);
+        self.look_at(peer.node);
+    }
+
+    fn on_disconnected(&mut self, now: Time, peer: Peer, out: &mut Outbox<ReaderPort>) {
+        let mut failed = std::mem::take(&mut self.failed);
+        self.network.on_disconnected(now, peer.node, &mut failed, out);
+        self.metadata.request_update();
+        self.fail_requests(failed, out);
+    }
+
+    fn on_response(&mut self, now: Time, peer: Peer, message: Message, out: &mut Outbox<ReaderPort>) {
+        match (self.network.on_response(peer.node), message) {
+            (Request::Metadata, Message::Leaders(answer)) => {
+                if self.metadata.on_response(now, answer, ReaderTimer::Metadata, out) {
+                    self.leaders_changed();
+                }
+                self.wake_by(now, self.metadata.expires(), out);
+            }
+            (Request::Fetch(node), Message::Fetched(answer)) => self.on_fetched(node, answer, out),
+            (request, answer) => unreachable!("{request:?} was answered with {answer:?}"),
+        }
+    }
+
+    fn on_timer(&mut self, now: Time, timer: ReaderTimer, out: &mut Outbox<ReaderPort>) {
+        match timer {
+            ReaderTimer::Wake => self.on_wake(now, out),
+            ReaderTimer::Metadata => self.metadata.on_alarm(),
+            ReaderTimer::Connection(node) => {
+                if self.network.on_alarm(now, node, out) {
+                    self.metadata.request_update();
+                }
+                self.look_at(node);
+            }
+            ReaderTimer::Retry(place) => {
+                self.partitions[place as usize].not_from = None;
+                if let Some(leader) = self.metadata.leader(place as usize) {
+                    self.look_at(leader);
+                }
+            }
+        }
+    }
+
+    fn on_wake(&mut self, now: Time, out: &mut Outbox<ReaderPort>) {
+        self.wakes = Time::NEVER;
+        let mut failed = std::mem::take(&mut self.failed);
+        self.network.expire(now, &mut failed, out);
+        if !failed.is_empty() {
+            self.metadata.request_update();
+        }
+        self.fail_requests(failed, out);
+        for deadline in [self.network.next_deadline(), self.metadata.expires()] {
+            if deadline > now {
+                self.wake_by(now, deadline, out);
+            }
+        }
+    }
+
+    /// Records, or why not, of every partition asked for.
+    fn on_fetched(&mut self, node: NodeId, answer: Fetched, out: &mut Outbox<ReaderPort>) {
+        self.nodes[usize::from(node.0)].is_asked = false;
+        self.look_at(node);
+        let (mut first_entry, mut news) = (0, false);
+        for at in 0..out.store.fetched.get(answer.partitions).len() {
+            let part = out.store.fetched.get(answer.partitions)[at];
+            let entries = first_entry..first_entry + part.entries as usize;
+            first_entry = entries.end;
+            let place = self.metadata.place(part.partition).expect("only what was asked for is answered");
+            // Another answer was faster.
+            if part.fetch_offset != self.partitions[place].position {
+                continue;
+            }
+            if part.error != ErrorCode::None {
+                news |= self.on_error(place, node, part, out);
+                continue;
+            }
+            let reading = &mut self.partitions[place];
+            reading.checked = reading.asked;
+            if let Some((epoch, end)) = part.diverging {
+                reading.read_epoch = Some(epoch);
+                reading.position = reading.position.min(end);
+                continue;
+            }
+            for entry in entries {
+                let entry = out.store.entries.get(answer.entries)[entry];
+                reading.read(entry, out);
+            }
+        }
+        if news {
+            self.leaders_changed();
+        }
+    }
+
+    /// A partition could not be read. Says whether the answer told of another leader.
+    fn on_error(
+        &mut self,
+        place: usize,
+        node: NodeId,
+        part: FetchedPartition,
+        out: &mut Outbox<ReaderPort>,
+    ) -> bool {
+        let reading = &mut self.partitions[place];
+        if part.error == ErrorCode::OffsetOutOfRange {
+            reading.position = part.log_start_offset;
+            reading.read_epoch = None;
+        }
+        reading.not_from = Some(node);
+        let range = self.retry_backoff.after(0);
+        out.ask(Effect::SetTimer(ReaderTimer::Retry(place as u32), range.least, range.most));
+        // `FetchCollector` asks for metadata after OFFSET_NOT_AVAILABLE as well.
+        if class(part.error) == Class::InvalidMetadata || part.error == ErrorCode::OffsetNotAvailable {
+            self.metadata.request_update();
+        }
+        part.current_leader.is_some_and(|hint| self.metadata.hint(place, hint))
+    }
+
+    fn fail_requests(&mut self, mut failed: Vec<Request>, out: &mut Outbox<ReaderPort>) {
+        for request in failed.drain(..) {
+            match request {
+                Request::Metadata => self.metadata.on_failure(ReaderTimer::Metadata, out),
+                Request::Fetch(node) => {
+                    self.nodes[usize::from(node.0)].is_asked = false;
+                    self.look_at(node);
+                }
+            }
+        }
+        self.failed = failed;
+    }
+
+    /// Asks for metadata if that is due, and every broker to be looked at for records.
+    fn fetch_what_is_ready(&mut self, now: Time, out: &mut Outbox<ReaderPort>) {
+        let timeout = self.options.request_timeout;
+        if self.metadata.maybe_update(now, &mut self.network, (Request::Metadata, timeout), out) {
+            self.wake_by(now, now + timeout, out);
+        }
+        while !self.metadata.is_due(now)
+            && let Some(node) = self.to_look_at.pop()
+        {
+            self.nodes[usize::from(node.0)].to_look_at = false;
+            self.fetch_from(now, node, out);
+        }
+    }
+
+    /// Fetches all a broker leads, unless it is being asked already.
+    fn fetch_from(&mut self, now: Time, node: NodeId, out: &mut Outbox<ReaderPort>) {
+        let Node { leads, is_asked, .. } = &self.nodes[usize::from(node.0)];
+        let is_wanted = |&place: &u32| self.partitions[place as usize].not_from != Some(node);
+        if *is_asked || !leads.iter().any(is_wanted) || !self.network.ready(now, node, out) {
+            return;
+        }
+        let list = out.store.fetch.take();
+        let mut bytes = REQUEST_BYTES.0;
+        for &place in leads {
+            let epoch = self.metadata.epoch(place as usize);
+            let reading = &mut self.partitions[place as usize];
+            if reading.not_from == Some(node) {
+                continue;
+            }
+            reading.asked = epoch;
+            out.store.fetch.get_mut(list).push(FetchPartition {
+                partition: reading.id,
+                current_leader_epoch: epoch,
+                fetch_offset: reading.position,
+                last_fetched_epoch: reading.read_epoch.filter(|_| reading.checked != epoch),
+                log_start_offset: Offset::ZERO,
+                max_bytes: self.options.max_partition_fetch_bytes,
+            });
+            bytes += REQUEST_BYTES.1;
+        }
+        let message = Message::Fetch(Fetch {
+            fetcher: Fetcher::Consumer,
+            max_wait: self.options.fetch_max_wait,
+            min_bytes: self.options.fetch_min_bytes,
+            max_bytes: self.options.fetch_max_bytes,
+            partitions: list,
+        });
+        let deadline = now + self.options.request_timeout;
+        self.network.send(node, (message, bytes), (Request::Fetch(node), deadline), out);
+        self.nodes[usize::from(node.0)].is_asked = true;
+        self.wake_by(now, deadline, out);
+    }
+
+    fn look_at(&mut self, node: NodeId) {
+        let entry = &mut self.nodes[usize::from(node.0)];
+        if !entry.to_look_at {
+            entry.to_look_at = true;
+            self.to_look_at.push(node);
+        }
+    }
+
+    fn leaders_changed(&mut self) {
+        for node in &mut self.nodes {
+            node.leads.clear();
+        }
+        for place in 0..self.partitions.len() {
+            match self.metadata.leader(place) {
+                Some(leader) => {
+                    self.nodes[usize::from(leader.0)].leads.push(place as u32);
+                    self.look_at(leader);
+                }
+                None => self.metadata.request_update(),
+            }
+        }
+    }
+
+    fn wake_by(&mut self, now: Time, at: Time, out: &mut Outbox<ReaderPort>) {
+        if at < self.wakes {
+            self.wakes = at;
+            out.set_timer(ReaderTimer::Wake, at.since(now));
+        }
+    }
+}
+
+impl Reading {
+    /// Hands a batch over, of which the first records may lie before the position.
+    fn read(&mut self, entry: LogEntry, out: &mut Outbox<ReaderPort>) {
+        let LogEntry { base_offset, batch, epoch } = entry;
+        let end = base_offset.plus(out.store.batch(batch).records.into());
+        if end <= self.position {
+            return;
+        }
+        self.position = end;
+        self.read_epoch = Some(epoch);
+        out.note(Happened::Read { partition: self.id, base_offset, batch, epoch });
+    }
+}

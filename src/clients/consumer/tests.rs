@@ -1,0 +1,254 @@
+//! The reader, driven by hand.
+
+use super::*;
+use crate::clients::happened::Happened;
+use crate::clients::options::ReaderOptions;
+use crate::cluster::protocol::{
+    ErrorCode, Fetch, FetchPartition, Fetched, FetchedPartition, Leaders, LogEntry, Message, PartitionLeader,
+};
+use crate::cluster::store::{MessageRun, Store};
+use crate::cluster::units::{
+    LeaderEpoch, MessageId, Offset, PartitionId, ProducerEpoch, ProducerId, Sequence,
+};
+use crate::devices::port::{Effect, Event, Outbox, Peer};
+use crate::kernel::units::{Bytes, NodeId, Span, Time};
+
+const FIRST: PartitionId = PartitionId(4);
+const SECOND: PartitionId = PartitionId(5);
+const MS: fn(u64) -> Span = Span::from_milliseconds;
+
+fn options() -> ReaderOptions {
+    ReaderOptions {
+        fetch_max_wait: MS(500),
+        fetch_min_bytes: Bytes::new(1),
+        fetch_max_bytes: Bytes::new(52_428_800),
+        max_partition_fetch_bytes: Bytes::new(1_048_576),
+        request_timeout: MS(30_000),
+        retry_backoff: MS(100),
+        retry_backoff_max: MS(1_000),
+        reconnect_backoff: MS(50),
+        reconnect_backoff_max: MS(1_000),
+        metadata_max_age: MS(300_000),
+        connection_setup_timeout: MS(10_000),
+        connection_setup_timeout_max: MS(30_000),
+    }
+}
+
+/// A reader of two partitions, which brokers that answer FindLeaders at once lead.
+struct Rig {
+    reader: Reader,
+    store: Store,
+    now: Time,
+    leaders: [(u16, u32); 2],
+    alarms: Vec<(Time, ReaderTimer)>,
+    fetches: Vec<(u16, Vec<FetchPartition>)>,
+    read: Vec<(PartitionId, u64)>,
+    questions: u32,
+}
+
+impl Rig {
+    fn started(leaders: [(u16, u32); 2]) -> Rig {
+        let setup =
+            ReaderSetup { id: NodeId(9), options: options(), partitions: &[FIRST, SECOND], brokers: 3 };
+        let mut rig = Rig {
+            reader: Reader::new(setup),
+            store: Store::default(),
+            now: Time::ZERO,
+            leaders,
+            alarms: Vec::new(),
+            fetches: Vec::new(),
+            read: Vec::new(),
+            questions: 0,
+        };
+        rig.feed(Event::Start);
+        rig
+    }
+
+    fn feed(&mut self, event: Event<ReaderPort>) {
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            let mut effects = Vec::new();
+            self.reader.handle(self.now, event, &mut Outbox::new(&mut effects, &mut self.store));
+            if let Event::Response(_, message) = event {
+                self.store.release(message);
+            }
+            for effect in effects {
+                match effect {
+                    Effect::Connect { peer, .. } => events.push(Event::Connected(peer)),
+                    Effect::Send(peer, Message::FindLeaders, _) => {
+                        self.questions += 1;
+                        let partitions = self.store.leaders.take();
+                        for (partition, (leader, epoch)) in [FIRST, SECOND].into_iter().zip(self.leaders) {
+                            let leader = Some(NodeId(leader));
+                            let entry = PartitionLeader { partition, leader, epoch: LeaderEpoch(epoch) };
+                            self.store.leaders.get_mut(partitions).push(entry);
+                        }
+                        events.push(Event::Response(peer, Message::Leaders(Leaders { partitions })));
+                    }
+                    Effect::Send(peer, Message::Fetch(fetch), _) => self.take(peer, fetch),
+                    Effect::SetTimer(timer, least, _) => {
+                        self.alarms.retain(|alarm| alarm.1 != timer);
+                        self.alarms.push((self.now + least, timer));
+                    }
+                    Effect::CancelTimer(timer) => self.alarms.retain(|alarm| alarm.1 != timer),
+                    Effect::Note(Happened::Read { partition, base_offset, .. }) => {
+                        self.read.push((partition, base_offset.0));
+                    }
+                    Effect::Close(_) => (),
+                    other => panic!("a reader asks for nothing of the kind: {other:?}"),
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, peer: Peer, fetch: Fetch) {
+        self.fetches.push((peer.node.0, self.store.fetch.get(fetch.partitions).to_vec()));
+        self.store.release(Message::Fetch(fetch));
+    }
+
+    fn pass(&mut self, span: Span) {
+        let end = self.now + span;
+        while let Some(place) = (0..self.alarms.len())
+            .filter(|&place| self.alarms[place].0 <= end)
+            .min_by_key(|&place| self.alarms[place].0)
+        {
+            let (at, timer) = self.alarms.remove(place);
+            self.now = at;
+            self.feed(Event::Timer(timer));
+        }
+        self.now = end;
+    }
+
+    /// A broker answers its oldest fetch: `answer` fills in each partition, and says which batches (base, records) it has.
+    fn answer(&mut self, node: u16, mut answer: impl FnMut(&mut FetchedPartition) -> Vec<(u64, u32)>) {
+        let oldest = self.fetches.iter().position(|fetch| fetch.0 == node).expect("the broker was asked");
+        let (_, asked) = self.fetches.remove(oldest);
+        let (partitions, entries) = (self.store.fetched.take(), self.store.entries.take());
+        for part in asked {
+            let mut fetched = FetchedPartition {
+                partition: part.partition,
+                fetch_offset: part.fetch_offset,
+                error: ErrorCode::None,
+                high_watermark: Offset::ZERO,
+                log_start_offset: Offset::ZERO,
+                diverging: None,
+                current_leader: None,
+                entries: 0,
+            };
+            let batches = answer(&mut fetched);
+            fetched.entries = batches.len() as u32;
+            self.store.fetched.get_mut(partitions).push(fetched);
+            for (base, count) in batches {
+                let runs = [MessageRun { first: MessageId(0), count }];
+                let producer = (ProducerId(0), ProducerEpoch(0), Sequence(0));
+                let batch = self.store.add_batch(producer, &runs, Bytes::new(100), Time::ZERO);
+                let entry = LogEntry { base_offset: Offset(base), batch, epoch: LeaderEpoch(3) };
+                self.store.entries.get_mut(entries).push(entry);
+            }
+        }
+        let peer = Peer { node: NodeId(node), channel: READER_CHANNEL };
+        self.feed(Event::Response(peer, Message::Fetched(Fetched { partitions, entries })));
+    }
+
+    fn fail(&mut self, node: u16, error: ErrorCode, current_leader: Option<(NodeId, LeaderEpoch)>) {
+        self.answer(node, |part| {
+            (part.error, part.current_leader, part.log_start_offset) = (error, current_leader, Offset(7));
+            Vec::new()
+        });
+    }
+
+    fn positions(&self) -> [u64; 2] {
+        [FIRST, SECOND].map(|partition| self.reader.position(partition).expect("it is read").0)
+    }
+
+    /// Of each unanswered fetch: whom, and how many partitions.
+    fn asked(&self) -> Vec<(u16, usize)> {
+        self.fetches.iter().map(|(node, partitions)| (*node, partitions.len())).collect()
+    }
+}
+
+#[test]
+fn each_leader_is_asked_for_all_it_leads_one_request_at_a_time() {
+    let mut rig = Rig::started([(1, 0), (1, 0)]);
+    assert_eq!(rig.asked(), [(1, 2)]);
+    rig.answer(1, |part| if part.partition == FIRST { vec![(0, 5), (5, 2)] } else { vec![(0, 1)] });
+    assert_eq!(rig.read, [(FIRST, 0), (FIRST, 5), (SECOND, 0)]);
+    assert_eq!((rig.positions(), rig.asked()), ([7, 1], vec![(1, 2)]));
+    let mut asked = Rig::started([(1, 0), (2, 0)]).asked();
+    asked.sort_unstable();
+    assert_eq!(asked, [(1, 1), (2, 1)]);
+    assert_eq!(rig.reader.position(PartitionId(3)), None);
+}
+
+#[test]
+fn a_batch_may_begin_before_the_position() {
+    let mut rig = Rig::started([(1, 0), (2, 0)]);
+    rig.answer(1, |_| vec![(0, 5)]);
+    rig.answer(1, |_| vec![(0, 5), (3, 4)]);
+    assert_eq!(rig.read, [(FIRST, 0), (FIRST, 3)], "the first was read before");
+    assert_eq!(rig.positions(), [7, 0]);
+}
+
+#[test]
+fn errors_lead_to_metadata_to_a_wait_or_to_the_log_start() {
+    let cases = [
+        // (error, whether metadata is asked for, where the position is then)
+        (ErrorCode::NotLeaderOrFollower, true, 0),
+        (ErrorCode::FencedLeaderEpoch, true, 0),
+        (ErrorCode::UnknownLeaderEpoch, false, 0),
+        (ErrorCode::OffsetNotAvailable, true, 0),
+        (ErrorCode::OffsetOutOfRange, false, 7),
+    ];
+    for (error, asks, position) in cases {
+        let mut rig = Rig::started([(1, 0), (2, 0)]);
+        rig.pass(MS(200));
+        rig.fail(1, error, None);
+        assert_eq!((rig.questions, rig.positions()[0]), (1 + u32::from(asks), position), "{error}");
+        assert_eq!(rig.asked(), [(2, 1)], "{error}: it is left alone");
+        rig.pass(MS(80));
+        assert_eq!(rig.asked(), [(2, 1), (1, 1)], "{error}: and asked again");
+    }
+}
+
+#[test]
+fn another_leader_is_asked_at_once() {
+    for hinted in [true, false] {
+        let mut rig = Rig::started([(1, 0), (2, 0)]);
+        rig.pass(MS(200));
+        rig.leaders[0] = (3, 1);
+        let hint = hinted.then_some((NodeId(3), LeaderEpoch(1)));
+        rig.fail(1, ErrorCode::NotLeaderOrFollower, hint);
+        assert_eq!(rig.asked(), [(2, 1), (3, 1)], "hinted: {hinted}");
+        assert_eq!(rig.fetches[1].1[0].current_leader_epoch, Some(LeaderEpoch(1)));
+    }
+}
+
+#[test]
+fn under_a_new_leader_the_position_is_checked_once() {
+    let mut rig = Rig::started([(1, 3), (2, 0)]);
+    assert_eq!(rig.fetches[1].1[0].last_fetched_epoch, None, "nothing was read");
+    rig.answer(1, |_| vec![(0, 5)]);
+    rig.leaders[0] = (3, 4);
+    rig.pass(MS(200));
+    rig.fail(1, ErrorCode::NotLeaderOrFollower, None);
+    assert_eq!(rig.fetches[1].1[0].last_fetched_epoch, Some(LeaderEpoch(3)));
+    rig.answer(3, |part| {
+        part.diverging = Some((LeaderEpoch(3), Offset(2)));
+        Vec::new()
+    });
+    assert_eq!(rig.positions()[0], 2, "what lies there now is read");
+    assert_eq!(rig.fetches[1].1[0].last_fetched_epoch, None);
+}
+
+#[test]
+fn a_silent_broker_is_given_up_after_the_request_timeout() {
+    let mut rig = Rig::started([(1, 0), (2, 0)]);
+    rig.fetches.clear();
+    rig.pass(MS(29_999));
+    assert!(rig.fetches.is_empty());
+    rig.pass(MS(100));
+    assert_eq!(rig.asked().len(), 2, "connected and asked again");
+    rig.feed(Event::Disconnected(Peer { node: NodeId(1), channel: READER_CHANNEL }));
+    rig.pass(MS(100));
+    assert_eq!(rig.asked().len(), 3);
+}

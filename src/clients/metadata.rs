@@ -1,0 +1,230 @@
+//! What a client knows of who leads its partitions, and when it asks again: `Metadata` and the `DefaultMetadataUpdater` of
+//! `NetworkClient`.
+//!
+//! `Departure from Kafka:` the brokers a client may ask are those of `bootstrap.servers` from first to last, whichever of
+//! them the cluster says are alive; `metadata.recovery.strategy` therefore has nothing to do. Which of them is asked first
+//! goes round instead of being drawn.
+
+use crate::cluster::backoff::Backoff;
+use crate::cluster::network_client::{ConnectionTimer, NetworkClient};
+use crate::cluster::protocol::{Leaders, Message, PartitionLeader};
+use crate::cluster::store::Store;
+use crate::cluster::units::{LeaderEpoch, PartitionId};
+use crate::devices::port::{Effect, Outbox, Port};
+use crate::kernel::units::{Bytes, NodeId, Span, Time};
+
+/// The size of a Metadata request for one topic.
+const REQUEST_BYTES: Bytes = Bytes::new(60);
+
+/// The leaders of a client's partitions, as it knows them.
+#[derive(Clone, Debug)]
+pub(super) struct Metadata {
+    brokers: Vec<NodeId>,
+    max_age: Span,
+    backoff: Backoff,
+    partitions: Vec<Known>,
+    /// The place of each partition from the lowest id on; [`NOWHERE`] for those that are not the client's.
+    places: Vec<u32>,
+    lowest: u32,
+    known: bool,
+    needed: bool,
+    in_progress: bool,
+    /// The alarm that ends the wait after a refresh is set.
+    backing_off: bool,
+    failures: u32,
+    /// `equivalentResponseCount`: refreshes in a row that said nothing new.
+    equivalent: u32,
+    refreshed: Option<Time>,
+    asked: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    leader: Option<NodeId>,
+    epoch: Option<LeaderEpoch>,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+/// What a client finds its way with.
+pub(super) struct MetadataOptions {
+    /// `metadata.max.age.ms`.
+    pub(super) max_age: Span,
+    /// `retry.backoff.ms` and `retry.backoff.max.ms`.
+    pub(super) backoff: Backoff,
+    /// `bootstrap.servers`: brokers 1 to this.
+    pub(super) brokers: u16,
+    /// Where the round of brokers begins.
+    pub(super) first_asked: usize,
+}
+
+impl Metadata {
+    /// Nothing is known of `partitions` yet, and it is to be asked for.
+    pub(super) fn new(partitions: &[PartitionId], options: MetadataOptions) -> Metadata {
+        let lowest = partitions.iter().min().map_or(0, |partition| partition.0);
+        let highest = partitions.iter().max().map_or(0, |partition| partition.0);
+        let mut places = vec![NOWHERE; (highest - lowest + 1) as usize];
+        for (place, partition) in partitions.iter().enumerate() {
+            places[(partition.0 - lowest) as usize] = place as u32;
+        }
+        Metadata {
+            brokers: (1..=options.brokers).map(NodeId).collect(),
+            max_age: options.max_age,
+            backoff: options.backoff,
+            partitions: vec![Known { leader: None, epoch: None }; partitions.len()],
+            places,
+            lowest,
+            known: false,
+            needed: true,
+            in_progress: false,
+            backing_off: false,
+            failures: 0,
+            equivalent: 0,
+            refreshed: None,
+            asked: options.first_asked,
+        }
+    }
+
+    /// Whether the topic has been seen: how many partitions it has is known, though perhaps not who leads them.
+    #[inline]
+    pub(super) fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// Where a partition stands among the client's, if it is one of them.
+    #[inline]
+    pub(super) fn place(&self, partition: PartitionId) -> Option<usize> {
+        let place = *self.places.get(partition.0.checked_sub(self.lowest)? as usize)?;
+        (place != NOWHERE).then_some(place as usize)
+    }
+
+    /// Who leads the partition at `place`.
+    #[inline]
+    pub(super) fn leader(&self, place: usize) -> Option<NodeId> {
+        self.partitions[place].leader
+    }
+
+    /// The newest leader epoch seen of the partition at `place`.
+    #[inline]
+    pub(super) fn epoch(&self, place: usize) -> Option<LeaderEpoch> {
+        self.partitions[place].epoch
+    }
+
+    /// Whether it is time to ask and nobody is being asked: until then, nothing else is sent (`NetworkClient.isReady`).
+    #[inline]
+    pub(super) fn is_due(&self, now: Time) -> bool {
+        !self.in_progress && !self.backing_off && (self.needed || now >= self.expires())
+    }
+
+    /// When what is known becomes too old.
+    pub(super) fn expires(&self) -> Time {
+        self.refreshed.map_or(Time::NEVER, |refreshed| refreshed + self.max_age)
+    }
+
+    /// Something was wrong with what is known: ask as soon as may be.
+    #[inline]
+    pub(super) fn request_update(&mut self) {
+        self.needed = true;
+    }
+
+    /// Asks if it is time and somebody can be asked. Says whether a request went out.
+    pub(super) fn maybe_update<P, C: Copy>(
+        &mut self,
+        now: Time,
+        network: &mut NetworkClient<C>,
+        (context, timeout): (C, Span),
+        out: &mut Outbox<P>,
+    ) -> bool
+    where
+        P: Port<Message = Message, Timer: ConnectionTimer>,
+    {
+        if !self.is_due(now) {
+            return false;
+        }
+        let Some(node) = network.least_loaded(&self.brokers, self.asked) else { return false };
+        if !network.can_send(node) {
+            if !network.is_any_connecting() {
+                network.ready(now, node, out);
+                self.asked = usize::from(node.0);
+            }
+            return false;
+        }
+        network.send(node, (Message::FindLeaders, REQUEST_BYTES), (context, now + timeout), out);
+        self.in_progress = true;
+        self.asked = usize::from(node.0);
+        true
+    }
+
+    /// An answer has come; `alarm` ends the wait before the next question. Says whether any leader or its epoch changed.
+    pub(super) fn on_response<P>(
+        &mut self,
+        now: Time,
+        answer: Leaders,
+        alarm: P::Timer,
+        out: &mut Outbox<P>,
+    ) -> bool
+    where
+        P: Port<Store = Store>,
+    {
+        self.needed = false;
+        self.equivalent += 1;
+        let (mut seen, mut changed) = (0, false);
+        for &PartitionLeader { partition, leader, epoch } in out.store.leaders.get(answer.partitions) {
+            let Some(place) = self.place(partition) else { continue };
+            seen += 1;
+            changed |= self.learn(place, leader, epoch);
+            // LEADER_NOT_AVAILABLE.
+            self.needed |= leader.is_none();
+        }
+        // UNKNOWN_TOPIC_OR_PARTITION: the broker asked has not heard of it.
+        self.needed |= seen < self.partitions.len();
+        self.known |= seen > 0;
+        self.refreshed = Some(now);
+        self.failures = 0;
+        self.finish(alarm, out);
+        changed
+    }
+
+    /// The question was not answered.
+    pub(super) fn on_failure<P: Port>(&mut self, alarm: P::Timer, out: &mut Outbox<P>) {
+        self.failures += 1;
+        self.needed = true;
+        self.finish(alarm, out);
+    }
+
+    /// The wait after a refresh is over.
+    pub(super) fn on_alarm(&mut self) {
+        self.backing_off = false;
+    }
+
+    /// An answer to another request said who leads (KIP-951). Says whether that was news.
+    pub(super) fn hint(&mut self, place: usize, (leader, epoch): (NodeId, LeaderEpoch)) -> bool {
+        if self.partitions[place].epoch.is_some_and(|known| epoch <= known) {
+            return false;
+        }
+        self.learn(place, Some(leader), epoch)
+    }
+
+    fn learn(&mut self, place: usize, leader: Option<NodeId>, epoch: LeaderEpoch) -> bool {
+        let known = &mut self.partitions[place];
+        if known.epoch.is_some_and(|known| epoch < known) {
+            return false;
+        }
+        let is_newer = known.epoch.is_none_or(|known| epoch > known);
+        if is_newer {
+            self.equivalent = 0;
+        }
+        let changed = is_newer || known.leader != leader;
+        *known = Known { leader, epoch: Some(epoch) };
+        changed
+    }
+
+    /// `timeToAllowUpdate`: after every refresh, good or bad, there is a wait.
+    fn finish<P: Port>(&mut self, alarm: P::Timer, out: &mut Outbox<P>) {
+        let beyond_first = self.failures.saturating_sub(1).max(self.equivalent.saturating_sub(1));
+        let range = self.backoff.after(beyond_first);
+        self.in_progress = false;
+        self.backing_off = true;
+        out.ask(Effect::SetTimer(alarm, range.least, range.most));
+    }
+}

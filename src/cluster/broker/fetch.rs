@@ -1,0 +1,287 @@
+//! Fetch requests of followers and consumers, and fetches that wait for records (`ReplicaManager.fetchMessages`,
+//! `Partition.fetchRecords`, `DelayedFetch`).
+
+use super::{BrokerPort, Node, Timer};
+use crate::cluster::happened::Happened;
+use crate::cluster::protocol::{ErrorCode, Fetch, FetchPartition, Fetched, FetchedPartition, Fetcher, Message};
+use crate::cluster::replica::divergence::{Comparison, compare};
+use crate::cluster::store::List;
+use crate::cluster::units::{BrokerEpoch, LeaderEpoch, Offset, PartitionId};
+use crate::devices::port::{ConnectionId, Outbox};
+use crate::kernel::units::{Bytes, NodeId, Time};
+
+/// A fetch that waits for records, or a place for one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ParkedFetch {
+    waiting: Option<(ConnectionId, Asker)>,
+    partitions: Vec<FetchPartition>,
+}
+
+/// Who fetches, and how much is wanted.
+#[derive(Clone, Copy, Debug)]
+struct Asker {
+    fetcher: Fetcher,
+    min_bytes: Bytes,
+    max_bytes: Bytes,
+}
+
+/// What was read of all partitions.
+struct Reading {
+    partitions: List<FetchedPartition>,
+    entries: List<crate::cluster::protocol::LogEntry>,
+    bytes: Bytes,
+    /// An error or a divergence: nothing to wait for.
+    urgent: bool,
+}
+
+impl Node<'_> {
+    pub(super) fn on_fetch(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        request: Fetch,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
+        let asker = Asker { fetcher: request.fetcher, min_bytes: request.min_bytes, max_bytes: request.max_bytes };
+        let slot = self.free_fetch();
+        let mut asked = std::mem::take(&mut self.running.parked_fetches[slot].partitions);
+        asked.extend_from_slice(out.store.fetch.get(request.partitions));
+        let reading = self.read(now, asker, &asked, true, out);
+        if reading.urgent || reading.bytes >= asker.min_bytes || request.max_wait.nanoseconds() == 0 {
+            asked.clear();
+            self.running.parked_fetches[slot].partitions = asked;
+            return answer(connection, reading, out);
+        }
+        out.store.fetched.give_back(reading.partitions);
+        out.store.entries.give_back(reading.entries);
+        for one in &asked {
+            if let Some(place) = self.place(one.partition) {
+                self.running.waiting[place].fetches.push(slot as u32);
+            }
+        }
+        self.running.parked_fetches[slot] = ParkedFetch { waiting: Some((connection, asker)), partitions: asked };
+        out.set_timer(Timer::FetchExpires(slot as u32), request.max_wait);
+    }
+
+    /// Reads every partition in order. A follower's fetch also tells how far it is: read first, then noted, so that the very
+    /// fetch that commits a record carries the high watermark from before.
+    fn read(
+        &mut self,
+        now: Time,
+        asker: Asker,
+        asked: &[FetchPartition],
+        update: bool,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) -> Reading {
+        let (partitions, entries) = (out.store.fetched.take(), out.store.entries.take());
+        let mut reading = Reading { partitions, entries, bytes: Bytes::ZERO, urgent: false };
+        for one in asked {
+            let before = reading.bytes;
+            let room = asker.max_bytes.saturating_sub(before);
+            let result = self.read_partition(now, asker.fetcher, one, room, update, &mut reading, out);
+            let result = result.unwrap_or_else(|error| FetchedPartition {
+                partition: one.partition,
+                fetch_offset: one.fetch_offset,
+                error,
+                high_watermark: Offset::ZERO,
+                log_start_offset: Offset::ZERO,
+                diverging: None,
+                current_leader: self.leader_hint(one.partition),
+                entries: 0,
+            });
+            reading.urgent |= result.error != ErrorCode::None || result.diverging.is_some();
+            out.store.fetched.get_mut(partitions).push(result);
+        }
+        reading
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one partition of one request, read into one response")]
+    fn read_partition(
+        &mut self,
+        now: Time,
+        fetcher: Fetcher,
+        asked: &FetchPartition,
+        room: Bytes,
+        update: bool,
+        reading: &mut Reading,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) -> Result<FetchedPartition, ErrorCode> {
+        let place = self.place(asked.partition).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        self.check_epoch(place, asked.current_leader_epoch)?;
+        let (replica, log) = (&self.running.replicas[place], &self.stored.logs[place]);
+        let leader = replica.leader().ok_or(ErrorCode::NotLeaderOrFollower)?;
+        let limit = match fetcher {
+            Fetcher::Replica(broker, _) => {
+                leader.remote(broker).ok_or(ErrorCode::UnknownLeaderEpoch)?;
+                log.end()
+            }
+            Fetcher::Consumer => replica.high_watermark,
+        };
+        let mut result = FetchedPartition {
+            partition: asked.partition,
+            fetch_offset: asked.fetch_offset,
+            error: ErrorCode::None,
+            high_watermark: replica.high_watermark,
+            log_start_offset: log.start(),
+            diverging: None,
+            current_leader: None,
+            entries: 0,
+        };
+        if let Some(last) = asked.last_fetched_epoch {
+            match compare(log, last, asked.fetch_offset) {
+                Comparison::Agrees => (),
+                // A diverging follower's offset says nothing, so nothing is noted of it (KAFKA-13141).
+                Comparison::Diverges(epoch, end) => {
+                    result.diverging = Some((epoch, end));
+                    return Ok(result);
+                }
+                Comparison::OutOfRange => return Err(ErrorCode::OffsetOutOfRange),
+            }
+        }
+        if asked.fetch_offset < log.start() || asked.fetch_offset > log.end() {
+            return Err(ErrorCode::OffsetOutOfRange);
+        }
+        let log_end = log.end();
+        // The first partition with records may exceed the response's room; the others may not.
+        if room > Bytes::ZERO || reading.bytes == Bytes::ZERO {
+            let max_bytes = asked.max_bytes.min(room);
+            let entries = &mut out.store.entries;
+            let list = entries.take();
+            let mut bytes = Bytes::ZERO;
+            // The list is moved out while the store is read for the sizes of batches.
+            let mut found = std::mem::take(entries.get_mut(list));
+            result.entries = log.read(asked.fetch_offset, limit, max_bytes, out.store, &mut |entry, size| {
+                found.push(entry);
+                bytes += size;
+            });
+            out.store.entries.get_mut(reading.entries).extend_from_slice(&found);
+            *out.store.entries.get_mut(list) = found;
+            out.store.entries.give_back(list);
+            reading.bytes += bytes;
+        }
+        if let (Fetcher::Replica(broker, epoch), true) = (fetcher, update) {
+            self.follower_fetched(now, place, (broker, epoch), asked.fetch_offset, log_end, out)?;
+        }
+        Ok(result)
+    }
+
+    /// A follower that fetches from its log end tells the leader what it has (`updateFollowerFetchState`).
+    fn follower_fetched(
+        &mut self,
+        now: Time,
+        place: usize,
+        (broker, broker_epoch): (NodeId, BrokerEpoch),
+        fetch_offset: Offset,
+        log_end: Offset,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) -> Result<(), ErrorCode> {
+        // A fetch of an earlier life of that broker counts for nothing (KAFKA-15221).
+        let registration = self.running.image.broker(broker);
+        if registration.is_active() && broker_epoch < registration.broker_epoch {
+            return Err(ErrorCode::NotLeaderOrFollower);
+        }
+        let replica = &mut self.running.replicas[place];
+        let partition = replica.partition;
+        let leader = replica.leader_mut().expect("checked by the read");
+        let old = leader.fetched(broker, fetch_offset, broker_epoch, now, log_end);
+        let moved = old != Some(fetch_offset);
+        if moved {
+            out.note(Happened::Fetched { partition, replica: broker, old, new: fetch_offset });
+        }
+        self.maybe_expand_isr(now, place, broker, out);
+        if moved && self.advance_high_watermark(now, place, out) {
+            self.complete_produces(place, out);
+            self.complete_fetches(now, place, out);
+        }
+        Ok(())
+    }
+
+    /// The asker's idea of the leader epoch against this broker's own (`checkCurrentLeaderEpoch`).
+    fn check_epoch(&self, place: usize, asked: Option<LeaderEpoch>) -> Result<(), ErrorCode> {
+        match (asked, self.running.replicas[place].leader_epoch) {
+            (Some(asked), Some(own)) if asked < own => Err(ErrorCode::FencedLeaderEpoch),
+            (Some(asked), Some(own)) if asked > own => Err(ErrorCode::UnknownLeaderEpoch),
+            (Some(_), None) => Err(ErrorCode::UnknownLeaderEpoch),
+            (Some(_), Some(_)) | (None, _) => Ok(()),
+        }
+    }
+
+    /// Answers those waiting for this replica that now have enough, or nothing to wait for.
+    pub(super) fn complete_fetches(&mut self, now: Time, place: usize, out: &mut Outbox<'_, BrokerPort>) {
+        let mut index = 0;
+        while let Some(&slot) = self.running.waiting[place].fetches.get(index) {
+            if self.is_fetch_ready(slot, out) {
+                // This takes it off the list.
+                self.answer_parked_fetch(now, slot, out);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    /// `DelayedFetch.tryComplete`. A follower waits for the log end to move; that the high watermark did is not enough, which is
+    /// why an idle follower learns of it up to `replica.fetch.wait.max.ms` late.
+    fn is_fetch_ready(&self, slot: u32, out: &Outbox<'_, BrokerPort>) -> bool {
+        let parked = &self.running.parked_fetches[slot as usize];
+        let (_, asker) = parked.waiting.expect("a fetch that waits");
+        let mut available = Bytes::ZERO;
+        for asked in &parked.partitions {
+            let Some(place) = self.place(asked.partition) else { return true };
+            let (replica, log) = (&self.running.replicas[place], &self.stored.logs[place]);
+            if replica.leader().is_none() || self.check_epoch(place, asked.current_leader_epoch).is_err() {
+                return true;
+            }
+            let limit = match asker.fetcher {
+                Fetcher::Replica(_, _) => log.end(),
+                Fetcher::Consumer => replica.high_watermark,
+            };
+            if asked.fetch_offset >= limit {
+                continue;
+            }
+            if asker.min_bytes <= Bytes::new(1) {
+                return true;
+            }
+            let max_bytes = asked.max_bytes.min(asker.min_bytes);
+            log.read(asked.fetch_offset, limit, max_bytes, out.store, &mut |_, size| available += size);
+        }
+        available >= asker.min_bytes
+    }
+
+    /// Answers a waiting fetch with what there is. It reads afresh, and what it tells of the follower was noted when it came.
+    pub(super) fn answer_parked_fetch(&mut self, now: Time, slot: u32, out: &mut Outbox<'_, BrokerPort>) {
+        let parked = &mut self.running.parked_fetches[slot as usize];
+        let (connection, asker) = parked.waiting.take().expect("a fetch that waits");
+        let mut asked = std::mem::take(&mut parked.partitions);
+        for one in &asked {
+            if let Some(place) = self.stored.place(one.partition) {
+                self.running.waiting[place].fetches.retain(|&waiting| waiting != slot);
+            }
+        }
+        out.cancel_timer(Timer::FetchExpires(slot));
+        let reading = self.read(now, asker, &asked, false, out);
+        asked.clear();
+        self.running.parked_fetches[slot as usize].partitions = asked;
+        answer(connection, reading, out);
+    }
+
+    /// The leader and epoch this broker's metadata has for a partition.
+    pub(super) fn leader_hint(&self, partition: PartitionId) -> Option<(NodeId, LeaderEpoch)> {
+        let state = self.running.image.find_partition(partition)?;
+        state.leader.map(|leader| (leader, state.leader_epoch))
+    }
+
+    /// A place for a fetch that waits.
+    fn free_fetch(&mut self) -> usize {
+        if let Some(slot) = self.running.parked_fetches.iter().position(|parked| parked.waiting.is_none()) {
+            return slot;
+        }
+        self.running.parked_fetches.push(ParkedFetch::default());
+        self.running.parked_fetches.len() - 1
+    }
+}
+
+fn answer(connection: ConnectionId, reading: Reading, out: &mut Outbox<'_, BrokerPort>) {
+    let Reading { partitions, entries, bytes, .. } = reading;
+    let overhead = Bytes::new(40 + 50 * out.store.fetched.get(partitions).len() as u64);
+    out.respond(connection, Message::Fetched(Fetched { partitions, entries }), bytes + overhead);
+}

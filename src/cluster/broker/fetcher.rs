@@ -1,0 +1,263 @@
+//! The follower's side: one loop for each leader, that fetches for every partition it leads
+//! (`AbstractFetcherThread`, `ReplicaFetcherThread`; `num.replica.fetchers` = 1).
+
+use super::line::{Alarm, Line, LineOptions};
+use super::storage::File;
+use super::{BrokerPort, FETCHER, Node, Timer};
+use crate::cluster::happened::Happened;
+use crate::cluster::protocol::{ErrorCode, Fetch, FetchPartition, Fetched, FetchedPartition, Fetcher, LogEntry, Message};
+use crate::cluster::replica::divergence::truncation_offset;
+use crate::cluster::replica::follower::Follower;
+use crate::cluster::log::Log;
+use crate::cluster::units::{LeaderEpoch, Offset};
+use crate::devices::port::{Effect, Outbox, Peer};
+use crate::kernel::units::{Bytes, NodeId, Span, Time};
+
+/// One loop.
+#[derive(Clone, Debug)]
+pub(super) struct FetcherThread {
+    leader: NodeId,
+    pub(super) line: Line,
+    /// The replicas it fetches for, by their places.
+    places: Vec<u32>,
+    /// What the request under way asks for, with its places.
+    asked: Vec<(u32, FetchPartition)>,
+}
+
+impl Node<'_> {
+    /// The loop that fetches from `leader`.
+    pub(super) fn fetcher_of(&self, leader: NodeId) -> Option<usize> {
+        self.running.fetchers.iter().position(|thread| thread.leader == leader)
+    }
+
+    /// Fetches for this replica from `leader` from now on.
+    pub(super) fn add_to_fetcher(&mut self, now: Time, place: usize, leader: NodeId, out: &mut Outbox<'_, BrokerPort>) {
+        let thread = self.fetcher_of(leader).unwrap_or_else(|| {
+            let place = self.running.fetchers.len();
+            // The inter-broker sender asks for no ApiVersions and has no back-off of its own: the loop backs off.
+            let options = LineOptions {
+                round_trips: 1,
+                request_timeout: self.config.options.replica_socket_timeout,
+                reconnect_backoff: Span::ZERO,
+                reconnect_backoff_max: Span::ZERO,
+            };
+            let line = Line::new(Peer { node: leader, channel: FETCHER }, options, Timer::FetcherLine(place as u32));
+            self.running.fetchers.push(FetcherThread { leader, line, places: Vec::new(), asked: Vec::new() });
+            place
+        });
+        self.running.fetchers[thread].places.push(place as u32);
+        self.fetch_from(now, thread, out);
+    }
+
+    /// Fetches for this replica no more. A loop without replicas ends, and its connection with it.
+    pub(super) fn remove_from_fetchers(&mut self, place: usize, out: &mut Outbox<'_, BrokerPort>) {
+        for (index, thread) in self.running.fetchers.iter_mut().enumerate() {
+            let before = thread.places.len();
+            thread.places.retain(|&one| one as usize != place);
+            if before > 0 && thread.places.is_empty() {
+                thread.line.close(out);
+                out.cancel_timer(Timer::FetcherBackoff(index as u32));
+            }
+        }
+    }
+
+    /// The next request, if the line is free and a partition is ready.
+    pub(super) fn fetch_from(&mut self, now: Time, place: usize, out: &mut Outbox<'_, BrokerPort>) {
+        let options = &self.config.options;
+        let running = &mut *self.running;
+        let thread = &mut running.fetchers[place];
+        if thread.line.is_waiting() || thread.places.is_empty() {
+            return;
+        }
+        thread.asked.clear();
+        let mut ready_at = Time::NEVER;
+        for &one in &thread.places {
+            let replica = &mut running.replicas[one as usize];
+            let Some(follower) = replica.follower_mut() else { continue };
+            if !follower.is_ready(now) {
+                if !follower.failed {
+                    ready_at = ready_at.min(follower.ready_at);
+                }
+                continue;
+            }
+            let (follower, partition) = (*follower, replica.partition);
+            let log = &self.stored.logs[one as usize];
+            thread.asked.push((
+                one,
+                FetchPartition {
+                    partition,
+                    current_leader_epoch: Some(follower.epoch),
+                    fetch_offset: follower.fetch_offset,
+                    last_fetched_epoch: follower.last_fetched_epoch,
+                    log_start_offset: log.start(),
+                    max_bytes: options.replica_fetch_max_bytes,
+                },
+            ));
+        }
+        if thread.asked.is_empty() {
+            if ready_at < Time::NEVER {
+                out.set_timer(Timer::FetcherBackoff(place as u32), ready_at.since(now));
+            }
+            return;
+        }
+        if !thread.line.ready(out) {
+            return;
+        }
+        let partitions = out.store.fetch.take();
+        out.store.fetch.get_mut(partitions).extend(thread.asked.iter().map(|&(_, asked)| asked));
+        let fetch = Fetch {
+            fetcher: Fetcher::Replica(self.config.id, running.lifecycle.broker_epoch()),
+            max_wait: options.replica_fetch_wait_max,
+            min_bytes: options.replica_fetch_min_bytes,
+            max_bytes: options.replica_fetch_response_max_bytes,
+            partitions,
+        };
+        let bytes = Bytes::new(80 + 50 * thread.asked.len() as u64);
+        thread.line.send(Message::Fetch(fetch), bytes, out);
+    }
+
+    pub(super) fn on_fetched(&mut self, now: Time, peer: Peer, response: Fetched, out: &mut Outbox<'_, BrokerPort>) {
+        let thread = self.fetcher_of(peer.node).expect("a fetcher asked");
+        self.running.fetchers[thread].line.answered(out);
+        let asked = std::mem::take(&mut self.running.fetchers[thread].asked);
+        let mut first_entry = 0;
+        for (index, (place, asked)) in asked.iter().enumerate() {
+            let result = out.store.fetched.get(response.partitions)[index];
+            assert_eq!(result.partition, asked.partition, "a response has the order of its request");
+            let entries = first_entry..first_entry + result.entries as usize;
+            first_entry = entries.end;
+            let place = *place as usize;
+            // A partition that has moved on meanwhile, to another offset, leader or epoch, has no use for the answer.
+            let must_match = self.config.generation.response_must_match_epoch;
+            let is_mine = self.running.fetchers[thread].places.contains(&(place as u32));
+            let current = self.running.replicas[place].follower_mut().copied().filter(|follower| {
+                is_mine
+                    && follower.is_ready(now)
+                    && follower.fetch_offset == asked.fetch_offset
+                    && (!must_match || asked.current_leader_epoch == Some(follower.epoch))
+            });
+            if let Some(follower) = current {
+                self.take_in(now, place, follower, asked, result, (response, entries), out);
+            }
+        }
+        self.running.fetchers[thread].asked = asked;
+        self.fetch_from(now, thread, out);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one partition of one response")]
+    fn take_in(
+        &mut self,
+        now: Time,
+        place: usize,
+        follower: Follower,
+        asked: &FetchPartition,
+        result: FetchedPartition,
+        (response, entries): (Fetched, std::ops::Range<usize>),
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
+        if result.error == ErrorCode::FencedLeaderEpoch && asked.current_leader_epoch == Some(follower.epoch) {
+            self.running.replicas[place].follower_mut().expect("it follows").failed = true;
+            return;
+        }
+        if result.error != ErrorCode::None {
+            return self.delay(now, place);
+        }
+        // Divergence is settled before, and instead of, everything else the response says (KAFKA-14704).
+        if let Some((epoch, end)) = result.diverging {
+            let offset = truncation_offset(&self.stored.logs[place], epoch, end);
+            return self.truncate(place, offset, out);
+        }
+        for index in entries {
+            let entry = out.store.entries.get(response.entries)[index];
+            // A batch newer than the request's epoch was read after the sender had changed its role (KAFKA-18723).
+            if asked.current_leader_epoch.is_some_and(|epoch| entry.epoch > epoch) {
+                break;
+            }
+            self.append_as_follower(place, entry, out);
+        }
+        let end = self.stored.logs[place].end();
+        self.follow_high_watermark(place, result.high_watermark.min(end), out);
+        self.refresh_fetch_state(place);
+    }
+
+    fn append_as_follower(&mut self, place: usize, entry: LogEntry, out: &mut Outbox<'_, BrokerPort>) {
+        let partition = self.running.replicas[place].partition;
+        let built = *out.store.batch(entry.batch);
+        let log = &mut self.stored.logs[place];
+        log.append(entry, u64::from(built.records), built.bytes);
+        let end = log.end();
+        out.ask(Effect::Append(File::Log(partition), built.bytes));
+        let LogEntry { base_offset, batch, epoch } = entry;
+        out.note(Happened::Appended { partition, batch, base_offset, end, epoch, leading: false });
+    }
+
+    fn follow_high_watermark(&mut self, place: usize, new: Offset, out: &mut Outbox<'_, BrokerPort>) {
+        let replica = &mut self.running.replicas[place];
+        let old = std::mem::replace(&mut replica.high_watermark, new);
+        if old != new {
+            let (partition, epoch) = (replica.partition, replica.leader_epoch.unwrap_or_default());
+            out.note(Happened::HighWatermark { partition, old, new, epoch, leading: false });
+        }
+    }
+
+    /// Cuts the log, and the high watermark with it if that lies above.
+    fn truncate(&mut self, place: usize, offset: Offset, out: &mut Outbox<'_, BrokerPort>) {
+        let (replica, log) = (&self.running.replicas[place], &mut self.stored.logs[place]);
+        let (partition, old, epoch) = (replica.partition, log.end(), replica.leader_epoch.unwrap_or_default());
+        log.truncate_to(offset, out.store);
+        let (new, bytes) = (log.end(), log.bytes());
+        out.ask(Effect::Truncate(File::Log(partition), bytes));
+        out.note(Happened::Truncated { partition, old, new, epoch });
+        let high_watermark = self.running.replicas[place].high_watermark;
+        self.follow_high_watermark(place, high_watermark.min(new), out);
+        self.refresh_fetch_state(place);
+    }
+
+    /// A follower fetches from its log end, with the epoch of its newest record.
+    fn refresh_fetch_state(&mut self, place: usize) {
+        let log = &self.stored.logs[place];
+        let (end, epoch) = (log.end(), log.latest_epoch());
+        let follower = self.running.replicas[place].follower_mut().expect("it follows");
+        follower.fetch_offset = end;
+        follower.last_fetched_epoch = epoch;
+    }
+
+    fn delay(&mut self, now: Time, place: usize) {
+        let backoff = self.config.options.replica_fetch_backoff;
+        self.running.replicas[place].follower_mut().expect("it follows").ready_at = now + backoff;
+    }
+
+    /// The request failed, or there is no connection: every partition of the loop waits (`delayPartitions`).
+    pub(super) fn on_fetcher_failed(&mut self, now: Time, thread: usize, out: &mut Outbox<'_, BrokerPort>) {
+        for index in 0..self.running.fetchers[thread].places.len() {
+            let place = self.running.fetchers[thread].places[index] as usize;
+            if self.running.replicas[place].follower_mut().is_some_and(|follower| follower.is_ready(now)) {
+                self.delay(now, place);
+            }
+        }
+        self.fetch_from(now, thread, out);
+    }
+
+    pub(super) fn on_fetcher_line(&mut self, now: Time, thread: usize, out: &mut Outbox<'_, BrokerPort>) {
+        match self.running.fetchers[thread].line.alarm(out) {
+            Alarm::MayConnect => self.fetch_from(now, thread, out),
+            Alarm::GaveUp => self.on_fetcher_failed(now, thread, out),
+        }
+    }
+}
+
+/// A replica that begins to follow: from its log end, with the epoch of its newest record (KAFKA-10554, since 2.7).
+pub(super) fn follow(
+    log: &Log,
+    leader: Option<NodeId>,
+    epoch: LeaderEpoch,
+) -> Follower {
+    Follower {
+        leader,
+        epoch,
+        fetch_offset: log.end(),
+        last_fetched_epoch: log.latest_epoch(),
+        ready_at: Time::ZERO,
+        failed: false,
+    }
+}

@@ -1,0 +1,133 @@
+//! Registration and heartbeats (`kafka.server.BrokerLifecycleManager`).
+
+use super::line::{Alarm, Line};
+use super::{BrokerPort, Node, Timer};
+use crate::cluster::protocol::{ErrorCode, Heartbeat, HeartbeatAnswer, Message, RegisterBroker, RegisteredBroker};
+use crate::cluster::units::BrokerEpoch;
+use crate::devices::port::{Effect, Outbox};
+use crate::kernel::units::{Bytes, Span, Time};
+
+/// A broker that has caught up asks again this soon, so that a start without recovery is quick.
+const SOON: Span = Span::from_milliseconds(10);
+
+/// How far a process has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Not registered yet.
+    Registering,
+    /// Registered, and not caught up with the metadata log (`STARTING`).
+    Starting,
+    /// Caught up, and still fenced (`RECOVERY`).
+    Recovery,
+    /// Unfenced at least once (`RUNNING`).
+    Running,
+}
+
+/// A broker's standing with the controller.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lifecycle {
+    pub(super) line: Line,
+    state: State,
+    broker_epoch: BrokerEpoch,
+}
+
+impl Lifecycle {
+    pub(super) fn new(line: Line) -> Lifecycle {
+        Lifecycle { line, state: State::Registering, broker_epoch: BrokerEpoch(0) }
+    }
+
+    /// In the middle of its life.
+    pub(super) fn running(line: Line, broker_epoch: BrokerEpoch) -> Lifecycle {
+        Lifecycle { line, state: State::Running, broker_epoch }
+    }
+
+    /// The registration; 0 before the first.
+    #[inline]
+    pub(super) fn broker_epoch(&self) -> BrokerEpoch {
+        self.broker_epoch
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.state == State::Running
+    }
+}
+
+impl Node<'_> {
+    /// Registers, or sends a heartbeat, as soon as the line is free.
+    pub(super) fn communicate(&mut self, _now: Time, out: &mut Outbox<'_, BrokerPort>) {
+        let lifecycle = &mut self.running.lifecycle;
+        if lifecycle.line.is_waiting() || !lifecycle.line.ready(out) {
+            return;
+        }
+        let broker = self.config.id;
+        let message = match lifecycle.state {
+            State::Registering => Message::RegisterBroker(RegisterBroker {
+                broker,
+                incarnation: self.stored.incarnation,
+                previous_broker_epoch: self.stored.clean_shutdown,
+            }),
+            State::Starting | State::Recovery | State::Running => Message::Heartbeat(Heartbeat {
+                broker,
+                broker_epoch: lifecycle.broker_epoch,
+                metadata_offset: self.running.image.end(),
+                want_fence: lifecycle.state == State::Starting,
+                want_shut_down: false,
+            }),
+        };
+        lifecycle.line.send(message, Bytes::new(120), out);
+    }
+
+    pub(super) fn on_registered(&mut self, now: Time, response: RegisteredBroker, out: &mut Outbox<'_, BrokerPort>) {
+        let lifecycle = &mut self.running.lifecycle;
+        lifecycle.line.answered(out);
+        if response.error == ErrorCode::None {
+            lifecycle.state = State::Starting;
+            lifecycle.broker_epoch = response.broker_epoch;
+            self.communicate(now, out);
+        } else {
+            // DUPLICATE_BROKER_REGISTRATION as long as the session of its former self lasts.
+            self.communicate_later(out);
+        }
+    }
+
+    pub(super) fn on_heartbeat_answer(&mut self, now: Time, answer: HeartbeatAnswer, out: &mut Outbox<'_, BrokerPort>) {
+        let lifecycle = &mut self.running.lifecycle;
+        lifecycle.line.answered(out);
+        if answer.error != ErrorCode::None {
+            return self.communicate_later(out);
+        }
+        match lifecycle.state {
+            State::Registering => panic!("no heartbeat before the registration"),
+            State::Starting if answer.is_caught_up => {
+                // With nothing to recover it is ready to be unfenced at once.
+                lifecycle.state = State::Recovery;
+                self.communicate(now, out);
+            }
+            State::Starting => out.set_timer(Timer::Lifecycle, SOON),
+            State::Recovery => {
+                if !answer.is_fenced {
+                    lifecycle.state = State::Running;
+                }
+                self.communicate_later(out);
+            }
+            State::Running => self.communicate_later(out),
+        }
+    }
+
+    fn communicate_later(&mut self, out: &mut Outbox<'_, BrokerPort>) {
+        out.set_timer(Timer::Lifecycle, self.config.options.broker_heartbeat_interval);
+    }
+
+    /// The connection broke under a request, or could not be opened: the line's back-off brings the next attempt.
+    pub(super) fn on_lifecycle_lost(&mut self, _request: bool, out: &mut Outbox<'_, BrokerPort>) {
+        out.ask(Effect::CancelTimer(Timer::Lifecycle));
+    }
+
+    pub(super) fn on_lifecycle_line(&mut self, now: Time, out: &mut Outbox<'_, BrokerPort>) {
+        match self.running.lifecycle.line.alarm(out) {
+            Alarm::MayConnect => self.communicate(now, out),
+            // The request's time is over: the next attempt is due when a heartbeat would be (`onTimeout`).
+            Alarm::GaveUp => self.communicate_later(out),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The controller's log replayed, and what a change makes of each replica (`BrokerMetadataPublisher`,
+//! `ReplicaManager.applyDelta`, `Partition.makeLeader`, `Partition.makeFollower`).
+
+use super::fetcher::follow;
+use super::isr_changes::IsrChanges;
+use super::lifecycle::Lifecycle;
+use super::line::{Alarm, Line, LineOptions};
+use super::storage::File;
+use super::{Broker, BrokerPort, ISR, LIFECYCLE, METADATA, Node, Running, Timer, Waiting};
+use crate::cluster::happened::Happened;
+use crate::cluster::metadata_image::MetadataImage;
+use crate::cluster::protocol::{FetchMetadata, Message, MetadataRecord, MetadataRecords, PartitionState};
+use crate::cluster::replica::leader::Leader;
+use crate::cluster::replica::{Replica, Role};
+use crate::cluster::units::{MetadataOffset, PartitionId};
+use crate::devices::port::{Channel, Effect, Outbox, Peer};
+use crate::kernel::units::{Bytes, Span, Time};
+
+/// `KafkaRaftClient.MAX_FETCH_WAIT_MS`.
+const METADATA_WAIT: Span = Span::from_milliseconds(500);
+/// `controller.quorum.request.timeout.ms`.
+const METADATA_TIMEOUT: Span = Span::from_milliseconds(2_000);
+/// The reconnect back-offs of the raft client (`KafkaRaftManager`) and of `NodeToControllerChannelManager`.
+const RECONNECT: Span = Span::from_milliseconds(50);
+const RECONNECT_METADATA_MAX: Span = Span::from_milliseconds(500);
+
+impl Broker {
+    /// A process begins with what its disk holds; it registers, and hears from the metadata log what each replica is.
+    pub(super) fn on_start(&mut self, now: Time, out: &mut Outbox<'_, BrokerPort>) {
+        self.start(now, out);
+        let running = self.running.as_mut().expect("it has just started");
+        let mut node = Node { config: &self.config, stored: &mut self.stored, running };
+        node.communicate(now, out);
+        node.fetch_metadata(out);
+        let options = &node.config.options;
+        out.set_timer(Timer::IsrExpiration, options.replica_lag_time_max / 2);
+        out.set_timer(Timer::HighWatermarkCheckpoint, options.replica_high_watermark_checkpoint_interval);
+    }
+
+    pub(super) fn start(&mut self, _now: Time, out: &mut Outbox<'_, BrokerPort>) {
+        assert!(self.running.is_none(), "a process starts where none runs");
+        let config = &self.config;
+        let clean = self.stored.clean_shutdown.is_some();
+        let high_watermarks: Vec<_> = self.stored.start().collect();
+        let replicas: Vec<Replica> = self
+            .stored
+            .partitions
+            .iter()
+            .zip(high_watermarks)
+            .map(|(&partition, high_watermark)| {
+                Replica::new(partition, config.topics[partition.0 as usize], high_watermark)
+            })
+            .collect();
+        for (replica, log) in replicas.iter().zip(&self.stored.logs) {
+            let (partition, high_watermark) = (replica.partition, replica.high_watermark);
+            out.note(Happened::Recovered { partition, end: log.end(), high_watermark, clean });
+        }
+        let line = |channel: Channel, timer, request_timeout, reconnect_backoff_max| {
+            let options =
+                LineOptions { round_trips: 2, request_timeout, reconnect_backoff: RECONNECT, reconnect_backoff_max };
+            Line::new(Peer { node: config.controller, channel }, options, timer)
+        };
+        let channel_timeout = config.options.controller_socket_timeout;
+        let heartbeat_timeout = channel_timeout.min(config.session_timeout / 2);
+        self.running = Some(Running {
+            image: MetadataImage::new(config.brokers, config.topics.len()),
+            waiting: vec![Waiting::default(); replicas.len()],
+            replicas,
+            lifecycle: Lifecycle::new(line(LIFECYCLE, Timer::LifecycleLine, heartbeat_timeout, RECONNECT)),
+            metadata_line: line(METADATA, Timer::MetadataLine, METADATA_TIMEOUT, RECONNECT_METADATA_MAX),
+            isr: IsrChanges::new(line(ISR, Timer::IsrLine, channel_timeout, RECONNECT)),
+            fetchers: Vec::new(),
+            parked_fetches: Vec::new(),
+            parked_produces: Vec::new(),
+        });
+    }
+}
+
+impl Node<'_> {
+    /// The run finds the broker registered, unfenced and up to date; its periodic tasks are at any point of their period.
+    pub(super) fn begin(&mut self, now: Time, metadata: &[MetadataRecord], out: &mut Outbox<'_, BrokerPort>) {
+        self.replay(now, MetadataOffset(0), metadata, out);
+        let registration = *self.running.image.broker(self.config.id);
+        self.running.lifecycle = Lifecycle::running(self.running.lifecycle.line, registration.broker_epoch);
+        self.fetch_metadata(out);
+        let options = &self.config.options;
+        for (timer, period) in [
+            (Timer::Lifecycle, options.broker_heartbeat_interval),
+            (Timer::IsrExpiration, options.replica_lag_time_max / 2),
+            (Timer::HighWatermarkCheckpoint, options.replica_high_watermark_checkpoint_interval),
+        ] {
+            out.ask(Effect::SetTimer(timer, Span::ZERO, period));
+        }
+    }
+
+    pub(super) fn fetch_metadata(&mut self, out: &mut Outbox<'_, BrokerPort>) {
+        let line = &mut self.running.metadata_line;
+        if line.is_waiting() || !line.ready(out) {
+            return;
+        }
+        let offset = self.running.image.end();
+        let fetch = FetchMetadata { broker: self.config.id, offset, max_wait: METADATA_WAIT };
+        line.send(Message::FetchMetadata(fetch), Bytes::new(100), out);
+    }
+
+    pub(super) fn on_metadata_records(
+        &mut self,
+        now: Time,
+        response: MetadataRecords,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
+        self.running.metadata_line.answered(out);
+        if !out.store.metadata.get(response.records).is_empty() {
+            // The list is moved out while effects that need the store are asked for.
+            let records = std::mem::take(out.store.metadata.get_mut(response.records));
+            self.replay(now, response.offset, &records, out);
+            *out.store.metadata.get_mut(response.records) = records;
+        }
+        self.fetch_metadata(out);
+    }
+
+    pub(super) fn on_metadata_line(&mut self, _now: Time, out: &mut Outbox<'_, BrokerPort>) {
+        match self.running.metadata_line.alarm(out) {
+            Alarm::MayConnect => self.fetch_metadata(out),
+            // The line backs off and comes again.
+            Alarm::GaveUp => (),
+        }
+    }
+
+    /// Takes in records, then makes of each replica what the newest state says.
+    fn replay(
+        &mut self,
+        now: Time,
+        offset: MetadataOffset,
+        records: &[MetadataRecord],
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
+        assert_eq!(offset, self.running.image.end(), "the controller answers from where it was asked");
+        for (index, record) in records.iter().enumerate() {
+            self.running.image.replay(MetadataOffset(offset.0 + index as u64), record);
+        }
+        for (index, record) in records.iter().enumerate() {
+            let Some(partition) = partition_of(record) else { continue };
+            // Of several changes of one partition the last is applied.
+            let again = records[index + 1..].iter().any(|later| partition_of(later) == Some(partition));
+            if let (false, Some(place)) = (again, self.place(partition)) {
+                let state = *self.running.image.partition(partition);
+                self.apply(now, place, &state, out);
+            }
+        }
+    }
+
+    fn apply(&mut self, now: Time, place: usize, state: &PartitionState, out: &mut Outbox<'_, BrokerPort>) {
+        let replica = &self.running.replicas[place];
+        if state.partition_epoch < replica.partition_epoch || !state.replicas.contains(self.config.id) {
+            return;
+        }
+        let new_epoch = replica.leader_epoch.is_none_or(|epoch| state.leader_epoch > epoch);
+        if state.leader == Some(self.config.id) {
+            self.make_leader(now, place, state, new_epoch, out);
+        } else {
+            self.make_follower(now, place, state, new_epoch, out);
+        }
+    }
+
+    fn make_leader(
+        &mut self,
+        now: Time,
+        place: usize,
+        state: &PartitionState,
+        new_epoch: bool,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
+        self.remove_from_fetchers(place, out);
+        let log = &mut self.stored.logs[place];
+        let replica = &mut self.running.replicas[place];
+        if new_epoch {
+            log.begin_epoch(state.leader_epoch);
+            match &mut replica.role {
+                Role::Leader(leader) => leader.renew(state, now, log.end()),
+                Role::Follower(_) | Role::Waiting => {
+                    replica.role = Role::Leader(Leader::new(self.config.id, state, now, log.end()));
+                }
+            }
+            let (partition, epoch, start) = (replica.partition, state.leader_epoch, log.end());
+            let (high_watermark, isr) = (replica.high_watermark, state.isr);
+            out.note(Happened::Leads { partition, epoch, start, high_watermark, isr });
+        } else {
+            let leader = replica.leader_mut().expect("within one epoch a leader stays what it is");
+            let (committed, maximal) = (*leader.isr.committed(), *leader.isr.maximal());
+            leader.adopt(state);
+            let changed = (committed, maximal) != (*leader.isr.committed(), *leader.isr.maximal());
+            if changed {
+                self.note_isr(place, out);
+            }
+        }
+        let replica = &mut self.running.replicas[place];
+        replica.leader_epoch = Some(state.leader_epoch);
+        replica.partition_epoch = state.partition_epoch;
+        self.after_isr_change(now, place, out);
+    }
+
+    fn make_follower(
+        &mut self,
+        now: Time,
+        place: usize,
+        state: &PartitionState,
+        new_epoch: bool,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
+        let replica = &mut self.running.replicas[place];
+        replica.leader_epoch = Some(state.leader_epoch);
+        replica.partition_epoch = state.partition_epoch;
+        if !new_epoch {
+            return;
+        }
+        replica.role = Role::Follower(follow(&self.stored.logs[place], state.leader, state.leader_epoch));
+        let (partition, epoch, leader) = (replica.partition, state.leader_epoch, state.leader);
+        out.note(Happened::Follows { partition, epoch, leader });
+        // Who waits here for a leader's high watermark or records waits no longer (KAFKA-2960).
+        self.complete_produces(place, out);
+        self.complete_fetches(now, place, out);
+        self.remove_from_fetchers(place, out);
+        if let Some(leader) = leader {
+            self.add_to_fetcher(now, place, leader, out);
+        }
+    }
+
+    /// Writes every replica's high watermark down, and comes again.
+    pub(super) fn on_high_watermark_checkpoint(&mut self, out: &mut Outbox<'_, BrokerPort>) {
+        out.set_timer(Timer::HighWatermarkCheckpoint, self.config.options.replica_high_watermark_checkpoint_interval);
+        let all = self.running.replicas.iter().map(|replica| replica.high_watermark);
+        let (bytes, token) = self.stored.write_high_watermarks(all);
+        out.ask(Effect::Replace(File::HighWatermarks, bytes, token));
+    }
+}
+
+fn partition_of(record: &MetadataRecord) -> Option<PartitionId> {
+    match record {
+        MetadataRecord::Partition { partition, .. } => Some(*partition),
+        MetadataRecord::RegisterBroker { .. } | MetadataRecord::BrokerChange { .. } => None,
+    }
+}

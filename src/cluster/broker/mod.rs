@@ -1,0 +1,426 @@
+//! A broker: requests and alarms in, effects out. Its logs are on its disk; everything else a crash takes.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`produce`] | the gate, the append, and requests that wait for the in-sync replicas |
+//! | [`fetch`] | reads for followers and consumers, and fetches that wait for records |
+//! | [`fetcher`] | the other side: one loop a leader, that follows its partitions |
+//! | [`isr_changes`] | proposals to the controller: shrink, expand, and their answers |
+//! | [`lifecycle`] | registration, heartbeats |
+//! | [`metadata`] | the controller's log replayed, and what a change makes of each replica |
+//! | [`storage`] | files, checkpoints, and what a start makes of them |
+//! | [`line`] | a connection with one request at a time |
+
+mod fetch;
+mod fetcher;
+mod isr_changes;
+mod lifecycle;
+mod line;
+mod metadata;
+mod produce;
+pub mod storage;
+
+use self::fetch::ParkedFetch;
+use self::fetcher::FetcherThread;
+use self::isr_changes::IsrChanges;
+use self::lifecycle::Lifecycle;
+use self::line::Line;
+use self::produce::ParkedProduce;
+use self::storage::{File, Stored};
+use super::generation::Generation;
+use super::happened::Happened;
+use super::log::Log;
+use super::metadata_image::MetadataImage;
+use super::options::{BrokerOptions, TopicOptions};
+use super::protocol::{Leaders, Message, MetadataRecord, PartitionLeader};
+use super::replica::{Replica, Role};
+use super::store::Store;
+use super::units::{Offset, PartitionId};
+use crate::devices::port::{Channel, ConnectionId, Event, Outbox, Peer, Port};
+use crate::kernel::units::{Bytes, NodeId, Time};
+
+/// What a broker speaks.
+#[derive(Clone, Copy, Debug)]
+pub enum BrokerPort {}
+
+impl Port for BrokerPort {
+    type Message = Message;
+    type Timer = Timer;
+    type File = File;
+    type Note = Happened;
+    type Store = Store;
+}
+
+/// A broker's alarms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// The next registration or heartbeat is due.
+    Lifecycle,
+    /// The line for registration and heartbeats.
+    LifecycleLine,
+    /// The line on which the metadata log is fetched.
+    MetadataLine,
+    /// The line for proposals to the controller.
+    IsrLine,
+    /// Proposals are to be sent again.
+    IsrRetry,
+    /// The in-sync sets are to be looked at (`isr-expiration`, every half of `replica.lag.time.max.ms`).
+    IsrExpiration,
+    /// The high watermarks are to be written down.
+    HighWatermarkCheckpoint,
+    /// The line to a leader, by the fetcher's place.
+    FetcherLine(u32),
+    /// A fetcher without a ready partition looks again.
+    FetcherBackoff(u32),
+    /// A waiting fetch has waited long enough.
+    FetchExpires(u32),
+    /// A waiting produce has waited long enough.
+    ProduceExpires(u32),
+}
+
+impl crate::devices::port::Timer for Timer {
+    fn slot(self) -> u32 {
+        const SINGLE: u32 = 7;
+        const KINDS: u32 = 4;
+        match self {
+            Timer::Lifecycle => 0,
+            Timer::LifecycleLine => 1,
+            Timer::MetadataLine => 2,
+            Timer::IsrLine => 3,
+            Timer::IsrRetry => 4,
+            Timer::IsrExpiration => 5,
+            Timer::HighWatermarkCheckpoint => 6,
+            Timer::FetcherLine(place) => SINGLE + KINDS * place,
+            Timer::FetcherBackoff(place) => SINGLE + KINDS * place + 1,
+            Timer::FetchExpires(place) => SINGLE + KINDS * place + 2,
+            Timer::ProduceExpires(place) => SINGLE + KINDS * place + 3,
+        }
+    }
+}
+
+const METADATA: Channel = Channel(0);
+const LIFECYCLE: Channel = Channel(1);
+const ISR: Channel = Channel(2);
+const FETCHER: Channel = Channel(3);
+
+/// A broker.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    config: Config,
+    stored: Stored,
+    running: Option<Running>,
+}
+
+/// What never changes while a run lasts.
+#[derive(Clone, Debug)]
+struct Config {
+    id: NodeId,
+    generation: &'static Generation,
+    options: BrokerOptions,
+    /// Every partition's topic settings.
+    topics: Vec<TopicOptions>,
+    brokers: u16,
+    controller: NodeId,
+    session_timeout: crate::kernel::units::Span,
+}
+
+/// What a crash takes.
+#[derive(Clone, Debug)]
+struct Running {
+    image: MetadataImage,
+    replicas: Vec<Replica>,
+    lifecycle: Lifecycle,
+    metadata_line: Line,
+    isr: IsrChanges,
+    fetchers: Vec<FetcherThread>,
+    parked_fetches: Vec<ParkedFetch>,
+    parked_produces: Vec<ParkedProduce>,
+    /// Fetches and produces that wait for a replica, by its place among this broker's.
+    waiting: Vec<Waiting>,
+}
+
+/// Who waits for one replica, by their places among the parked.
+#[derive(Clone, Debug, Default)]
+struct Waiting {
+    fetches: Vec<u32>,
+    produces: Vec<u32>,
+}
+
+impl Broker {
+    /// A broker whose machine is there and whose process has not started. `partitions` holds, for every partition of the run,
+    /// its topic's settings and whether this broker has a replica of it.
+    #[allow(clippy::too_many_arguments, reason = "each is one fact of the model, given once")]
+    pub fn new(
+        id: NodeId,
+        generation: &'static Generation,
+        options: BrokerOptions,
+        session_timeout: crate::kernel::units::Span,
+        brokers: u16,
+        controller: NodeId,
+        partitions: &[(TopicOptions, bool)],
+    ) -> Broker {
+        let topics = partitions.iter().map(|&(topic, _)| topic).collect();
+        let held = partitions.iter().enumerate().filter(|(_, (_, held))| *held);
+        let stored = Stored::new(partitions.len(), held.map(|(place, _)| PartitionId(place as u32)));
+        let config = Config { id, generation, options, topics, brokers, controller, session_timeout };
+        Broker { config, stored, running: None }
+    }
+
+    /// Handles one event. Pure: equal state, time and event give equal state and effects.
+    pub fn handle(&mut self, now: Time, event: Event<BrokerPort>, out: &mut Outbox<'_, BrokerPort>) {
+        if let Event::Start = event {
+            return self.on_start(now, out);
+        }
+        let Some(running) = &mut self.running else {
+            panic!("only a running process is told of {event:?}");
+        };
+        let mut node = Node { config: &self.config, stored: &mut self.stored, running };
+        match event {
+            Event::Start => (),
+            Event::Connected(peer) => node.on_connected(now, peer, out),
+            Event::Disconnected(peer) => node.on_disconnected(now, peer, out),
+            Event::Response(peer, message) => node.on_response(now, peer, message, out),
+            Event::Request(connection, from, message) => node.on_request(now, connection, from, message, out),
+            Event::Timer(timer) => node.on_timer(now, timer, out),
+            Event::Flushed(file, token) => node.stored.on_flushed(file, token),
+            Event::FlushFailed(_, _) => panic!("no disk of this model fails an fsync"),
+        }
+    }
+
+    /// The process is killed: what it held in memory is gone.
+    pub fn crash(&mut self) {
+        self.running = None;
+    }
+
+    /// Begins in the middle of its life: registered, unfenced and with all metadata, as the run finds it.
+    pub fn begin(&mut self, now: Time, metadata: &[MetadataRecord], out: &mut Outbox<'_, BrokerPort>) {
+        self.start(now, out);
+        let Some(running) = &mut self.running else { unreachable!("it has just started") };
+        let mut node = Node { config: &self.config, stored: &mut self.stored, running };
+        node.begin(now, metadata, out);
+    }
+
+    /// Whether its process runs.
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Whether it is registered and unfenced, as far as it knows.
+    pub fn is_serving(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.lifecycle.is_running())
+    }
+
+    /// The log of a replica as its disk, page cache included, holds it.
+    #[inline]
+    pub fn log(&self, partition: PartitionId) -> Option<&Log> {
+        self.stored.place(partition).map(|place| &self.stored.logs[place])
+    }
+
+    /// The log of a replica, for a disk that has lost some of it.
+    pub fn stored_mut(&mut self) -> &mut Stored {
+        assert!(self.running.is_none(), "a disk loses bytes only while its machine is dark");
+        &mut self.stored
+    }
+
+    /// The partitions it has replicas of.
+    pub fn partitions(&self) -> &[PartitionId] {
+        &self.stored.partitions
+    }
+
+    /// A replica's high watermark.
+    #[inline]
+    pub fn high_watermark(&self, partition: PartitionId) -> Option<Offset> {
+        let place = self.stored.place(partition)?;
+        self.running.as_ref().map(|running| running.replicas[place].high_watermark)
+    }
+
+    /// Whether it believes that it leads a partition.
+    pub fn leads(&self, partition: PartitionId) -> bool {
+        let (Some(place), Some(running)) = (self.stored.place(partition), &self.running) else {
+            return false;
+        };
+        running.replicas[place].leader().is_some()
+    }
+
+    /// Whether anything is under way that will change a log, a high watermark or an in-sync set without a new cause.
+    pub fn is_quiet(&self) -> bool {
+        let Some(running) = &self.running else { return true };
+        running.parked_produces.iter().all(ParkedProduce::is_free)
+            && running.isr.is_empty()
+            && running.replicas.iter().zip(&self.stored.logs).all(|(replica, log)| match &replica.role {
+                Role::Waiting => true,
+                Role::Leader(leader) => {
+                    replica.high_watermark == log.end()
+                        && leader.isr.pending().is_none()
+                        && leader.isr.committed().iter().all(|member| {
+                            member == self.config.id
+                                || leader.remote(member).is_some_and(|remote| remote.log_end == Some(log.end()))
+                        })
+                }
+                Role::Follower(_) => replica.high_watermark == log.end(),
+            })
+    }
+}
+
+/// A running broker, taken apart so that its parts can be borrowed one by one.
+struct Node<'a> {
+    config: &'a Config,
+    stored: &'a mut Stored,
+    running: &'a mut Running,
+}
+
+impl Node<'_> {
+    fn on_request(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        from: NodeId,
+        message: Message,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
+        match message {
+            Message::Produce(request) => self.on_produce(now, connection, request, out),
+            Message::Fetch(request) => self.on_fetch(now, connection, request, out),
+            Message::FindLeaders => self.on_find_leaders(connection, out),
+            Message::Produced(_)
+            | Message::Fetched(_)
+            | Message::Leaders(_)
+            | Message::RegisterBroker(_)
+            | Message::RegisteredBroker(_)
+            | Message::Heartbeat(_)
+            | Message::HeartbeatAnswer(_)
+            | Message::AlterPartitions(_)
+            | Message::AlteredPartitions(_)
+            | Message::FetchMetadata(_)
+            | Message::MetadataRecords(_) => panic!("node {from} asks a broker for {message:?}"),
+        }
+    }
+
+    fn on_response(&mut self, now: Time, peer: Peer, message: Message, out: &mut Outbox<'_, BrokerPort>) {
+        match message {
+            Message::Fetched(response) => self.on_fetched(now, peer, response, out),
+            Message::RegisteredBroker(response) => self.on_registered(now, response, out),
+            Message::HeartbeatAnswer(response) => self.on_heartbeat_answer(now, response, out),
+            Message::AlteredPartitions(response) => self.on_altered(now, response, out),
+            Message::MetadataRecords(response) => self.on_metadata_records(now, response, out),
+            Message::Produce(_)
+            | Message::Produced(_)
+            | Message::Fetch(_)
+            | Message::FindLeaders
+            | Message::Leaders(_)
+            | Message::RegisterBroker(_)
+            | Message::Heartbeat(_)
+            | Message::AlterPartitions(_)
+            | Message::FetchMetadata(_) => panic!("{peer:?} answers a broker with {message:?}"),
+        }
+    }
+
+    fn on_timer(&mut self, now: Time, timer: Timer, out: &mut Outbox<'_, BrokerPort>) {
+        match timer {
+            Timer::Lifecycle => self.communicate(now, out),
+            Timer::LifecycleLine => self.on_lifecycle_line(now, out),
+            Timer::MetadataLine => self.on_metadata_line(now, out),
+            Timer::IsrLine => self.on_isr_line(now, out),
+            Timer::IsrRetry => self.send_isr_changes(now, out),
+            Timer::IsrExpiration => self.on_isr_expiration(now, out),
+            Timer::HighWatermarkCheckpoint => self.on_high_watermark_checkpoint(out),
+            Timer::FetcherLine(place) => self.on_fetcher_line(now, place as usize, out),
+            Timer::FetcherBackoff(place) => self.fetch_from(now, place as usize, out),
+            Timer::FetchExpires(place) => self.answer_parked_fetch(now, place, out),
+            Timer::ProduceExpires(place) => self.expire_produce(now, place, out),
+        }
+    }
+
+    fn on_connected(&mut self, now: Time, peer: Peer, out: &mut Outbox<'_, BrokerPort>) {
+        match peer.channel {
+            METADATA => {
+                self.running.metadata_line.connected(out);
+                self.fetch_metadata(out);
+            }
+            LIFECYCLE => {
+                self.running.lifecycle.line.connected(out);
+                self.communicate(now, out);
+            }
+            ISR => {
+                self.running.isr.line.connected(out);
+                self.send_isr_changes(now, out);
+            }
+            Channel(_) => {
+                let place = self.fetcher_of(peer.node).expect("a fetcher asked for the connection");
+                self.running.fetchers[place].line.connected(out);
+                self.fetch_from(now, place, out);
+            }
+        }
+    }
+
+    fn on_disconnected(&mut self, now: Time, peer: Peer, out: &mut Outbox<'_, BrokerPort>) {
+        match peer.channel {
+            METADATA => {
+                self.running.metadata_line.disconnected(out);
+            }
+            LIFECYCLE => {
+                let lost = self.running.lifecycle.line.disconnected(out);
+                self.on_lifecycle_lost(lost, out);
+            }
+            ISR => {
+                self.running.isr.line.disconnected(out);
+                self.running.isr.lost();
+            }
+            Channel(_) => {
+                if let Some(place) = self.fetcher_of(peer.node) {
+                    self.running.fetchers[place].line.disconnected(out);
+                    self.on_fetcher_failed(now, place, out);
+                }
+            }
+        }
+    }
+
+    /// Metadata request: who leads what, as this broker knows it.
+    fn on_find_leaders(&mut self, connection: ConnectionId, out: &mut Outbox<'_, BrokerPort>) {
+        let partitions = out.store.leaders.take();
+        let image = &self.running.image;
+        let list = out.store.leaders.get_mut(partitions);
+        list.extend(image.partitions().map(|(partition, state)| {
+            let leader = state.leader.filter(|&leader| !image.broker(leader).fenced);
+            PartitionLeader { partition, leader, epoch: state.leader_epoch }
+        }));
+        let bytes = Bytes::new(60 + 40 * list.len() as u64);
+        out.respond(connection, Message::Leaders(Leaders { partitions }), bytes);
+    }
+
+    /// Where a partition's replica lies among this broker's.
+    #[inline]
+    fn place(&self, partition: PartitionId) -> Option<usize> {
+        self.stored.place(partition)
+    }
+
+    /// How large the in-sync set must be.
+    #[inline]
+    fn min_isr(&self, place: usize) -> usize {
+        let replica = &self.running.replicas[place];
+        let least = usize::from(replica.options.min_insync_replicas);
+        if self.config.generation.min_isr_capped_by_replicas {
+            least.min(self.running.image.partition(replica.partition).replicas.len())
+        } else {
+            least
+        }
+    }
+
+    /// Lets the high watermark go as far as it may, and whoever waited for that go on. Gives whether it moved.
+    fn advance_high_watermark(&mut self, now: Time, place: usize, out: &mut Outbox<'_, BrokerPort>) -> bool {
+        let waits = self.config.generation.high_watermark_waits_for_min_isr;
+        let min_isr = waits.then(|| self.min_isr(place));
+        let (log, replica) = (&self.stored.logs[place], &mut self.running.replicas[place]);
+        let (old, partition) = (replica.high_watermark, replica.partition);
+        let Role::Leader(leader) = &replica.role else { return false };
+        let (image, lag_max) = (&self.running.image, self.config.options.replica_lag_time_max);
+        let limit = leader.high_watermark_limit(now, log.end(), min_isr, lag_max, |broker, epoch| {
+            isr_changes::is_eligible(image, broker, epoch)
+        });
+        let Some(new) = limit.filter(|&limit| limit > old) else { return false };
+        let epoch = leader.epoch();
+        replica.high_watermark = new;
+        out.note(Happened::HighWatermark { partition, old, new, epoch, leading: true });
+        true
+    }
+}

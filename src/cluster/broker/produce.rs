@@ -1,0 +1,233 @@
+//! Produce requests: the gate, the append, and the wait for the in-sync replicas (`ReplicaManager.appendRecords`,
+//! `Partition.appendRecordsToLeader`, `DelayedProduce`).
+
+use super::storage::File;
+use super::{BrokerPort, Node, Timer};
+use crate::cluster::happened::Happened;
+use crate::cluster::protocol::{ErrorCode, LogEntry, Message, Produce, ProducePartition, Produced, ProducedPartition};
+use crate::cluster::units::{Acks, BatchId, Offset, PartitionId};
+use crate::devices::port::{ConnectionId, Effect, Outbox};
+use crate::kernel::units::{Bytes, Time};
+
+/// An acks=all request that waits for the in-sync replicas, or a place for one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ParkedProduce {
+    connection: Option<ConnectionId>,
+    entries: Vec<Appended>,
+}
+
+/// One partition of a produce request, and what has become of it so far.
+#[derive(Clone, Copy, Debug)]
+struct Appended {
+    partition: PartitionId,
+    batch: BatchId,
+    base_offset: Offset,
+    /// The high watermark that means success.
+    required: Offset,
+    /// The answer, once there is one.
+    answer: Option<ErrorCode>,
+}
+
+impl ParkedProduce {
+    /// Whether nothing waits here.
+    pub(super) fn is_free(&self) -> bool {
+        self.connection.is_none()
+    }
+}
+
+impl Node<'_> {
+    pub(super) fn on_produce(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        request: Produce,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
+        // The batches are appended one partition after the other; only then is anybody answered or woken.
+        let slot = self.free_produce();
+        let mut entries = std::mem::take(&mut self.running.parked_produces[slot].entries);
+        for index in 0..out.store.produce.get(request.partitions).len() {
+            let asked = out.store.produce.get(request.partitions)[index];
+            entries.push(self.append(now, asked, request.acks, out));
+        }
+        match request.acks {
+            Acks::Zero => {
+                // Nobody reads an answer, so an error can only be told by hanging up (`KafkaApis.handleProduceRequest`).
+                if entries.iter().all(|entry| entry.answer.is_none()) {
+                    out.ask(Effect::Respond(connection, None, Bytes::ZERO));
+                } else {
+                    out.ask(Effect::Hangup(connection));
+                }
+            }
+            Acks::One => {
+                for entry in &mut entries {
+                    entry.answer = entry.answer.or(Some(ErrorCode::None));
+                }
+                self.answer_produce(connection, &entries, Acks::One, out);
+            }
+            Acks::All => {
+                for entry in &mut entries {
+                    entry.answer = entry.answer.or_else(|| self.produce_outcome(entry));
+                }
+                if entries.iter().any(|entry| entry.answer.is_none()) {
+                    for entry in &entries {
+                        if let (None, Some(place)) = (entry.answer, self.place(entry.partition)) {
+                            self.running.waiting[place].produces.push(slot as u32);
+                        }
+                    }
+                    let parked = &mut self.running.parked_produces[slot];
+                    parked.connection = Some(connection);
+                    parked.entries = entries;
+                    out.set_timer(Timer::ProduceExpires(slot as u32), request.timeout);
+                    return self.wake_after_append(now, request, out);
+                }
+                self.answer_produce(connection, &entries, Acks::All, out);
+            }
+        }
+        entries.clear();
+        self.running.parked_produces[slot].entries = entries;
+        self.wake_after_append(now, request, out);
+    }
+
+    /// The gate, then the append. An answer means that nothing was appended, and why.
+    fn append(
+        &mut self,
+        now: Time,
+        asked: ProducePartition,
+        acks: Acks,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) -> Appended {
+        let ProducePartition { partition, batch } = asked;
+        let refuse = |error| Appended {
+            partition,
+            batch,
+            base_offset: Offset::ZERO,
+            required: Offset::ZERO,
+            answer: Some(error),
+        };
+        let Some(place) = self.place(partition) else {
+            return refuse(ErrorCode::UnknownTopicOrPartition);
+        };
+        let min_isr = self.min_isr(place);
+        let replica = &self.running.replicas[place];
+        let Some(leader) = replica.leader() else {
+            return refuse(ErrorCode::NotLeaderOrFollower);
+        };
+        // The gate looks at the accepted in-sync set, never at the maximal one, and only for acks=all.
+        if acks == Acks::All && leader.isr.committed().len() < min_isr {
+            return refuse(ErrorCode::NotEnoughReplicas);
+        }
+        let built = *out.store.batch(batch);
+        if built.bytes > replica.options.max_message_bytes {
+            return refuse(ErrorCode::MessageTooLarge);
+        }
+        let (epoch, log) = (leader.epoch(), &mut self.stored.logs[place]);
+        let base_offset = log.end();
+        log.append(LogEntry { base_offset, batch, epoch }, u64::from(built.records), built.bytes);
+        let end = log.end();
+        out.ask(Effect::Append(File::Log(partition), built.bytes));
+        out.note(Happened::Appended { partition, batch, base_offset, end, epoch, leading: true });
+        // The leader may be alone in the in-sync set; whoever waited for the high watermark is woken after the answer.
+        self.advance_high_watermark(now, place, out);
+        Appended { partition, batch, base_offset, required: end, answer: None }
+    }
+
+    /// What can be said of an appended batch now (`DelayedProduce.tryComplete`, `checkEnoughReplicasReachOffset`). Unlike the
+    /// gate this looks at the maximal in-sync set.
+    fn produce_outcome(&self, entry: &Appended) -> Option<ErrorCode> {
+        let place = self.place(entry.partition)?;
+        let replica = &self.running.replicas[place];
+        let Some(leader) = replica.leader() else { return Some(ErrorCode::NotLeaderOrFollower) };
+        if replica.high_watermark < entry.required {
+            None
+        } else if leader.isr.maximal().len() >= self.min_isr(place) {
+            Some(ErrorCode::None)
+        } else {
+            Some(ErrorCode::NotEnoughReplicasAfterAppend)
+        }
+    }
+
+    fn wake_after_append(&mut self, now: Time, request: Produce, out: &mut Outbox<'_, BrokerPort>) {
+        for index in 0..out.store.produce.get(request.partitions).len() {
+            let partition = out.store.produce.get(request.partitions)[index].partition;
+            if let Some(place) = self.place(partition) {
+                self.complete_produces(place, out);
+                self.complete_fetches(now, place, out);
+            }
+        }
+    }
+
+    /// Answers those waiting for this replica that can be answered now.
+    pub(super) fn complete_produces(&mut self, place: usize, out: &mut Outbox<'_, BrokerPort>) {
+        let mut index = 0;
+        while let Some(&slot) = self.running.waiting[place].produces.get(index) {
+            let mut entries = std::mem::take(&mut self.running.parked_produces[slot as usize].entries);
+            for entry in &mut entries {
+                entry.answer = entry.answer.or_else(|| self.produce_outcome(entry));
+            }
+            let done = entries.iter().all(|entry| entry.answer.is_some());
+            self.running.parked_produces[slot as usize].entries = entries;
+            if done {
+                // This takes it off the list.
+                self.answer_parked_produce(slot, out);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    /// `request.timeout.ms` has passed: what is not decided is told REQUEST_TIMED_OUT. The records stay in the log.
+    pub(super) fn expire_produce(&mut self, _now: Time, slot: u32, out: &mut Outbox<'_, BrokerPort>) {
+        for entry in &mut self.running.parked_produces[slot as usize].entries {
+            entry.answer = entry.answer.or(Some(ErrorCode::RequestTimedOut));
+        }
+        self.answer_parked_produce(slot, out);
+    }
+
+    fn answer_parked_produce(&mut self, slot: u32, out: &mut Outbox<'_, BrokerPort>) {
+        let parked = &mut self.running.parked_produces[slot as usize];
+        let connection = parked.connection.take().expect("a waiting produce has a connection");
+        let mut entries = std::mem::take(&mut parked.entries);
+        for entry in &entries {
+            if let Some(place) = self.stored.place(entry.partition) {
+                self.running.waiting[place].produces.retain(|&waiting| waiting != slot);
+            }
+        }
+        out.cancel_timer(Timer::ProduceExpires(slot));
+        self.answer_produce(connection, &entries, Acks::All, out);
+        entries.clear();
+        self.running.parked_produces[slot as usize].entries = entries;
+    }
+
+    fn answer_produce(
+        &mut self,
+        connection: ConnectionId,
+        entries: &[Appended],
+        acks: Acks,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
+        let partitions = out.store.produced.take();
+        for entry in entries {
+            let error = entry.answer.expect("an answer for each partition");
+            let Appended { partition, batch, base_offset, .. } = *entry;
+            let current_leader = (error == ErrorCode::NotLeaderOrFollower).then(|| self.leader_hint(partition)).flatten();
+            let result = ProducedPartition { partition, batch, error, base_offset, current_leader };
+            out.store.produced.get_mut(partitions).push(result);
+            out.note(match error {
+                ErrorCode::None => Happened::Acked { partition, batch, base_offset, acks },
+                error => Happened::Refused { partition, batch, error },
+            });
+        }
+        let bytes = Bytes::new(30 + 60 * entries.len() as u64);
+        out.respond(connection, Message::Produced(Produced { partitions }), bytes);
+    }
+
+    /// A place for a request that waits.
+    fn free_produce(&mut self) -> usize {
+        if let Some(slot) = self.running.parked_produces.iter().position(ParkedProduce::is_free) {
+            return slot;
+        }
+        self.running.parked_produces.push(ParkedProduce::default());
+        self.running.parked_produces.len() - 1
+    }
+}

@@ -1,0 +1,106 @@
+//! A broker's files, and what a start makes of them.
+//!
+//! `Departure from Kafka:` one segment a partition, never rolled, and no retention; the leader-epoch file is written with the
+//! log and cut with it (Kafka fsyncs it before the first batch of an epoch and prunes it to the log end when loading, which comes
+//! to the same); loading and recovering logs takes no time of its own.
+
+use crate::cluster::log::Log;
+use crate::cluster::store::Store;
+use crate::cluster::units::{BrokerEpoch, Incarnation, Offset, PartitionId};
+use crate::kernel::units::Bytes;
+
+/// A file of a broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum File {
+    /// The log of a partition.
+    Log(PartitionId),
+    /// `replication-offset-checkpoint`: every replica's high watermark.
+    HighWatermarks,
+}
+
+/// What is on a broker's disk, page cache included.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The partitions this broker has replicas of, in order.
+    pub partitions: Vec<PartitionId>,
+    /// Their logs.
+    pub logs: Vec<Log>,
+    places: Vec<u32>,
+    high_watermarks: Vec<Offset>,
+    high_watermarks_next: Vec<Offset>,
+    high_watermarks_token: u32,
+    /// How often the process has started.
+    pub incarnation: Incarnation,
+    /// The clean-shutdown file: the broker epoch of the last run, if that ended well.
+    pub clean_shutdown: Option<BrokerEpoch>,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+impl Stored {
+    /// An empty disk for the replicas of `held`, of so many partitions in all.
+    pub(super) fn new(partitions: usize, held: impl Iterator<Item = PartitionId>) -> Stored {
+        let held: Vec<PartitionId> = held.collect();
+        let mut places = vec![NOWHERE; partitions];
+        for (place, partition) in held.iter().enumerate() {
+            places[partition.0 as usize] = place as u32;
+        }
+        Stored {
+            logs: vec![Log::new(); held.len()],
+            high_watermarks: vec![Offset::ZERO; held.len()],
+            high_watermarks_next: Vec::new(),
+            high_watermarks_token: 0,
+            incarnation: Incarnation(0),
+            clean_shutdown: None,
+            partitions: held,
+            places,
+        }
+    }
+
+    /// Where a partition's replica lies among this broker's.
+    #[inline]
+    pub(super) fn place(&self, partition: PartitionId) -> Option<usize> {
+        match self.places.get(partition.0 as usize) {
+            Some(&NOWHERE) | None => None,
+            Some(&place) => Some(place as usize),
+        }
+    }
+
+    /// A start: counts it, forgets what was being written, and gives the high watermark each replica begins with: what the
+    /// checkpoint says, within the log.
+    pub(super) fn start(&mut self) -> impl Iterator<Item = Offset> + '_ {
+        self.incarnation = Incarnation(self.incarnation.0 + 1);
+        self.high_watermarks_next.clear();
+        self.logs.iter().zip(&self.high_watermarks).map(|(log, &written)| written.clamp(log.start(), log.end()))
+    }
+
+    /// Begins to write the high watermarks. Gives the size of the file and the token of its fsync.
+    pub(super) fn write_high_watermarks(&mut self, all: impl Iterator<Item = Offset>) -> (Bytes, u32) {
+        self.high_watermarks_next.clear();
+        self.high_watermarks_next.extend(all);
+        self.high_watermarks_token = self.high_watermarks_token.wrapping_add(1);
+        (Bytes::new(10 + 20 * self.high_watermarks_next.len() as u64), self.high_watermarks_token)
+    }
+
+    pub(super) fn on_flushed(&mut self, file: File, token: u32) {
+        match file {
+            File::HighWatermarks => {
+                if token == self.high_watermarks_token && !self.high_watermarks_next.is_empty() {
+                    std::mem::swap(&mut self.high_watermarks, &mut self.high_watermarks_next);
+                    self.high_watermarks_next.clear();
+                }
+            }
+            File::Log(partition) => panic!("nothing asked for the log of partition {partition} to be fsynced"),
+        }
+    }
+
+    /// A power loss has left `bytes` of a log: cuts it to the whole batches among them. Gives its end before and after, and the
+    /// length the file is cut to.
+    pub fn lose(&mut self, partition: PartitionId, bytes: Bytes, store: &Store) -> (Offset, Offset, Bytes) {
+        let place = self.place(partition).expect("a file is of a replica this broker has");
+        let log = &mut self.logs[place];
+        let old = log.end();
+        let left = log.cut_to_bytes(bytes, store);
+        (old, log.end(), left)
+    }
+}

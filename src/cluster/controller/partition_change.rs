@@ -1,0 +1,242 @@
+//! A partition's next state: in-sync set, ELR, leader and epochs together (`PartitionChangeBuilder.build`).
+
+use super::election::{Ballot, elect};
+use crate::cluster::happened::Election;
+use crate::cluster::protocol::PartitionState;
+use crate::cluster::units::Replicas;
+use crate::kernel::units::NodeId;
+
+/// The rules under which one partition changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionRules {
+    /// The effective `min.insync.replicas`: no more than there are replicas, where the version says so.
+    pub min_isr: usize,
+    /// `unclean.leader.election.enable` of the topic.
+    pub unclean: bool,
+    /// `eligible.leader.replicas.version` is at least 1.
+    pub eligible_leader_replicas: bool,
+    /// A shrinking in-sync set starts a new leader epoch (KAFKA-15021).
+    pub isr_shrink_starts_epoch: bool,
+}
+
+/// What is to become of a partition.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The in-sync set, as far as the election leaves it be.
+    pub isr: Replicas,
+    /// A broker that has come back from an unclean stop: it does not enter the ELR, and leaves it.
+    pub unclean_shutdown: Option<NodeId>,
+    /// Whether the leader has still to recover.
+    pub recovering: bool,
+}
+
+/// The next state, and how the leader came to be if another leads (or nobody); none if nothing changes.
+///
+/// Departure from Kafka: no reassignment is under way, and a log directory is never offline on a live broker.
+pub fn next_state(
+    old: &PartitionState,
+    target: Target,
+    rules: &PartitionRules,
+    is_active: impl Fn(NodeId) -> bool,
+) -> Option<(PartitionState, Option<Election>)> {
+    let on = rules.eligible_leader_replicas;
+    let elr = target_elr(old, &target, rules);
+    let ballot = Ballot {
+        state: old,
+        isr: &target.isr,
+        elr: &elr,
+        eligible_leader_replicas: on,
+        unclean: rules.unclean,
+    };
+    let elected = elect(ballot, is_active);
+
+    let mut new = *old;
+    new.leader = elected.map(|(leader, _)| leader);
+    new.recovering = target.recovering;
+    let changed_leader = new.leader != old.leader;
+    let election = changed_leader.then(|| elected.map_or(Election::Nobody, |(_, how)| how));
+    (new.isr, new.elr) = match (election, new.leader) {
+        (Some(Election::LastKnown | Election::Unclean), Some(leader)) => {
+            new.recovering = true;
+            (Replicas::of([leader]), Replicas::NONE)
+        }
+        (Some(Election::Eligible), Some(leader)) => (Replicas::of([leader]), elr.without(leader)),
+        // Without the ELR the last member stays in the in-sync set whatever becomes of it: nobody else may lead.
+        _ if target.isr.is_empty() && !on => (old.isr, elr),
+        _ => (target.isr, elr),
+    };
+    let starts_epoch = changed_leader || (rules.isr_shrink_starts_epoch && !new.isr.is_superset(&old.isr));
+    if on && changed_leader {
+        // Remembered from when the partition becomes leaderless until somebody leads again.
+        new.last_known_leader = if new.leader.is_none() { old.leader } else { None };
+    }
+
+    if new == *old && !starts_epoch {
+        return None;
+    }
+    if starts_epoch {
+        new.leader_epoch = old.leader_epoch.next();
+    }
+    new.partition_epoch = old.partition_epoch.next();
+    Some((new, election))
+}
+
+/// Who may lead besides the in-sync set: whoever left it while it was, or thereby became, smaller than min.insync.replicas
+/// (`maybePopulateTargetElr`). In the order of their numbers.
+fn target_elr(old: &PartitionState, target: &Target, rules: &PartitionRules) -> Replicas {
+    if !rules.eligible_leader_replicas || target.isr.len() >= rules.min_isr {
+        return Replicas::NONE;
+    }
+    let mut members = [NodeId::NOBODY; 2 * Replicas::MOST];
+    let mut len = 0;
+    for replica in old.elr.iter().chain(old.isr.iter()) {
+        if !target.isr.contains(replica) && target.unclean_shutdown != Some(replica) {
+            members[len] = replica;
+            len += 1;
+        }
+    }
+    let members = &mut members[..len];
+    members.sort_unstable();
+    members.iter().fold(Replicas::NONE, |all, &replica| all.with(replica))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::controller::testing::{Described, describe, ids, partition};
+    use crate::cluster::units::{LeaderEpoch, PartitionEpoch};
+
+    const ELR: PartitionRules = PartitionRules {
+        min_isr: 2,
+        unclean: false,
+        eligible_leader_replicas: true,
+        isr_shrink_starts_epoch: false,
+    };
+    const NO_ELR: PartitionRules = PartitionRules { eligible_leader_replicas: false, ..ELR };
+    const UNCLEAN: PartitionRules = PartitionRules { unclean: true, ..ELR };
+    const OLD: PartitionRules = PartitionRules { isr_shrink_starts_epoch: true, ..NO_ELR };
+
+    /// One change: the target in-sync set, who stopped uncleanly (0: nobody), who is active; the state after, whether a
+    /// leader epoch began, and how the leader came to be.
+    type Step<'a> = ((&'a [u16], u16, &'a [u16]), Described<'a>, bool, Option<Election>);
+
+    /// Replicas 1, 2, 3 led by 1, through the steps; each must be a change.
+    fn through(rules: &PartitionRules, steps: &[Step<'_>]) {
+        let mut state = partition(&[1, 2, 3], &[1, 2, 3], 1);
+        for step in steps {
+            let &((isr, unclean, active), expected, starts_epoch, election) = step;
+            let active = ids(active);
+            let target = Target {
+                isr: ids(isr),
+                unclean_shutdown: (unclean > 0).then_some(NodeId(unclean)),
+                recovering: state.recovering,
+            };
+            let (new, how) = next_state(&state, target, rules, |one| active.contains(one))
+                .unwrap_or_else(|| panic!("{step:?} changes {state:?}"));
+            assert_eq!(describe(&new), expected.owned(), "{step:?}");
+            assert_eq!(how, election, "{step:?}");
+            assert_eq!(new.partition_epoch, PartitionEpoch(state.partition_epoch.0 + 1));
+            let epochs = u32::from(starts_epoch);
+            assert_eq!(new.leader_epoch, LeaderEpoch(state.leader_epoch.0 + epochs), "{step:?}");
+            assert_eq!(new.recovering, state.recovering || unclean_election(how), "{step:?}");
+            state = new;
+        }
+    }
+
+    fn unclean_election(how: Option<Election>) -> bool {
+        matches!(how, Some(Election::LastKnown | Election::Unclean))
+    }
+
+    #[test]
+    fn the_elr_fills_below_min_isr_and_empties_at_it() {
+        use Election::{Clean, Eligible, Nobody};
+        through(
+            &ELR,
+            &[
+                ((&[1, 2], 0, &[1, 2]), Described(1, &[1, 2], &[], 0), false, None),
+                ((&[1], 0, &[1]), Described(1, &[1], &[2], 0), false, None),
+                ((&[], 0, &[]), Described(0, &[], &[1, 2], 1), true, Some(Nobody)),
+                ((&[], 0, &[2]), Described(2, &[2], &[1], 0), true, Some(Eligible)),
+                ((&[2, 3], 0, &[2, 3]), Described(2, &[2, 3], &[], 0), false, None),
+                ((&[3], 0, &[3]), Described(3, &[3], &[2], 0), true, Some(Clean)),
+            ],
+        );
+    }
+
+    #[test]
+    fn unclean_stops_empty_the_elr_and_the_last_known_leader_is_left() {
+        use Election::{LastKnown, Nobody};
+        through(
+            &ELR,
+            &[
+                ((&[1], 0, &[1]), Described(1, &[1], &[2, 3], 0), false, None),
+                ((&[], 0, &[]), Described(0, &[], &[1, 2, 3], 1), true, Some(Nobody)),
+                ((&[], 3, &[]), Described(0, &[], &[1, 2], 1), false, None),
+                ((&[], 2, &[3]), Described(0, &[], &[1], 1), false, None),
+                ((&[], 1, &[2, 3]), Described(0, &[], &[], 1), false, None),
+                ((&[], 0, &[1, 2, 3]), Described(1, &[1], &[], 0), true, Some(LastKnown)),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_last_known_leader_is_who_led_when_leaders_ended() {
+        use Election::{Clean, Nobody};
+        through(
+            &ELR,
+            &[
+                ((&[3], 0, &[3]), Described(3, &[3], &[1, 2], 0), true, Some(Clean)),
+                ((&[], 3, &[]), Described(0, &[], &[1, 2], 3), true, Some(Nobody)),
+            ],
+        );
+    }
+
+    #[test]
+    fn without_the_elr_the_last_member_stays_in_sync() {
+        use Election::{Clean, Nobody};
+        let steps: [Step<'_>; 3] = [
+            ((&[1], 0, &[1]), Described(1, &[1], &[], 0), false, None),
+            ((&[], 0, &[]), Described(0, &[1], &[], 0), true, Some(Nobody)),
+            ((&[1], 0, &[1, 2, 3]), Described(1, &[1], &[], 0), true, Some(Clean)),
+        ];
+        through(&NO_ELR, &steps);
+        let [shrunk, rest @ ..] = steps;
+        let (change, expected, _, election) = shrunk;
+        let shrunk = (change, expected, true, election);
+        through(&OLD, &[shrunk, rest[0], rest[1]]);
+    }
+
+    #[test]
+    fn an_unclean_election_leaves_the_leader_alone_and_recovering() {
+        use Election::{Nobody, Unclean};
+        through(
+            &UNCLEAN,
+            &[
+                ((&[1], 0, &[1]), Described(1, &[1], &[2, 3], 0), false, None),
+                ((&[], 0, &[]), Described(0, &[], &[1, 2, 3], 1), true, Some(Nobody)),
+                ((&[], 2, &[]), Described(0, &[], &[1, 3], 1), false, None),
+                ((&[], 0, &[2]), Described(2, &[2], &[], 0), true, Some(Unclean)),
+            ],
+        );
+    }
+
+    #[test]
+    fn nothing_to_change_is_no_change() {
+        let mut state = partition(&[1, 2, 3], &[1, 2, 3], 1);
+        let target = |state: &PartitionState| Target {
+            isr: state.isr,
+            unclean_shutdown: None,
+            recovering: state.recovering,
+        };
+        assert_eq!(next_state(&state, target(&state), &ELR, |_| true), None);
+        // Leaderless, and nobody who may lead is back.
+        state = PartitionState { leader: None, isr: Replicas::NONE, elr: ids(&[1]), ..state };
+        state.last_known_leader = Some(NodeId(1));
+        assert_eq!(next_state(&state, target(&state), &ELR, |one| one != NodeId(1)), None);
+        // The end of a recovery is a change of its own.
+        state = PartitionState { recovering: true, ..partition(&[1, 2, 3], &[1], 1) };
+        let recovered = Target { recovering: false, ..target(&state) };
+        let (new, how) = next_state(&state, recovered, &NO_ELR, |_| true).expect("a change");
+        assert_eq!((new.recovering, new.leader_epoch, how), (false, state.leader_epoch, None));
+    }
+}

@@ -1,0 +1,320 @@
+//! A replica's log: batches in their places, and where each leader epoch begins.
+//!
+//! The log is what the file holds as the process wrote it. It never knows how much of that is durable: the disk counts
+//! bytes, and after a power loss the log is cut to those that are left ([`Log::cut_to_bytes`]).
+//!
+//! Entries lie in chunks that a copy of the log shares until one of the two writes.
+
+pub mod epoch_cache;
+
+use std::sync::Arc;
+
+use self::epoch_cache::EpochCache;
+use super::protocol::LogEntry;
+use super::store::Store;
+use super::units::{BatchId, LeaderEpoch, Offset};
+use crate::kernel::units::Bytes;
+
+const CHUNK: usize = 64;
+const EMPTY: LogEntry = LogEntry { base_offset: Offset(0), batch: BatchId(0), epoch: LeaderEpoch(0) };
+
+/// The log of one replica.
+#[derive(Clone, Debug)]
+pub struct Log {
+    chunks: Vec<Arc<[LogEntry; CHUNK]>>,
+    len: usize,
+    start: Offset,
+    end: Offset,
+    bytes: Bytes,
+    epochs: EpochCache,
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log::new()
+    }
+}
+
+impl Log {
+    /// An empty log that begins at 0.
+    pub fn new() -> Log {
+        Log {
+            chunks: Vec::new(),
+            len: 0,
+            start: Offset::ZERO,
+            end: Offset::ZERO,
+            bytes: Bytes::ZERO,
+            epochs: EpochCache::default(),
+        }
+    }
+
+    /// The first offset that is still there (`logStartOffset`).
+    #[inline]
+    pub fn start(&self) -> Offset {
+        self.start
+    }
+
+    /// The offset the next record gets (`logEndOffset`).
+    #[inline]
+    pub fn end(&self) -> Offset {
+        self.end
+    }
+
+    /// The size of all batches.
+    #[inline]
+    pub fn bytes(&self) -> Bytes {
+        self.bytes
+    }
+
+    /// Where each leader epoch begins.
+    #[inline]
+    pub fn epochs(&self) -> &EpochCache {
+        &self.epochs
+    }
+
+    /// The epoch of the newest record or, on a leader that has appended nothing yet, its own (`latestEpoch`).
+    #[inline]
+    pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
+        self.epochs.latest()
+    }
+
+    /// How many batches there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no batch.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The nth batch.
+    #[inline]
+    pub fn entry(&self, index: usize) -> LogEntry {
+        assert!(index < self.len, "entry {index} of a log of {} batches", self.len);
+        self.chunks[index / CHUNK][index % CHUNK]
+    }
+
+    /// All batches in order.
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = LogEntry> + '_ {
+        (0..self.len).map(|index| self.entry(index))
+    }
+
+    /// The batches that begin at `from` or later, in order.
+    pub fn entries_from(&self, from: Offset) -> impl DoubleEndedIterator<Item = LogEntry> + '_ {
+        (self.first_at_or_after(from)..self.len).map(|index| self.entry(index))
+    }
+
+    /// Puts a batch at the end. Gives whether its epoch is new to the log, in which case the leader-epoch file is written
+    /// and fsynced first (`LeaderEpochFileCache.assign`).
+    #[inline]
+    pub fn append(&mut self, entry: LogEntry, records: u64, bytes: Bytes) -> bool {
+        assert_eq!(entry.base_offset, self.end, "a batch goes to the end of the log");
+        let new_epoch = self.epochs.assign(entry.epoch, entry.base_offset);
+        let (chunk, place) = (self.len / CHUNK, self.len % CHUNK);
+        if chunk == self.chunks.len() {
+            self.chunks.push(Arc::new([EMPTY; CHUNK]));
+        }
+        Arc::make_mut(&mut self.chunks[chunk])[place] = entry;
+        self.len += 1;
+        self.end = self.end.plus(records);
+        self.bytes += bytes;
+        new_epoch
+    }
+
+    /// Notes that an epoch begins at the log end: what a new leader does before it appends (`assignEpochStartOffset`).
+    pub fn begin_epoch(&mut self, epoch: LeaderEpoch) -> bool {
+        self.epochs.assign(epoch, self.end)
+    }
+
+    /// Cuts every batch that holds a record at `offset` or later (`UnifiedLog.truncateTo`). Kafka cuts whole batches too, and
+    /// the log then ends where the first of them began. Epochs that begin at or after `offset` go even if no batch does
+    /// (KAFKA-10706).
+    pub fn truncate_to(&mut self, offset: Offset, store: &Store) {
+        while let Some(last) = self.len.checked_sub(1) {
+            if self.end <= offset {
+                break;
+            }
+            let entry = self.entry(last);
+            self.len = last;
+            self.end = entry.base_offset;
+            self.bytes = self.bytes - store.batch(entry.batch).bytes;
+        }
+        self.epochs.truncate_from(offset.min(self.end));
+    }
+
+    /// Cuts the log to what `bytes` of its file hold: whole batches only, a torn one goes. Gives how many bytes are left.
+    pub fn cut_to_bytes(&mut self, bytes: Bytes, store: &Store) -> Bytes {
+        while self.bytes > bytes {
+            let entry = self.entry(self.len - 1);
+            self.len -= 1;
+            self.end = entry.base_offset;
+            self.bytes = self.bytes - store.batch(entry.batch).bytes;
+        }
+        self.epochs.truncate_from(self.end);
+        self.bytes
+    }
+
+    /// The size of the batches that end at `offset` or before.
+    pub fn bytes_up_to(&self, offset: u64, store: &Store) -> Bytes {
+        let mut bytes = self.bytes;
+        let mut end = self.end;
+        for entry in self.entries().rev() {
+            if end.0 <= offset {
+                break;
+            }
+            end = entry.base_offset;
+            bytes = bytes - store.batch(entry.batch).bytes;
+        }
+        bytes
+    }
+
+    /// Copies the batches from the one that holds `from` on, as long as they begin below `limit` and their sizes add up to
+    /// at most `max_bytes`; the first comes whatever its size. Gives how many.
+    #[inline]
+    pub fn read(
+        &self,
+        from: Offset,
+        limit: Offset,
+        max_bytes: Bytes,
+        store: &Store,
+        into: &mut impl FnMut(LogEntry, Bytes),
+    ) -> u32 {
+        if from >= limit || self.len == 0 {
+            return 0;
+        }
+        let mut read = 0;
+        let mut total = Bytes::ZERO;
+        for index in self.holding(from)..self.len {
+            let entry = self.entry(index);
+            if entry.base_offset >= limit {
+                break;
+            }
+            let bytes = store.batch(entry.batch).bytes;
+            if read > 0 && total + bytes > max_bytes {
+                break;
+            }
+            total += bytes;
+            read += 1;
+            into(entry, bytes);
+        }
+        read
+    }
+
+    /// Forgets everything and keeps the memory that no copy shares.
+    pub fn clear(&mut self) {
+        self.chunks.retain(|chunk| Arc::strong_count(chunk) == 1);
+        self.len = 0;
+        self.start = Offset::ZERO;
+        self.end = Offset::ZERO;
+        self.bytes = Bytes::ZERO;
+        self.epochs.clear();
+    }
+
+    /// The batch that holds `offset`, or the last before it.
+    #[inline]
+    fn holding(&self, offset: Offset) -> usize {
+        let last = self.len - 1;
+        // Readers are near the end.
+        if self.entry(last).base_offset <= offset {
+            return last;
+        }
+        self.partition_point(|entry| entry.base_offset <= offset).saturating_sub(1)
+    }
+
+    fn first_at_or_after(&self, offset: Offset) -> usize {
+        if offset >= self.end {
+            return self.len;
+        }
+        self.partition_point(|entry| entry.base_offset < offset)
+    }
+
+    fn partition_point(&self, below: impl Fn(LogEntry) -> bool) -> usize {
+        let (mut low, mut high) = (0, self.len);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if below(self.entry(middle)) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::store::MessageRun;
+    use crate::cluster::units::{MessageId, ProducerEpoch, ProducerId, Sequence};
+    use crate::kernel::units::Time;
+
+    fn filled(batches: u32) -> (Log, Store) {
+        let (mut log, mut store) = (Log::new(), Store::default());
+        for n in 0..batches {
+            let run = MessageRun { first: MessageId(n * 10), count: 10 };
+            let batch = store.add_batch(
+                (ProducerId(0), ProducerEpoch(0), Sequence(0)),
+                &[run],
+                Bytes::new(100),
+                Time::ZERO,
+            );
+            let entry = LogEntry { base_offset: log.end(), batch, epoch: LeaderEpoch(n / 50) };
+            assert_eq!(log.append(entry, 10, Bytes::new(100)), n % 50 == 0);
+        }
+        (log, store)
+    }
+
+    fn read(log: &Log, store: &Store, from: u64, limit: u64, max_bytes: u64) -> Vec<u64> {
+        let mut bases = Vec::new();
+        log.read(Offset(from), Offset(limit), Bytes::new(max_bytes), store, &mut |entry, _| {
+            bases.push(entry.base_offset.0);
+        });
+        bases
+    }
+
+    #[test]
+    fn reads_begin_with_the_batch_that_holds_the_offset() {
+        let (log, store) = filled(200);
+        let cases = [
+            (0, 2_000, 250, vec![0, 10]),
+            (15, 2_000, 250, vec![10, 20]),
+            (1_995, 2_000, 250, vec![1_990]),
+            (0, 2_000, 1, vec![0]),
+            (0, 15, 1_000, vec![0, 10]),
+            (10, 10, 1_000, vec![]),
+        ];
+        for (from, limit, max_bytes, bases) in cases {
+            assert_eq!(read(&log, &store, from, limit, max_bytes), bases, "from {from} below {limit}");
+        }
+    }
+
+    #[test]
+    fn truncation_cuts_whole_batches_and_the_epochs_above() {
+        let (mut log, store) = filled(200);
+        log.truncate_to(Offset(1_005), &store);
+        assert_eq!((log.end(), log.len(), log.bytes()), (Offset(1_000), 100, Bytes::new(10_000)));
+        assert_eq!(log.latest_epoch(), Some(LeaderEpoch(1)));
+    }
+
+    #[test]
+    fn a_torn_batch_is_not_there() {
+        let (mut log, store) = filled(3);
+        assert_eq!(log.cut_to_bytes(Bytes::new(250), &store), Bytes::new(200));
+        assert_eq!(log.end(), Offset(20));
+    }
+
+    #[test]
+    fn a_copy_does_not_hear_of_later_writes() {
+        let (mut log, store) = filled(3);
+        let copy = log.clone();
+        log.truncate_to(Offset(10), &store);
+        let other = LogEntry { base_offset: Offset(10), batch: BatchId(0), epoch: LeaderEpoch(9) };
+        log.append(other, 10, Bytes::new(100));
+        assert_eq!(copy.entry(1).epoch, LeaderEpoch(0));
+        assert_eq!(log.entry(1).epoch, LeaderEpoch(9));
+    }
+}

@@ -1,0 +1,276 @@
+//! What a leader knows of its followers, and the high watermark that follows from it (`kafka.cluster.Partition`,
+//! `org.apache.kafka.server.replica.Replica`).
+
+use super::isr::Isr;
+use crate::cluster::protocol::PartitionState;
+use crate::cluster::units::{BrokerEpoch, LeaderEpoch, Offset, Replicas};
+use crate::kernel::units::{NodeId, Span, Time};
+
+/// A replica that leads.
+#[derive(Clone, Debug)]
+pub struct Leader {
+    me: NodeId,
+    epoch: LeaderEpoch,
+    start: Offset,
+    replicas: Replicas,
+    /// The in-sync set.
+    pub isr: Isr,
+    remotes: [Remote; Replicas::MOST],
+}
+
+/// A follower as the leader sees it through its fetches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Remote {
+    /// Its log end: the offset of its last fetch. None: it has not fetched in this leadership.
+    pub log_end: Option<Offset>,
+    /// The registration it fetched with last.
+    pub broker_epoch: Option<BrokerEpoch>,
+    last_fetch: Time,
+    leader_end_at_last_fetch: Option<Offset>,
+    last_caught_up: Time,
+}
+
+impl Leader {
+    /// A replica that becomes leader. Every follower's log end is unknown, so the high watermark cannot move until each
+    /// member of the in-sync set has fetched; members count as caught up now, others as never (`resetReplicaState`).
+    pub fn new(me: NodeId, state: &PartitionState, now: Time, log_end: Offset) -> Leader {
+        let mut leader = Leader {
+            me,
+            epoch: state.leader_epoch,
+            start: log_end,
+            replicas: state.replicas,
+            isr: Isr::committed_as(state.isr),
+            remotes: [Remote::default(); Replicas::MOST],
+        };
+        for (place, replica) in state.replicas.iter().enumerate() {
+            if state.isr.contains(replica) {
+                leader.remotes[place].last_caught_up = now;
+            }
+        }
+        leader
+    }
+
+    /// A leader elected again, under another epoch: it keeps what it knows of its followers' logs.
+    pub fn renew(&mut self, state: &PartitionState, now: Time, log_end: Offset) {
+        self.adopt(state);
+        self.epoch = state.leader_epoch;
+        self.start = log_end;
+        for (place, replica) in state.replicas.iter().enumerate() {
+            let in_sync = if state.isr.contains(replica) { now } else { Time::ZERO };
+            let remote = &mut self.remotes[place];
+            remote.last_caught_up = in_sync;
+            remote.last_fetch = in_sync;
+            remote.leader_end_at_last_fetch = Some(log_end);
+        }
+    }
+
+    /// The controller's newest word within the same epoch: replicas and in-sync set; whatever was pending is settled.
+    pub fn adopt(&mut self, state: &PartitionState) {
+        if self.replicas != state.replicas {
+            let (before, known) = (self.replicas, self.remotes);
+            for (place, replica) in state.replicas.iter().enumerate() {
+                let old_place = before.iter().position(|old| old == replica);
+                self.remotes[place] = old_place.map_or(Remote::default(), |old| known[old]);
+            }
+            self.replicas = state.replicas;
+        }
+        self.isr.commit(state.isr);
+    }
+
+    /// Under which epoch it leads.
+    #[inline]
+    pub fn epoch(&self) -> LeaderEpoch {
+        self.epoch
+    }
+
+    /// Its log end when it became leader under this epoch.
+    #[inline]
+    pub fn start(&self) -> Offset {
+        self.start
+    }
+
+    /// What is known of a follower; none if it holds no replica.
+    #[inline]
+    pub fn remote(&self, replica: NodeId) -> Option<&Remote> {
+        self.replicas.iter().position(|one| one == replica).map(|place| &self.remotes[place])
+    }
+
+    /// All followers with what is known of them.
+    #[inline]
+    pub fn remotes(&self) -> impl Iterator<Item = (NodeId, &Remote)> {
+        self.replicas.iter().zip(&self.remotes).filter(|&(replica, _)| replica != self.me)
+    }
+
+    /// A follower has fetched from `fetch_offset` at `now`, when the log ended at `log_end` before the read. Gives its log
+    /// end as known before. It counts as caught up now if it asked for the log end, or as of its previous fetch if it asked
+    /// for what was the log end then: a follower that is steadily a little behind stays in sync.
+    #[inline]
+    pub fn fetched(
+        &mut self,
+        replica: NodeId,
+        fetch_offset: Offset,
+        broker_epoch: BrokerEpoch,
+        now: Time,
+        log_end: Offset,
+    ) -> Option<Offset> {
+        let place = self.replicas.iter().position(|one| one == replica).expect("a replica of the partition fetches");
+        let remote = &mut self.remotes[place];
+        if fetch_offset >= log_end {
+            remote.last_caught_up = remote.last_caught_up.max(now);
+        } else if remote.leader_end_at_last_fetch.is_none_or(|end| fetch_offset >= end) {
+            remote.last_caught_up = remote.last_caught_up.max(remote.last_fetch);
+        }
+        remote.last_fetch = now;
+        remote.leader_end_at_last_fetch = remote.leader_end_at_last_fetch.max(Some(log_end));
+        remote.broker_epoch = Some(broker_epoch);
+        remote.log_end.replace(fetch_offset)
+    }
+
+    /// Where the high watermark may go: the least log end among the leader, everyone in the maximal in-sync set, and whoever is
+    /// caught up and may join it (`maybeIncrementLeaderHW`). None: it must stand still, because the in-sync set is smaller than
+    /// `min_isr` or somebody who counts has not fetched yet. The result may lie below where it is.
+    #[inline]
+    pub fn high_watermark_limit(
+        &self,
+        now: Time,
+        log_end: Offset,
+        min_isr: Option<usize>,
+        lag_max: Span,
+        may_join: impl Fn(NodeId, Option<BrokerEpoch>) -> bool,
+    ) -> Option<Offset> {
+        if min_isr.is_some_and(|least| self.isr.committed().len() < least) {
+            return None;
+        }
+        let maximal = self.isr.maximal();
+        let mut limit = log_end;
+        for (replica, remote) in self.remotes() {
+            let behind = remote.log_end.is_none_or(|end| end < limit);
+            if behind
+                && (maximal.contains(replica)
+                    || (remote.is_caught_up(log_end, now, lag_max) && may_join(replica, remote.broker_epoch)))
+            {
+                limit = remote.log_end?;
+            }
+        }
+        Some(limit)
+    }
+
+    /// The members of the in-sync set that have not caught up for `lag_max`; nobody while a change is pending.
+    pub fn out_of_sync(&self, now: Time, log_end: Offset, lag_max: Span) -> Replicas {
+        if self.isr.pending().is_some() {
+            return Replicas::NONE;
+        }
+        Replicas::of(self.remotes().filter_map(|(replica, remote)| {
+            (self.isr.committed().contains(replica) && !remote.is_caught_up(log_end, now, lag_max)).then_some(replica)
+        }))
+    }
+
+    /// Whether a follower that has just fetched should be proposed for the in-sync set: nothing is pending, it is not in, it is
+    /// eligible, and it has all that is committed and all from before this leadership (KAFKA-7128).
+    pub fn should_expand(&self, replica: NodeId, high_watermark: Offset, eligible: bool) -> bool {
+        eligible
+            && self.isr.pending().is_none()
+            && !self.isr.committed().contains(replica)
+            && self
+                .remote(replica)
+                .and_then(|remote| remote.log_end)
+                .is_some_and(|end| end >= high_watermark && end >= self.start)
+    }
+}
+
+impl Remote {
+    /// Whether it has all of the log, or had within `lag_max`: an idle follower is never out of sync.
+    #[inline]
+    fn is_caught_up(&self, leader_end: Offset, now: Time, lag_max: Span) -> bool {
+        self.log_end == Some(leader_end) || now.since(self.last_caught_up) <= lag_max
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::units::PartitionEpoch;
+
+    const LAG: Span = Span::from_seconds(30);
+
+    fn leader(isr: &[u16], now: Time) -> Leader {
+        let set = |ids: &[u16]| Replicas::of(ids.iter().copied().map(NodeId));
+        let state = PartitionState {
+            replicas: set(&[1, 2, 3]),
+            isr: set(isr),
+            elr: Replicas::NONE,
+            last_known_leader: None,
+            leader: Some(NodeId(1)),
+            leader_epoch: LeaderEpoch(4),
+            partition_epoch: PartitionEpoch(9),
+            recovering: false,
+        };
+        Leader::new(NodeId(1), &state, now, Offset(100))
+    }
+
+    fn at(seconds: u64) -> Time {
+        Time::ZERO + Span::from_seconds(seconds)
+    }
+
+    fn limit(leader: &Leader, now: Time, min_isr: usize, joinable: bool) -> Option<u64> {
+        leader.high_watermark_limit(now, Offset(110), Some(min_isr), LAG, |_, _| joinable).map(|offset| offset.0)
+    }
+
+    #[test]
+    fn the_high_watermark_waits_for_every_member_to_fetch_in_this_leadership() {
+        let mut leader = leader(&[1, 2, 3], at(100));
+        assert_eq!(limit(&leader, at(100), 2, true), None);
+        leader.fetched(NodeId(2), Offset(105), BrokerEpoch(1), at(101), Offset(110));
+        assert_eq!(limit(&leader, at(101), 2, true), None);
+        leader.fetched(NodeId(3), Offset(102), BrokerEpoch(1), at(101), Offset(110));
+        assert_eq!(limit(&leader, at(101), 2, true), Some(102));
+    }
+
+    #[test]
+    fn below_min_insync_replicas_it_stands_still() {
+        let leader = leader(&[1], at(100));
+        assert_eq!(limit(&leader, at(100), 2, false), None);
+        assert_eq!(limit(&leader, at(100), 1, false), Some(110));
+    }
+
+    #[test]
+    fn it_waits_for_a_replica_that_is_about_to_join() {
+        let mut leader = leader(&[1, 3], at(100));
+        leader.fetched(NodeId(3), Offset(110), BrokerEpoch(1), at(100), Offset(110));
+        leader.fetched(NodeId(2), Offset(108), BrokerEpoch(1), at(100), Offset(108));
+        assert_eq!(limit(&leader, at(101), 1, true), Some(108));
+        assert_eq!(limit(&leader, at(101), 1, false), Some(110));
+        assert_eq!(limit(&leader, at(131), 1, true), Some(110), "not caught up any more");
+    }
+
+    #[test]
+    fn a_follower_steadily_a_little_behind_stays_in_sync() {
+        let mut leader = leader(&[1, 2], at(100));
+        let mut end = 110;
+        for second in 101..200 {
+            // It asks each time for what was the end at its previous fetch.
+            leader.fetched(NodeId(2), Offset(end - 10), BrokerEpoch(1), at(second), Offset(end));
+            end += 10;
+        }
+        assert!(leader.out_of_sync(at(200), Offset(end), LAG).is_empty());
+        assert_eq!(leader.out_of_sync(at(240), Offset(end), LAG).as_slice(), [NodeId(2)]);
+    }
+
+    #[test]
+    fn an_idle_follower_is_never_out_of_sync() {
+        let mut leader = leader(&[1, 2], at(100));
+        leader.fetched(NodeId(2), Offset(110), BrokerEpoch(1), at(100), Offset(110));
+        assert!(leader.out_of_sync(at(9_000), Offset(110), LAG).is_empty());
+        assert_eq!(leader.out_of_sync(at(9_000), Offset(111), LAG).as_slice(), [NodeId(2)]);
+    }
+
+    #[test]
+    fn to_join_a_follower_must_have_what_was_there_before_this_leadership() {
+        let mut leader = leader(&[1], at(100));
+        for (end, joins) in [(99, false), (100, true)] {
+            leader.fetched(NodeId(2), Offset(end), BrokerEpoch(1), at(100), Offset(100));
+            assert_eq!(leader.should_expand(NodeId(2), Offset(50), true), joins, "log end {end}, epoch start 100");
+        }
+        assert!(!leader.should_expand(NodeId(2), Offset(50), false), "fenced");
+    }
+}

@@ -1,0 +1,244 @@
+//! One machine's disk: page cache, writeback, fsync, and what a power loss leaves.
+//!
+//! It never knows what a file holds: files are names with lengths, and bytes are counted, not kept. It sets no alarms: the
+//! world hands the end of each fsync back to [`Disk::flushed`]; writeback is computed when somebody asks.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | this one | the device: its files by name, and its one queue |
+//! | `file` | one file: how much is appended, written back and durable |
+//! | `tests` | each rule as a case |
+//!
+//! A process crash changes nothing here, and an fsync that was asked for goes on: the world calls [`Disk::flushed`] all the
+//! same and merely tells nobody.
+//!
+//! # Departure from Kafka:
+//! Creating, deleting, renaming and truncating files is durable at once; the device is busy with fsyncs alone, so that
+//! writeback costs it nothing.
+
+mod file;
+#[cfg(test)]
+mod tests;
+
+use self::file::{Covers, File, Flush};
+use crate::kernel::chance::{Chance, Occasion, Purpose};
+use crate::kernel::distribution::Distribution;
+use crate::kernel::units::{Bytes, NodeId, Span, Time};
+
+/// The disk of every machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How long an fsync takes.
+    pub fsync: Distribution,
+    /// What a power loss leaves beyond what was fsynced.
+    pub survives: Survives,
+}
+
+/// What a power loss leaves beyond what was fsynced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Survives {
+    /// `"written"`: what writeback has finished.
+    Written,
+    /// `"any-prefix"`: a drawn prefix of what was dirty, per file, at least what writeback has finished.
+    AnyPrefix,
+}
+
+/// What one power loss takes of the bytes that were not durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lose {
+    /// All but what [`Options::survives`] says.
+    Drawn,
+    /// Everything that was never fsynced, even if written back.
+    AllUnsynced,
+    /// Nothing.
+    Nothing,
+}
+
+/// What a power loss has left of one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Survivor<F> {
+    /// Which.
+    pub file: F,
+    /// How long it was, page cache included.
+    pub before: Bytes,
+    /// How long it is now, all of it durable.
+    pub length: Bytes,
+    /// How many of the last [`Disk::replace`]s asked for have not taken hold: with 0 the file has the newest content.
+    pub undone: u32,
+}
+
+/// The disk of one machine.
+#[derive(Clone, Debug)]
+pub struct Disk<F> {
+    node: NodeId,
+    options: Options,
+    /// Where each file lies in `files`, in the order of names.
+    index: Vec<(F, u32)>,
+    /// The first `used` have served in this run; the others keep their memory from earlier ones.
+    files: Vec<File>,
+    used: usize,
+    free: Vec<u32>,
+    /// How many files there have ever been.
+    created: u32,
+    /// When the device has served all that it was asked for.
+    idle: Time,
+    power_losses: u64,
+}
+
+impl<F: Copy + Ord> Disk<F> {
+    /// An empty disk.
+    pub fn new(options: Options, node: NodeId) -> Disk<F> {
+        Disk {
+            node,
+            options,
+            index: Vec::new(),
+            files: Vec::new(),
+            used: 0,
+            free: Vec::new(),
+            created: 0,
+            idle: Time::ZERO,
+            power_losses: 0,
+        }
+    }
+
+    /// An empty disk again; the memory is kept.
+    pub fn reset(&mut self, options: Options, node: NodeId) {
+        self.node = node;
+        self.options = options;
+        self.index.clear();
+        self.used = 0;
+        self.free.clear();
+        self.created = 0;
+        self.idle = Time::ZERO;
+        self.power_losses = 0;
+    }
+
+    /// Puts bytes at the end of a file, which is created if there is none: they are in the page cache.
+    #[inline]
+    pub fn append(&mut self, now: Time, file: F, bytes: Bytes) {
+        self.open(file).append(now, bytes);
+    }
+
+    /// Cuts a file to `length`, if it is longer.
+    pub fn truncate(&mut self, file: F, length: Bytes) {
+        if let Ok(place) = self.find(file) {
+            self.files[self.index[place].1 as usize].truncate(length);
+        }
+    }
+
+    /// Takes a file away. An fsync of it that is under way ends without effect.
+    pub fn delete(&mut self, file: F) {
+        if let Ok(place) = self.find(file) {
+            let (_, slot) = self.index.remove(place);
+            self.free.push(slot);
+        }
+    }
+
+    /// Makes durable what the file holds now. Hand the token to [`Disk::flushed`] at the instant returned.
+    pub fn flush(&mut self, now: Time, file: F, token: u32, chance: &Chance) -> Time {
+        let covers = Covers::Prefix(self.open(file).length);
+        self.serve(now, file, token, covers, chance)
+    }
+
+    /// Writes a small file anew in one stroke (temporary file, fsync, rename): it has its old content until the instant
+    /// returned, at which to hand the token to [`Disk::flushed`].
+    pub fn replace(&mut self, now: Time, file: F, length: Bytes, token: u32, chance: &Chance) -> Time {
+        self.serve(now, file, token, Covers::Replacement(length), chance)
+    }
+
+    /// An fsync has ended. False if it was of a file deleted since, or cut short by a power loss.
+    pub fn flushed(&mut self, now: Time, file: F, token: u32) -> bool {
+        self.find(file).is_ok_and(|place| self.files[self.index[place].1 as usize].flushed(now, token))
+    }
+
+    /// The machine loses power. Adds what is left of each file to `survivors`, in the order of names. To lose an exact part,
+    /// note [`Disk::durable`], lose [`Lose::Nothing`], and truncate to no less than what was durable.
+    pub fn power_loss(&mut self, now: Time, lose: Lose, chance: &Chance, survivors: &mut Vec<Survivor<F>>) {
+        self.power_losses += 1;
+        self.idle = Time::ZERO;
+        for &(file, slot) in &self.index {
+            let state = &mut self.files[slot as usize];
+            let occasion = Occasion(u64::from(state.ordinal), self.power_losses);
+            let draw = chance.draw(Purpose::Survival, u64::from(self.node.0), occasion);
+            let before = state.length;
+            let undone = state.power_loss(now, lose, self.options.survives, draw);
+            survivors.push(Survivor { file, before, length: state.length, undone });
+        }
+    }
+
+    /// Whether there is such a file.
+    pub fn exists(&self, file: F) -> bool {
+        self.find(file).is_ok()
+    }
+
+    /// How long the file is, page cache included.
+    pub fn length(&self, file: F) -> Bytes {
+        self.get(file).map_or(Bytes::ZERO, |file| file.length)
+    }
+
+    /// How much of it no power loss takes: what was fsynced.
+    pub fn durable(&self, file: F) -> Bytes {
+        self.get(file).map_or(Bytes::ZERO, |file| file.durable)
+    }
+
+    /// How much of it the device has, by writeback or by fsync.
+    pub fn written(&self, now: Time, file: F) -> Bytes {
+        self.get(file).map_or(Bytes::ZERO, |file| file.written(now))
+    }
+
+    /// How much of it is in the page cache alone.
+    pub fn dirty(&self, now: Time, file: F) -> Bytes {
+        self.length(file) - self.written(now, file)
+    }
+
+    /// Queues an fsync: the device serves one after the other.
+    fn serve(&mut self, now: Time, file: F, token: u32, covers: Covers, chance: &Chance) -> Time {
+        let (entity, begins) = (u64::from(self.node.0), self.idle.max(now));
+        let fsync = self.options.fsync;
+        let state = self.open(file);
+        let occasion = Occasion(u64::from(state.ordinal), state.flushes);
+        let takes = fsync.sample(chance.draw(Purpose::Fsync, entity, occasion));
+        state.flushes += 1;
+        let ends = begins + takes;
+        state.flushing.push_back(Flush { token, covers, begins, ends });
+        self.idle = ends;
+        ends
+    }
+
+    #[inline]
+    fn find(&self, file: F) -> Result<usize, usize> {
+        self.index.binary_search_by_key(&file, |&(name, _)| name)
+    }
+
+    fn get(&self, file: F) -> Option<&File> {
+        self.find(file).ok().map(|place| &self.files[self.index[place].1 as usize])
+    }
+
+    #[inline]
+    fn open(&mut self, file: F) -> &mut File {
+        let slot = match self.find(file) {
+            Ok(place) => self.index[place].1,
+            Err(place) => self.create(place, file),
+        };
+        &mut self.files[slot as usize]
+    }
+
+    fn create(&mut self, place: usize, file: F) -> u32 {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            if self.used == self.files.len() {
+                self.files.push(File::default());
+            }
+            self.used += 1;
+            u32::try_from(self.used - 1).expect("fewer than 2^32 files")
+        });
+        self.files[slot as usize].create(self.created);
+        self.created += 1;
+        self.index.insert(place, (file, slot));
+        slot
+    }
+}
+
+/// The kernel's flusher wakes this often (`vm.dirty_writeback_centisecs` = 500), from the beginning of the run on.
+const WAKES_EVERY: Span = Span::from_seconds(5);
+/// It writes pages that have been dirty for longer (`vm.dirty_expire_centisecs` = 3000), counted in wakes.
+const EXPIRES_AFTER_WAKES: u64 = 6;

@@ -1,0 +1,242 @@
+use super::*;
+
+const NODE: NodeId = NodeId(1);
+
+fn options(survives: Survives) -> Options {
+    Options { fsync: Distribution::Constant(Span::from_milliseconds(2)), survives }
+}
+
+fn at(milliseconds: u64) -> Time {
+    Time::ZERO + Span::from_milliseconds(milliseconds)
+}
+
+fn bytes(count: u64) -> Bytes {
+    Bytes::new(count)
+}
+
+fn disk() -> Disk<char> {
+    Disk::new(options(Survives::Written), NODE)
+}
+
+#[test]
+fn writeback_takes_what_a_wake_finds_older_than_thirty_seconds() {
+    // Appended at, asked at (milliseconds), written by then.
+    for (appended, asked, written) in [
+        (0, 0, 0),
+        (0, 30_000, 0),
+        (0, 34_999, 0),
+        (0, 35_000, 10),
+        (1, 35_000, 10),
+        (4_999, 34_999, 0),
+        (4_999, 35_000, 10),
+        (5_000, 35_000, 0),
+        (5_000, 40_000, 10),
+        (7_000, 39_999, 0),
+        (7_000, 40_000, 10),
+    ] {
+        let mut disk = disk();
+        disk.append(at(appended), 'a', bytes(10));
+        assert_eq!(disk.written(at(asked), 'a'), bytes(written), "{appended} {asked}");
+        assert_eq!(disk.dirty(at(asked), 'a'), bytes(10 - written));
+        assert_eq!(disk.durable('a'), Bytes::ZERO, "writeback is no fsync");
+    }
+}
+
+#[test]
+fn writeback_goes_by_the_age_of_each_part_and_a_cut_takes_parts_back() {
+    let mut disk = disk();
+    for second in 0..100 {
+        disk.append(at(second * 1_000), 'a', bytes(1));
+    }
+    // At 99.9 s the last wake was at 95 s: what was appended before 65 s is written.
+    assert_eq!(disk.written(at(99_900), 'a'), bytes(65));
+    disk.truncate('a', bytes(60));
+    assert_eq!(disk.written(at(99_900), 'a'), bytes(60));
+    disk.append(at(99_900), 'a', bytes(10));
+    assert_eq!(disk.written(at(99_900), 'a'), bytes(60), "what takes their place is young");
+    assert_eq!(disk.written(at(100_000), 'a'), bytes(60), "nor does the age of what was cut count for it");
+    assert_eq!(disk.written(at(134_999), 'a'), bytes(70));
+}
+
+#[test]
+fn an_fsync_covers_what_was_there_when_it_was_asked_for() {
+    let (mut disk, chance) = (disk(), Chance::new(1));
+    disk.append(at(0), 'a', bytes(10));
+    assert_eq!(disk.flush(at(0), 'a', 7, &chance), at(2));
+    disk.append(at(1), 'a', bytes(5));
+    assert!(!disk.flushed(at(1), 'a', 7), "too early");
+    assert!(!disk.flushed(at(2), 'a', 8), "another token");
+    assert!(disk.flushed(at(2), 'a', 7));
+    assert!(!disk.flushed(at(2), 'a', 7), "once");
+    assert_eq!((disk.durable('a'), disk.length('a')), (bytes(10), bytes(15)));
+}
+
+#[test]
+fn a_cut_under_an_fsync_takes_the_cover_away() {
+    let (mut disk, chance) = (disk(), Chance::new(1));
+    disk.append(at(0), 'a', bytes(10));
+    let ends = disk.flush(at(0), 'a', 0, &chance);
+    disk.truncate('a', bytes(4));
+    disk.append(at(1), 'a', bytes(6));
+    assert!(disk.flushed(ends, 'a', 0));
+    assert_eq!((disk.durable('a'), disk.length('a')), (bytes(4), bytes(10)));
+}
+
+#[test]
+fn the_device_serves_one_fsync_after_the_other() {
+    let (mut disk, chance) = (disk(), Chance::new(1));
+    assert_eq!(disk.flush(at(0), 'a', 0, &chance), at(2));
+    assert_eq!(disk.flush(at(1), 'b', 0, &chance), at(4));
+    assert_eq!(disk.replace(at(1), 'c', bytes(9), 0, &chance), at(6));
+    assert_eq!(disk.flush(at(10), 'a', 0, &chance), at(12));
+}
+
+#[test]
+fn a_replacement_takes_hold_when_its_fsync_ends() {
+    let (mut disk, chance) = (disk(), Chance::new(1));
+    let ends = disk.replace(at(0), 'a', bytes(8), 1, &chance);
+    assert_eq!(disk.length('a'), Bytes::ZERO);
+    assert!(disk.flushed(ends, 'a', 1));
+    assert_eq!((disk.length('a'), disk.durable('a')), (bytes(8), bytes(8)));
+}
+
+#[test]
+fn a_deleted_file_is_gone_with_its_fsyncs() {
+    let (mut disk, chance) = (disk(), Chance::new(1));
+    disk.append(at(0), 'a', bytes(10));
+    let ends = disk.flush(at(0), 'a', 0, &chance);
+    disk.delete('a');
+    assert!(!disk.exists('a') && !disk.flushed(ends, 'a', 0));
+    disk.append(at(3), 'b', bytes(1));
+    assert_eq!(disk.durable('b'), Bytes::ZERO, "the slot's memory serves again, its content does not");
+}
+
+/// By 36 s: 10 bytes fsynced, 20 written back, 30 in all; with `flush`, an fsync of all began 1 ms before.
+fn before_power_loss(survives: Survives, chance: &Chance, flush: bool) -> Disk<char> {
+    let mut disk = Disk::new(options(survives), NODE);
+    disk.append(at(0), 'a', bytes(10));
+    let ends = disk.flush(at(0), 'a', 0, chance);
+    assert!(disk.flushed(ends, 'a', 0));
+    disk.append(at(3), 'a', bytes(10));
+    disk.append(at(20_000), 'a', bytes(10));
+    if flush {
+        disk.flush(at(35_999), 'a', 1, chance);
+        disk.append(at(36_000), 'a', bytes(10));
+    }
+    disk
+}
+
+#[test]
+fn a_power_loss_leaves_what_it_should() {
+    // What the disk does, what is lost, an fsync in progress; the least and the most over many draws, both reached.
+    for (survives, lose, flush, least, most) in [
+        (Survives::Written, Lose::Drawn, false, 20, 20),
+        (Survives::AnyPrefix, Lose::Drawn, false, 20, 30),
+        (Survives::Written, Lose::Drawn, true, 20, 30),
+        (Survives::AnyPrefix, Lose::Drawn, true, 20, 40),
+        (Survives::Written, Lose::AllUnsynced, false, 10, 10),
+        (Survives::AnyPrefix, Lose::AllUnsynced, true, 10, 10),
+        (Survives::Written, Lose::Nothing, false, 30, 30),
+        (Survives::Written, Lose::Nothing, true, 40, 40),
+    ] {
+        let lengths: Vec<u64> = (0..200)
+            .map(|seed| {
+                let chance = Chance::new(seed);
+                let mut disk = before_power_loss(survives, &chance, flush);
+                let before = disk.length('a');
+                let mut survivors = Vec::new();
+                disk.power_loss(at(36_000), lose, &chance, &mut survivors);
+                let length = disk.length('a');
+                assert_eq!(survivors, [Survivor { file: 'a', before, length, undone: 0 }]);
+                assert_eq!(disk.durable('a'), length, "what survived is durable");
+                assert!(!disk.flushed(at(40_000), 'a', 1), "the fsync never ended");
+                length.get()
+            })
+            .collect();
+        let range = (lengths.iter().min().copied(), lengths.iter().max().copied());
+        assert_eq!(range, (Some(least), Some(most)), "{survives:?} {lose:?} {flush}");
+    }
+}
+
+#[test]
+fn an_fsync_that_ended_unnoticed_counts_and_the_device_is_idle_afterwards() {
+    let (mut disk, chance) = (disk(), Chance::new(1));
+    disk.append(at(0), 'a', bytes(10));
+    disk.flush(at(0), 'a', 0, &chance);
+    disk.flush(at(0), 'b', 0, &chance);
+    let mut survivors = Vec::new();
+    disk.power_loss(at(2), Lose::AllUnsynced, &chance, &mut survivors);
+    let lengths: Vec<(char, u64)> = survivors.iter().map(|left| (left.file, left.length.get())).collect();
+    assert_eq!(lengths, [('a', 10), ('b', 0)]);
+    assert_eq!(disk.flush(at(2), 'a', 0, &chance), at(4));
+}
+
+#[test]
+fn a_replacement_survives_whole_or_not_at_all() {
+    // Lost at, how; which (length, undone) occur. The second of two replacements waits for the device until 4 ms.
+    for (lost, lose, outcomes) in [
+        (1, Lose::Drawn, vec![(0, 2), (8, 1)]),
+        (2, Lose::Drawn, vec![(5, 0), (8, 1)]),
+        (3, Lose::Drawn, vec![(5, 0), (8, 1)]),
+        (3, Lose::AllUnsynced, vec![(8, 1)]),
+        (3, Lose::Nothing, vec![(8, 1)]),
+        (4, Lose::Drawn, vec![(5, 0)]),
+    ] {
+        let mut seen: Vec<(u64, u32)> = (0..100)
+            .map(|seed| {
+                let (mut disk, chance) = (disk(), Chance::new(seed));
+                disk.replace(at(0), 'a', bytes(8), 1, &chance);
+                disk.replace(at(0), 'a', bytes(5), 2, &chance);
+                let mut survivors = Vec::new();
+                disk.power_loss(at(lost), lose, &chance, &mut survivors);
+                (survivors[0].length.get(), survivors[0].undone)
+            })
+            .collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen, outcomes, "{lost} {lose:?}");
+    }
+}
+
+#[test]
+fn an_fsync_still_waiting_for_the_device_does_nothing() {
+    for seed in 0..20 {
+        let (mut disk, chance) = (disk(), Chance::new(seed));
+        disk.flush(at(0), 'a', 0, &chance);
+        disk.append(at(0), 'b', bytes(1_000));
+        disk.flush(at(0), 'b', 0, &chance);
+        disk.replace(at(0), 'c', bytes(8), 0, &chance);
+        let mut survivors = Vec::new();
+        disk.power_loss(at(1), Lose::Drawn, &chance, &mut survivors);
+        let left: Vec<(u64, u32)> = survivors.iter().map(|left| (left.length.get(), left.undone)).collect();
+        assert_eq!(left, [(0, 0), (0, 0), (0, 1)]);
+    }
+}
+
+#[test]
+fn draws_go_by_file_and_number_and_a_reset_disk_repeats_itself() {
+    let fsync = Distribution::Uniform(Span::from_milliseconds(1), Span::from_milliseconds(9));
+    let drawn = Options { fsync, survives: Survives::AnyPrefix };
+    let chance = Chance::new(5);
+    let mut disk = Disk::new(drawn, NODE);
+    let mut run = |with_other: bool| {
+        disk.reset(drawn, NODE);
+        disk.append(at(0), 'a', bytes(1));
+        let mut took = Vec::new();
+        for second in 0..5 {
+            let now = at(second * 1_000);
+            took.push(disk.flush(now, 'a', 0, &chance).since(now));
+            if with_other {
+                disk.flush(at(second * 1_000 + 500), 'b', 0, &chance);
+            }
+        }
+        took
+    };
+    let alone = run(false);
+    assert_eq!(alone, run(true));
+    assert!(alone.windows(2).any(|pair| pair[0] != pair[1]), "each fsync of a file draws anew");
+    disk.reset(drawn, NODE);
+    let took =
+        [(0, 'a'), (1_000, 'b')].map(|(now, file)| disk.flush(at(now), file, 0, &chance).since(at(now)));
+    assert_ne!(took[0], took[1], "and each file");
+}

@@ -1,0 +1,256 @@
+//! The state of one connection, and when what is sent on it arrives.
+
+use std::collections::VecDeque;
+
+use super::backoff::{self, Backoff};
+use super::{Delivery, Hearer, Options, Pending, Surroundings, What};
+use crate::devices::port::{Channel, ConnectionId, Peer};
+use crate::kernel::chance::{Chance, Occasion, Purpose};
+use crate::kernel::distribution::Distribution;
+use crate::kernel::units::{Bytes, NodeId, Ratio, Span, Time};
+
+/// A direction of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// From the client to the accepting side.
+    Up,
+    /// Back.
+    Down,
+}
+
+pub(super) const UP: Way = Way::Up;
+pub(super) const DOWN: Way = Way::Down;
+
+/// Numbers in a draw's occasion for packets that carry no message; messages count from 0.
+pub(super) const SYN: u64 = 1 << 40;
+/// The connection ends.
+pub(super) const END: u64 = SYN + 1_000;
+/// There is no such connection.
+pub(super) const RESET: u64 = SYN + 1_001;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClientEnd {
+    Opening,
+    Open,
+    Ended,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ServerEnd {
+    /// Not accepted yet.
+    Absent,
+    Open,
+    Ended,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Connection<M> {
+    /// Moves on when the slot is freed, so that nobody mistakes the next connection for this one.
+    pub(super) generation: u32,
+    pub(super) client_end: ClientEnd,
+    pub(super) server_end: ServerEnd,
+    /// Whether the accepting side is handling a request.
+    pub(super) busy: bool,
+    pub(super) round_trips: u8,
+    pub(super) client: NodeId,
+    pub(super) peer: Peer,
+    ordinal: u32,
+    latency: Distribution,
+    /// When the first attempt to open reaches the other machine.
+    pub(super) asked: Time,
+    pub(super) ways: [Stream<M>; 2],
+    /// Requests that have reached the accepting machine and wait for the one being handled.
+    pub(super) waiting: VecDeque<M>,
+}
+
+/// One direction of a connection. Each message under way, and the end, has a `What::Data` in the world's queue.
+#[derive(Clone, Debug)]
+pub(super) struct Stream<M> {
+    pub(super) under_way: VecDeque<M>,
+    /// The end follows what is under way.
+    pub(super) ends: bool,
+    /// When the oldest under way was first seen not to get through; the kernel then tries at intervals.
+    pub(super) stuck: Option<Time>,
+    /// How many arrivals have come and gone behind the one that is stuck.
+    pub(super) passed_over: u32,
+    /// How many messages have been sent.
+    sent: u64,
+    /// Nothing arrives before this.
+    last: Time,
+    /// When the link has taken all that was sent, where bandwidth is limited.
+    clear: Time,
+}
+
+impl<M: Copy> Connection<M> {
+    pub(super) fn unused() -> Connection<M> {
+        let stream = || Stream {
+            under_way: VecDeque::new(),
+            ends: false,
+            stuck: None,
+            passed_over: 0,
+            sent: 0,
+            last: Time::ZERO,
+            clear: Time::ZERO,
+        };
+        Connection {
+            generation: 0,
+            client_end: ClientEnd::Ended,
+            server_end: ServerEnd::Ended,
+            busy: false,
+            round_trips: 1,
+            client: NodeId::NOBODY,
+            peer: Peer { node: NodeId::NOBODY, channel: Channel(0) },
+            ordinal: 0,
+            latency: Distribution::Constant(Span::ZERO),
+            asked: Time::ZERO,
+            ways: [stream(), stream()],
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Makes the slot a new connection that is opening; the memory of the last one serves again.
+    pub(super) fn open(
+        &mut self,
+        client: NodeId,
+        peer: Peer,
+        ordinal: u32,
+        latency: Distribution,
+        round_trips: u8,
+    ) {
+        self.client_end = ClientEnd::Opening;
+        self.server_end = ServerEnd::Absent;
+        self.busy = false;
+        self.round_trips = round_trips;
+        self.client = client;
+        self.peer = peer;
+        self.ordinal = ordinal;
+        self.latency = latency;
+        for stream in &mut self.ways {
+            stream.under_way.clear();
+            stream.ends = false;
+            stream.stuck = None;
+            stream.passed_over = 0;
+            stream.sent = 0;
+            stream.last = Time::ZERO;
+            stream.clear = Time::ZERO;
+        }
+        self.waiting.clear();
+    }
+
+    /// The number of the next message of this way.
+    #[inline]
+    pub(super) fn number(&mut self, way: Way) -> u64 {
+        let stream = &mut self.ways[way.index()];
+        stream.sent += 1;
+        stream.sent - 1
+    }
+
+    /// When a packet sent now arrives: never before an earlier one of its way. Without a size it passes the link at once.
+    #[inline]
+    pub(super) fn arrival(
+        &mut self,
+        now: Time,
+        way: Way,
+        number: u64,
+        bytes: Option<Bytes>,
+        options: &Options,
+        chance: &Chance,
+    ) -> Time {
+        let under_way = self.under_way(way, number, options.loss, chance);
+        let stream = &mut self.ways[way.index()];
+        let mut leaves = now;
+        if let (Some(bandwidth), Some(bytes)) = (options.bandwidth, bytes) {
+            leaves = stream.clear.max(now) + time_to_pass(bytes, bandwidth);
+            stream.clear = leaves;
+        }
+        stream.last = stream.last.max(leaves + under_way);
+        stream.last
+    }
+
+    /// When the last of the legs that follow the first packet is back at the client.
+    pub(super) fn opened_at(&mut self, now: Time, options: &Options, chance: &Chance) -> Time {
+        let mut at = now;
+        for leg in 1..u64::from(self.round_trips) * 2 {
+            let way = if leg % 2 == 1 { DOWN } else { UP };
+            at += self.under_way(way, SYN + leg, options.loss, chance);
+        }
+        let down = &mut self.ways[DOWN.index()];
+        down.last = down.last.max(at);
+        down.last
+    }
+
+    /// How long a packet is under way. The draw depends on the connection and the packet, on no other traffic.
+    #[inline]
+    fn under_way(&self, way: Way, number: u64, loss: Ratio, chance: &Chance) -> Span {
+        let occasion = number * 2 + way.index() as u64;
+        let latency = if let Distribution::Constant(span) = self.latency {
+            span
+        } else {
+            let occasion = Occasion(u64::from(self.ordinal), occasion);
+            self.latency.sample(chance.draw(Purpose::Latency, self.entity(), occasion))
+        };
+        if loss.numerator() == 0 {
+            return latency;
+        }
+        let backoff: &Backoff = if number == SYN { &backoff::CONNECT } else { &backoff::DATA };
+        let is_lost = |attempt: u64| {
+            let occasion = Occasion(u64::from(self.ordinal), (attempt << 48) | occasion);
+            chance.draw(Purpose::Loss, self.entity(), occasion).happens(loss)
+        };
+        latency + backoff.delay(is_lost)
+    }
+
+    /// Client, server and channel as one number.
+    #[inline]
+    fn entity(&self) -> u64 {
+        u64::from(self.client.0) << 32 | u64::from(self.peer.node.0) << 16 | u64::from(self.peer.channel.0)
+    }
+
+    /// Hands a request to the accepting side.
+    #[inline]
+    pub(super) fn request(&mut self, slot: u32, message: M) -> Delivery<M> {
+        self.busy = true;
+        Delivery::Request {
+            server: self.peer.node,
+            connection: ConnectionId { slot, generation: self.generation },
+            from: self.client,
+            message,
+        }
+    }
+
+    #[inline]
+    pub(super) fn pending(&self, slot: u32, what: What) -> Pending {
+        Pending { slot, generation: self.generation, what }
+    }
+
+    #[inline]
+    pub(super) fn hearer(&self) -> Hearer {
+        Hearer { client: self.client, peer: self.peer, ordinal: self.ordinal }
+    }
+}
+
+impl<M: Copy> Stream<M> {
+    /// Gives up everything that has not arrived.
+    pub(super) fn drop_all(&mut self, around: &mut impl Surroundings<M>) {
+        self.under_way.drain(..).for_each(|message| around.lost(message));
+        self.ends = false;
+        self.stuck = None;
+        self.passed_over = 0;
+    }
+}
+
+impl Way {
+    #[inline]
+    pub(super) fn index(self) -> usize {
+        match self {
+            Way::Up => 0,
+            Way::Down => 1,
+        }
+    }
+}
+
+/// Rounded up, so that something always takes some time.
+fn time_to_pass(bytes: Bytes, bandwidth: Bytes) -> Span {
+    let nanoseconds = (u128::from(bytes.get()) * 1_000_000_000).div_ceil(u128::from(bandwidth.get()));
+    Span::from_nanoseconds(u64::try_from(nanoseconds).expect("a message passes within centuries"))
+}

@@ -1,0 +1,294 @@
+//! From drafts to a model: every name becomes what it names, every bound is checked.
+
+use super::client::{ProducerDraft, ReaderDraft};
+use super::cluster::Network;
+use super::expect::{self, Of};
+use super::fault;
+use super::limits;
+use super::reading::{Placed, Reading};
+use super::report::{Place, Problem};
+use super::suggest;
+use super::target::{Partition, Target};
+use crate::cluster::units::{PartitionId, TopicId};
+use crate::devices::network::{self, Link};
+use crate::kernel::units::NodeId;
+use crate::scenario::fault::{Fault, Target as Struck, Trigger, When};
+use crate::scenario::model::{Cluster, Expect, Line, Producer, Quantity, Reader, Scope, Topic};
+
+/// What names can mean.
+pub(super) struct Names<'m> {
+    /// The machines.
+    pub(super) cluster: &'m Cluster,
+    /// The topics.
+    pub(super) topics: &'m [Topic],
+    /// Where the clients' machines begin, and how many there are.
+    pub(super) clients: (u16, u16),
+}
+
+/// A broker by its number.
+pub(super) fn broker(number: i128, place: Place, brokers: u16, reading: &mut Reading) -> Option<NodeId> {
+    match u16::try_from(number) {
+        Ok(id) if (1..=brokers).contains(&id) => Some(NodeId(id)),
+        _ => {
+            let problem =
+                Problem::new("model::unknown-broker", format!("there is no broker {number}")).at(place);
+            let help = if brokers == 1 {
+                "the only broker is broker 1".to_owned()
+            } else {
+                format!("brokers count from 1, and `cluster.brokers` is {brokers}")
+            };
+            reading.problem(problem.label("no such broker").help(help));
+            None
+        }
+    }
+}
+
+/// How many nodes there are, if that is not too many. Checked before ids are made.
+pub(super) fn clients(
+    cluster: &Cluster,
+    producers: usize,
+    readers: usize,
+    reading: &mut Reading,
+) -> Option<(u16, u16)> {
+    let before = cluster.brokers + cluster.controllers;
+    let clients = producers + readers;
+    if usize::from(before) + clients > limits::NODES {
+        let message = format!("brokers, controllers and clients are more than {}", limits::NODES);
+        reading.problem(Problem::new("model::limit", message));
+        return None;
+    }
+    Some((before + 1, clients as u16))
+}
+
+impl Names<'_> {
+    fn topic(&self, name: &str, place: Place, reading: &mut Reading) -> Option<(TopicId, &Topic)> {
+        if let Some(at) = self.topics.iter().position(|topic| topic.name == name) {
+            return Some((TopicId(at as u32), &self.topics[at]));
+        }
+        let names: Vec<&str> = self.topics.iter().map(|topic| topic.name.as_str()).collect();
+        let problem = Problem::new("model::unknown-topic", format!("there is no topic `{name}`")).at(place);
+        reading.problem(problem.label("no such topic").help(named("topic", name, &names)));
+        None
+    }
+
+    fn partition(
+        &self,
+        named: &Partition,
+        place: Place,
+        reading: &mut Reading,
+    ) -> Option<(PartitionId, &Topic)> {
+        let (_, topic) = self.topic(&named.topic, place, reading)?;
+        let partitions = topic.assignment.len();
+        if named.number >= partitions as u64 {
+            let message = format!("topic `{}` has no partition {}", topic.name, named.number);
+            let problem =
+                Problem::new("model::unknown-partition", message).at(place).label("no such partition");
+            let help = match partitions {
+                1 => "its only partition is 0".to_owned(),
+                _ => format!("partitions count from 0, and it has {partitions}"),
+            };
+            reading.problem(problem.help(help));
+            return None;
+        }
+        Some((PartitionId(topic.first_partition.0 + named.number as u32), topic))
+    }
+
+    fn brokers(&self, numbers: &[u64], place: Place, reading: &mut Reading) -> Option<Vec<NodeId>> {
+        let mut ids = Vec::new();
+        for &number in numbers {
+            let id = broker(number.into(), place, self.cluster.brokers, reading)?;
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        Some(ids)
+    }
+
+    fn rack(&self, name: &str, place: Place, reading: &mut Reading) -> Option<Vec<NodeId>> {
+        let racks = &self.cluster.racks;
+        let members: Vec<NodeId> = (1..=self.cluster.brokers)
+            .filter(|id| !racks.is_empty() && racks[usize::from(id - 1) % racks.len()] == name)
+            .map(NodeId)
+            .collect();
+        if members.is_empty() {
+            let names: Vec<&str> = racks.iter().map(String::as_str).collect();
+            let problem =
+                Problem::new("model::unknown-rack", format!("no broker is in a rack `{name}`")).at(place);
+            reading.problem(problem.label("no such rack").help(named("rack", name, &names)));
+            return None;
+        }
+        Some(members)
+    }
+
+    fn controller(&self) -> NodeId {
+        NodeId(self.cluster.brokers + 1)
+    }
+
+    /// Whom a fault strikes.
+    fn struck(&self, on: &Placed<Target>, reading: &mut Reading) -> Option<Struck> {
+        let place = on.place;
+        match &on.value {
+            Target::Brokers(numbers) => self.brokers(numbers, place, reading).map(Struck::Brokers),
+            Target::AllBrokers => Some(Struck::Brokers((1..=self.cluster.brokers).map(NodeId).collect())),
+            Target::Rack(name) => Some(Struck::Rack(name.clone(), self.rack(name, place, reading)?)),
+            Target::Leader(named) => Some(Struck::Leader(self.partition(named, place, reading)?.0)),
+            Target::Isr(named) => Some(Struck::Isr(self.partition(named, place, reading)?.0)),
+            Target::Follower(named, which) => {
+                let (id, topic) = self.partition(named, place, reading)?;
+                let followers = topic.assignment[named.number as usize].len() as u64 - 1;
+                if *which >= followers {
+                    let message = format!("{}-{} has no follower {which}", topic.name, named.number);
+                    let problem = Problem::new("model::unknown-follower", message).at(place);
+                    let help = format!("followers count from 0, and it has {followers}");
+                    reading.problem(problem.label("no such follower").help(help));
+                    return None;
+                }
+                Some(Struck::Follower(id, *which as u16))
+            }
+            Target::Controller => Some(Struck::Controller),
+            Target::Clients => unreachable!("no fault takes `clients`: the form of its target says so"),
+        }
+    }
+
+    /// The nodes at one end of a link.
+    fn end(&self, end: &Placed<Target>, reading: &mut Reading) -> Option<Vec<NodeId>> {
+        match &end.value {
+            Target::Brokers(numbers) => self.brokers(numbers, end.place, reading),
+            Target::AllBrokers => Some((1..=self.cluster.brokers).map(NodeId).collect()),
+            Target::Rack(name) => self.rack(name, end.place, reading),
+            Target::Controller => Some(vec![self.controller()]),
+            Target::Clients => {
+                Some((0..self.clients.1).map(|client| NodeId(self.clients.0 + client)).collect())
+            }
+            Target::Leader(_) | Target::Follower(..) | Target::Isr(_) => {
+                unreachable!("no link ends at a role: the form of its ends says so")
+            }
+        }
+    }
+
+    /// The links.
+    pub(super) fn network(&self, draft: Network, reading: &mut Reading) -> network::Options {
+        let mut links = Vec::new();
+        for link in draft.links {
+            let [one, other] = &link.between;
+            let (one, other) = (self.end(one, reading), self.end(other, reading));
+            if let (Some(one), Some(other)) = (one, other) {
+                links.push(Link { one, other, latency: link.latency });
+            }
+        }
+        let Network { latency, loss, bandwidth, .. } = draft;
+        network::Options { latency, loss, bandwidth, links }
+    }
+
+    /// The producers, once they do not send too much.
+    pub(super) fn producers(&self, drafts: Vec<ProducerDraft>, reading: &mut Reading) -> Vec<Producer> {
+        let mut total = 0_u64;
+        let mut producers = Vec::new();
+        for draft in drafts {
+            total = total.saturating_add(draft.records.value);
+            if total > limits::RECORDS {
+                let message =
+                    format!("a model sends at most {} million records", limits::RECORDS / 1_000_000);
+                reading
+                    .problem(Problem::new("model::limit", message).at(draft.records.place).label("too many"));
+                return Vec::new();
+            }
+            let Some((into, _)) = self.topic(&draft.into.value, draft.into.place, reading) else { continue };
+            let mut workload = draft.workload;
+            workload.records = draft.records.value as u32;
+            producers.push(Producer { name: draft.name, into, options: draft.options, workload });
+        }
+        producers
+    }
+
+    /// The readers.
+    pub(super) fn readers(&self, drafts: Vec<ReaderDraft>, reading: &mut Reading) -> Vec<Reader> {
+        let mut readers = Vec::new();
+        for draft in drafts {
+            let mut reads = Vec::new();
+            for topic in &draft.reads {
+                reads.extend(self.topic(&topic.value, topic.place, reading).map(|(id, _)| id));
+            }
+            readers.push(Reader { name: draft.name, reads, start: draft.start, options: draft.options });
+        }
+        readers
+    }
+
+    /// One fault.
+    pub(super) fn fault(&self, draft: fault::Draft, reading: &mut Reading) -> Option<Fault> {
+        let on = self.struck(&draft.on, reading);
+        let when = match draft.when {
+            fault::When::At(instant) => When::At(instant),
+            fault::When::Ack(acks, plus) => When::After(Trigger::Ack(acks), plus),
+            fault::When::LeaderChange(named, nth, plus) => {
+                let (partition, _) = self.partition(&named.value, named.place, reading)?;
+                When::After(Trigger::LeaderChange(partition, nth), plus)
+            }
+            fault::When::Isr(named, size, plus) => {
+                let (partition, topic) = self.partition(&named.value, named.place, reading)?;
+                let replicas = topic.assignment[named.value.number as usize].len() as u64;
+                if size.value > replicas {
+                    let message = format!("the in-sync set never has {} members", size.value);
+                    let problem = Problem::new("model::out-of-range", message).at(size.place);
+                    reading.problem(problem.label(format!("the partition has {replicas} replicas")));
+                    return None;
+                }
+                When::After(Trigger::Isr(partition, size.value as u16), plus)
+            }
+        };
+        Some(Fault { when, action: draft.action, on: on?, lasts: draft.lasts })
+    }
+}
+
+/// What must come out.
+pub(super) fn expect(
+    draft: expect::Draft,
+    producers: &[Producer],
+    faults: usize,
+    reading: &mut Reading,
+) -> Expect {
+    let mut lines = Vec::new();
+    for line in draft.lines {
+        let (scope, what) = match line.of {
+            Of::Run(count) => (None, Quantity::Count(count)),
+            Of::Producer(name, count) => {
+                let Some(at) = producers.iter().position(|producer| producer.name == name.value) else {
+                    let names: Vec<&str> = producers.iter().map(|producer| producer.name.as_str()).collect();
+                    let message = format!("there is no producer `{}`", name.value);
+                    let problem = Problem::new("model::unknown-producer", message).at(name.place);
+                    reading.problem(problem.label("no such producer").help(named(
+                        "producer",
+                        &name.value,
+                        &names,
+                    )));
+                    continue;
+                };
+                (Some(Scope::Producer(at)), Quantity::Count(count))
+            }
+            Of::Fault(number, mark) => {
+                if !(1..=faults as u64).contains(&number.value) {
+                    let message = format!("there is no fault {}", number.value);
+                    let problem = Problem::new("model::unknown-fault", message).at(number.place);
+                    let help = format!("faults count from 1, and there are {faults}");
+                    reading.problem(problem.label("no such fault").help(help));
+                    continue;
+                }
+                (None, Quantity::AfterFault(number.value as usize, mark))
+            }
+        };
+        lines.push(Line { scope, what, range: line.range, text: line.text });
+    }
+    Expect { seeds: draft.seeds, lines, keeps: draft.keeps, breaks: draft.breaks }
+}
+
+/// The help for a name that names nothing: what there is of its kind, as far as it fits.
+fn named(kind: &str, name: &str, names: &[&str]) -> String {
+    match names {
+        [] => format!("the file has no {kind}"),
+        _ if names.len() > 20 => match suggest::nearest(name, names) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("the file has {} others", names.len()),
+        },
+        _ => suggest::instead_of(name, names),
+    }
+}

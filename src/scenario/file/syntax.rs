@@ -1,0 +1,64 @@
+//! From text to tree: the parser, and what it could not read.
+
+use toml::de::{DeTable, Error};
+
+use super::limits;
+use super::report::{Place, Problem, Source};
+use super::tree::Table;
+
+/// A longer text that cannot be read is told only its first mistake: a mistake can take a whole text to describe.
+const RECOVERABLE: usize = 64 << 10;
+
+/// The tree of a source, or all that is wrong with its syntax.
+pub(super) fn parse(number: usize, source: &Source) -> Result<Table, Vec<Problem>> {
+    let text = source.text.as_str();
+    if text.trim_start_matches('\u{feff}').trim().is_empty() {
+        let help = "a model begins with `format = 1`; the built-in models are examples";
+        return Err(vec![Problem::new("file::empty", "the file is empty").help(help)]);
+    }
+    if let Some(problem) = limits::too_deep(number, text) {
+        return Err(vec![problem]);
+    }
+    let errors = match DeTable::parse(text) {
+        Ok(table) => return Ok(Table::from_toml(table.get_ref(), number, 0)),
+        Err(first) if text.len() > RECOVERABLE => vec![first],
+        Err(_) => DeTable::parse_recoverable(text).1,
+    };
+    Err(errors.iter().map(|error| explained(number, text, error)).collect())
+}
+
+/// A parser's error as a problem of ours. `text` is the whole source.
+pub(super) fn explained(number: usize, text: &str, error: &Error) -> Problem {
+    let span = error.span().unwrap_or(text.len()..text.len());
+    let place = Place { source: number, start: span.start.min(text.len()), end: span.end.min(text.len()) };
+    if error.message() != "duplicate key" {
+        return Problem::new("file::syntax", error.message()).at(place);
+    }
+    let problem = Problem::new("model::set-twice", format!("`{}` is set twice", &text[place.range()]));
+    let problem = problem.at(place).label("and again here");
+    match first_of(number, text, place) {
+        Some(first) => problem.related(first, "set here"),
+        None => problem,
+    }
+}
+
+/// Where a key that is set twice was set first: the line above, within the same table, that begins in the same way.
+fn first_of(number: usize, text: &str, again: Place) -> Option<Place> {
+    let line_start = text[..again.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let written = text[line_start..again.end].trim_start();
+    let is_header = written.starts_with('[');
+    let mut end = line_start.checked_sub(1)?;
+    loop {
+        let start = text[..end].rfind('\n').map_or(0, |newline| newline + 1);
+        let line = text[start..end].trim_start();
+        let follows = line.strip_prefix(written).map(str::trim_start);
+        if follows.is_some_and(|rest| rest.starts_with(if is_header { ']' } else { '=' })) {
+            let key_end = end - line.len() + written.len();
+            return Some(Place { source: number, start: key_end - (again.end - again.start), end: key_end });
+        }
+        if !is_header && line.starts_with('[') {
+            return None;
+        }
+        end = start.checked_sub(1)?;
+    }
+}

@@ -1,0 +1,170 @@
+//! Effects carried out: the one place where what a node asks for becomes something that happens.
+
+use super::due::{AnyFile, AnyTimer, Due, What};
+use super::happened::Happened;
+use super::machine::Held;
+use super::observe::Observer;
+use super::spoken::Spoken;
+use super::world::World;
+use crate::cluster::protocol::Message;
+use crate::cluster::store::Store;
+use crate::devices::network::{Delivery, Pending, Surroundings};
+use crate::devices::port::{Effect, Timer};
+use crate::kernel::chance::{Chance, Occasion, Purpose};
+use crate::kernel::distribution::Distribution;
+use crate::kernel::queue::Queue;
+use crate::kernel::trace::EventSeq;
+use crate::kernel::units::{NodeId, Time};
+
+/// What the network needs of the world for one call.
+pub(super) struct Around<'a> {
+    pub(super) chance: &'a Chance,
+    pub(super) queue: &'a mut Queue<Due>,
+    pub(super) store: &'a mut Store,
+    pub(super) cause: EventSeq,
+}
+
+impl Surroundings<Message> for Around<'_> {
+    fn chance(&self) -> &Chance {
+        self.chance
+    }
+
+    #[inline]
+    fn schedule(&mut self, at: Time, pending: Pending) {
+        self.queue.push(at, Due { what: What::Network(pending), cause: self.cause });
+    }
+
+    fn lost(&mut self, message: Message) {
+        self.store.release(message);
+    }
+}
+
+impl<O: Observer> World<O> {
+    /// Carries effects out in the order they were asked for.
+    pub(super) fn carry_out<P: Spoken>(&mut self, node: NodeId, effects: &mut Vec<Effect<P>>, cause: EventSeq) {
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Note(note) => {
+                    let note = P::note(note);
+                    self.count_sends(&note);
+                    self.note(node, note, cause);
+                }
+                Effect::Send(peer, message, bytes) => {
+                    let sent = self.note(node, Happened::Sent { to: peer.node, bytes }, cause);
+                    let (network, now, mut around) = self.around(sent);
+                    network.send(now, node, peer, message, bytes, &mut around);
+                }
+                Effect::Respond(connection, message, bytes) => {
+                    let sent = match message {
+                        Some(_) => self.note(node, Happened::Answered { connection: connection.slot, bytes }, cause),
+                        None => cause,
+                    };
+                    let (network, now, mut around) = self.around(sent);
+                    let next = network.respond(now, connection, message, bytes, &mut around);
+                    if !matches!(next, Delivery::Nothing) {
+                        self.ready.push_back((next, cause));
+                    }
+                }
+                Effect::SetTimer(timer, least, most) => {
+                    let after = if least == most {
+                        least
+                    } else {
+                        let occasion = Occasion(u64::from(timer.slot()), self.now.nanoseconds());
+                        let draw = self.chance.draw(Purpose::Backoff, u64::from(node.0), occasion);
+                        Distribution::Uniform(least, most).sample(draw)
+                    };
+                    self.set_timer(node, P::timer(timer), self.now + after, cause);
+                }
+                Effect::SetTimerExponential(timer, mean) => {
+                    let occasion = Occasion(u64::from(timer.slot()), self.now.nanoseconds());
+                    let draw = self.chance.draw(Purpose::Workload, u64::from(node.0), occasion);
+                    let after = Distribution::Exponential(mean).sample(draw);
+                    self.set_timer(node, P::timer(timer), self.now + after, cause);
+                }
+                Effect::CancelTimer(timer) => self.machines[usize::from(node.0)].unwant(timer.slot()),
+                Effect::Append(file, bytes) => {
+                    let now = self.now;
+                    self.disk(node).append(now, P::file(file), bytes);
+                }
+                Effect::Truncate(file, length) => self.disk(node).truncate(P::file(file), length),
+                Effect::Delete(file) => self.disk(node).delete(P::file(file)),
+                Effect::Replace(file, bytes, token) => {
+                    let disk = &mut self.disks[usize::from(node.0) - 1];
+                    let at = disk.replace(self.now, P::file(file), bytes, token, &self.chance);
+                    self.schedule_fsync(node, P::file(file), token, at, cause);
+                }
+                Effect::Flush(file, token) => {
+                    let disk = &mut self.disks[usize::from(node.0) - 1];
+                    let at = disk.flush(self.now, P::file(file), token, &self.chance);
+                    self.schedule_fsync(node, P::file(file), token, at, cause);
+                }
+                Effect::Connect { peer, round_trips } => {
+                    let (network, now, mut around) = self.around(cause);
+                    network.connect(now, node, peer, round_trips, &mut around);
+                }
+                Effect::Close(peer) => {
+                    let (network, now, mut around) = self.around(cause);
+                    network.close(now, node, peer, &mut around);
+                }
+                Effect::Hangup(connection) => {
+                    let (network, now, mut around) = self.around(cause);
+                    network.hangup(now, connection, &mut around);
+                }
+                Effect::Exit => self.exit(node, cause),
+            }
+        }
+    }
+
+    fn set_timer(&mut self, node: NodeId, timer: AnyTimer, at: Time, cause: EventSeq) {
+        if at == Time::NEVER {
+            self.machines[usize::from(node.0)].unwant(timer.slot());
+        } else if self.machines[usize::from(node.0)].want(timer.slot(), at, cause) {
+            self.queue.push(at, Due { what: What::Alarm(node, timer), cause: EventSeq(0) });
+        }
+    }
+
+    fn schedule_fsync(&mut self, node: NodeId, file: AnyFile, token: u32, at: Time, cause: EventSeq) {
+        let incarnation = self.machines[usize::from(node.0)].starts;
+        self.queue.push(at, Due { what: What::Fsync { node, file, token, incarnation }, cause });
+    }
+
+    /// A process ends of its own will.
+    fn exit(&mut self, node: NodeId, cause: EventSeq) {
+        self.machines[usize::from(node.0)].exited = true;
+        self.end_process(node, cause);
+    }
+
+    /// A process is no more: its kernel closes its connections, its memory is gone.
+    pub(super) fn end_process(&mut self, node: NodeId, cause: EventSeq) {
+        let held = std::mem::take(&mut self.machines[usize::from(node.0)].held);
+        for (what, _) in held {
+            if let Held::Delivery(delivery) = what {
+                self.drop_delivery(delivery);
+            }
+        }
+        let machine = &mut self.machines[usize::from(node.0)];
+        machine.running = false;
+        machine.paused = 0;
+        machine.forget_alarms();
+        let is_dark = machine.dark > 0;
+        let (network, now, mut around) = self.around(cause);
+        if is_dark {
+            network.machine_died(now, node, &mut around);
+        } else {
+            network.process_died(now, node, &mut around);
+        }
+        let id = usize::from(node.0);
+        if id <= self.brokers.len() {
+            self.brokers[id - 1].crash();
+        } else if node == self.model.controller() {
+            self.controller.crash();
+        } else {
+            let client = id - usize::from(self.model.producer_node(0).0);
+            match self.producers.get_mut(client) {
+                Some(producer) => producer.crash(),
+                None => panic!("nothing ends a reader's process"),
+            }
+        }
+    }
+}
+

@@ -1,0 +1,61 @@
+//! What the queue holds: everything that is still to happen.
+
+use crate::clients::consumer::ReaderTimer;
+use crate::clients::producer::ProducerTimer;
+use crate::cluster::{broker, controller};
+use crate::devices::network::Pending;
+use crate::devices::port::Timer;
+use crate::kernel::trace::EventSeq;
+use crate::kernel::units::NodeId;
+
+/// Something to happen, and the entry it goes back to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Due {
+    pub(super) what: What,
+    pub(super) cause: EventSeq,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum What {
+    /// Something on a wire.
+    Network(Pending),
+    /// An alarm of a process.
+    Alarm(NodeId, AnyTimer),
+    /// An fsync ends.
+    Fsync { node: NodeId, file: AnyFile, token: u32, incarnation: u32 },
+    /// A process starts, unless another start has been ordered since.
+    Start { node: NodeId, order: u32 },
+    /// A fault strikes.
+    Strike(u32),
+    /// A fault is over.
+    Over(u32),
+    /// Look whether all is quiet.
+    Look,
+}
+
+/// An alarm of any kind of node.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AnyTimer {
+    Broker(broker::Timer),
+    Controller(controller::Timer),
+    Producer(ProducerTimer),
+    Reader(ReaderTimer),
+}
+
+/// A file of any kind of node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum AnyFile {
+    Broker(broker::storage::File),
+    Controller(controller::File),
+}
+
+impl AnyTimer {
+    pub(super) fn slot(self) -> u32 {
+        match self {
+            AnyTimer::Broker(timer) => timer.slot(),
+            AnyTimer::Controller(timer) => timer.slot(),
+            AnyTimer::Producer(timer) => timer.slot(),
+            AnyTimer::Reader(timer) => timer.slot(),
+        }
+    }
+}

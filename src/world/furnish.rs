@@ -1,0 +1,111 @@
+//! What a model makes of an empty world: nodes, machines and disks.
+
+use std::sync::Arc;
+
+use super::machine::Machine;
+use super::observe::Observer;
+use super::world::World;
+use crate::clients::consumer::{Reader, ReaderSetup};
+use crate::clients::producer::{Producer, ProducerSetup};
+use crate::cluster::broker::Broker;
+use crate::cluster::controller::Controller;
+use crate::cluster::protocol::PartitionState;
+use crate::cluster::units::{LeaderEpoch, MessageId, PartitionEpoch, Replicas};
+use crate::devices::disk::Disk;
+use crate::kernel::chance::{Occasion, Purpose};
+use crate::kernel::units::NodeId;
+use crate::scenario::model::Model;
+
+impl<O: Observer> World<O> {
+    /// Nodes, machines and disks for the model; nothing runs yet.
+    pub(super) fn furnish(&mut self) {
+        let model = Arc::clone(&self.model);
+        let topics: Vec<_> = model
+            .topics
+            .iter()
+            .flat_map(|topic| topic.assignment.iter().map(|replicas| (topic.options, *replicas)))
+            .collect();
+        for broker in model.brokers() {
+            let held: Vec<_> =
+                topics.iter().map(|(options, replicas)| (*options, replicas.contains(broker))).collect();
+            self.brokers.push(Broker::new(
+                broker,
+                model.kafka.generation(),
+                model.broker,
+                model.controller_options.broker_session_timeout,
+                model.cluster.brokers,
+                model.controller(),
+                &held,
+            ));
+        }
+        let mut first_message = 0;
+        for (place, producer) in model.producers.iter().enumerate() {
+            let topic = &model.topics[producer.into.0 as usize];
+            let partitions: Vec<_> = topic.partitions().collect();
+            let id = model.producer_node(place);
+            let partitioner_key = self.chance.draw(Purpose::Partitioner, u64::from(id.0), Occasion(0, 0)).bits();
+            self.producers.push(Producer::new(ProducerSetup {
+                id,
+                options: producer.options,
+                workload: producer.workload,
+                first_message: MessageId(first_message),
+                partitions: &partitions,
+                brokers: model.cluster.brokers,
+                partitioner_key,
+            }));
+            first_message += producer.workload.records;
+        }
+        for (place, reader) in model.readers.iter().enumerate() {
+            let partitions: Vec<_> =
+                reader.reads.iter().flat_map(|topic| model.topics[topic.0 as usize].partitions()).collect();
+            self.readers.push(Reader::new(ReaderSetup {
+                id: model.reader_node(place),
+                options: reader.options,
+                partitions: &partitions,
+                brokers: model.cluster.brokers,
+            }));
+        }
+        self.sends_left = u64::from(first_message);
+        self.machines.resize_with(usize::from(model.node_count()) + 1, Machine::default);
+        self.machines.iter_mut().for_each(Machine::reset);
+        self.disks.truncate(usize::from(model.controller().0));
+        for node in 1..=model.controller().0 {
+            match self.disks.get_mut(usize::from(node) - 1) {
+                Some(disk) => disk.reset(model.disk, NodeId(node)),
+                None => self.disks.push(Disk::new(model.disk, NodeId(node))),
+            }
+        }
+        self.schedule.reset(&model.faults);
+    }
+}
+
+/// The controller of a run that begins with every partition led by its preferred replica and fully in sync.
+pub(super) fn build_controller(model: &Model) -> Controller {
+    let partitions = model
+        .topics
+        .iter()
+        .flat_map(|topic| {
+            let options = topic.options;
+            topic.assignment.iter().map(move |&replicas| {
+                let state = PartitionState {
+                    replicas,
+                    isr: replicas,
+                    elr: Replicas::NONE,
+                    last_known_leader: None,
+                    leader: replicas.as_slice().first().copied(),
+                    leader_epoch: LeaderEpoch(0),
+                    partition_epoch: PartitionEpoch(0),
+                    recovering: false,
+                };
+                (state, options.min_insync_replicas, options.unclean_leader_election)
+            })
+        })
+        .collect();
+    Controller::new(
+        model.controller(),
+        model.kafka.generation(),
+        model.controller_options,
+        partitions,
+        model.cluster.brokers,
+    )
+}

@@ -1,0 +1,179 @@
+//! Everything that can happen in a run: what nodes report, and what befalls them.
+
+use crate::clients;
+use crate::cluster;
+use crate::cluster::units::{Incarnation, Offset, PartitionId};
+use crate::kernel::trace::What;
+use crate::kernel::units::{Bytes, NodeId};
+
+/// One happening; the node is the entry's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// A broker or controller reports.
+    Cluster(cluster::happened::Happened),
+    /// A client reports.
+    Client(clients::happened::Happened),
+    /// The node put a message on the wire.
+    Sent {
+        /// To whom.
+        to: NodeId,
+        /// How large.
+        bytes: Bytes,
+    },
+    /// The node put an answer on the wire.
+    Answered {
+        /// On which connection.
+        connection: u32,
+        /// How large.
+        bytes: Bytes,
+    },
+    /// A message reached the node and is being handled.
+    Delivered {
+        /// From whom.
+        from: NodeId,
+    },
+    /// What the node's disk holds of a partition's log has become durable up to here.
+    Fsynced {
+        /// Whose log.
+        partition: PartitionId,
+        /// How many bytes of it are durable.
+        bytes: Bytes,
+    },
+    /// A fault of the schedule struck; the node is the first it struck.
+    Struck {
+        /// Its place in the schedule.
+        fault: u32,
+    },
+    /// A fault of the schedule could not apply.
+    NoEffect {
+        /// Its place in the schedule.
+        fault: u32,
+    },
+    /// A fault's time was over.
+    Ended {
+        /// Its place in the schedule.
+        fault: u32,
+    },
+    /// The node's process was killed; its page cache stays.
+    Crashed,
+    /// The node's machine lost power.
+    PowerLost,
+    /// A power loss took the end of a log: only what was left on the disk remains.
+    Lost {
+        /// Whose log.
+        partition: PartitionId,
+        /// Its end before.
+        old: Offset,
+        /// Its end after.
+        new: Offset,
+    },
+    /// The node's process starts.
+    Started {
+        /// The count of its starts.
+        incarnation: Incarnation,
+    },
+    /// The node's process stands still.
+    Paused,
+    /// The node's process goes on.
+    Resumed,
+    /// The node was cut off from everyone outside the fault's set.
+    Isolated,
+    /// The node's links work again.
+    Joined,
+    /// The heal act: faults end, processes start, links open.
+    Healed,
+    /// Everything is quiet.
+    Settled,
+    /// The bound for settling passed first.
+    Unsettled,
+}
+
+impl What for Happened {
+    fn code(self) -> u16 {
+        match self {
+            Happened::Cluster(happened) => happened.code(),
+            Happened::Client(happened) => happened.code(),
+            Happened::Sent { .. } => 201,
+            Happened::Delivered { .. } => 202,
+            Happened::Fsynced { .. } => 203,
+            Happened::Struck { .. } => 204,
+            Happened::NoEffect { .. } => 205,
+            Happened::Ended { .. } => 206,
+            Happened::Crashed => 207,
+            Happened::PowerLost => 208,
+            Happened::Lost { .. } => 209,
+            Happened::Started { .. } => 210,
+            Happened::Paused => 211,
+            Happened::Resumed => 212,
+            Happened::Isolated => 213,
+            Happened::Joined => 214,
+            Happened::Healed => 215,
+            Happened::Settled => 216,
+            Happened::Unsettled => 217,
+            Happened::Answered { .. } => 218,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Happened::Cluster(happened) => happened.word(),
+            Happened::Client(happened) => happened.word(),
+            Happened::Sent { .. } => "sent",
+            Happened::Delivered { .. } => "delivered",
+            Happened::Fsynced { .. } => "fsynced",
+            Happened::Struck { .. } => "fault",
+            Happened::NoEffect { .. } => "no-effect",
+            Happened::Ended { .. } => "fault-ended",
+            Happened::Crashed => "crashed",
+            Happened::PowerLost => "power-lost",
+            Happened::Lost { .. } => "lost",
+            Happened::Started { .. } => "started",
+            Happened::Paused => "paused",
+            Happened::Resumed => "resumed",
+            Happened::Isolated => "isolated",
+            Happened::Joined => "joined",
+            Happened::Healed => "healed",
+            Happened::Settled => "settled",
+            Happened::Unsettled => "unsettled",
+            Happened::Answered { .. } => "answered",
+        }
+    }
+
+    fn integers(self, each: &mut impl FnMut(&'static str, i64)) {
+        match self {
+            Happened::Cluster(happened) => happened.integers(each),
+            Happened::Client(happened) => happened.integers(each),
+            Happened::Sent { to, bytes } => {
+                each("to", to.0.into());
+                each("bytes", bytes.get() as i64);
+            }
+            Happened::Answered { connection, bytes } => {
+                each("connection", connection.into());
+                each("bytes", bytes.get() as i64);
+            }
+            Happened::Delivered { from } => each("from", from.0.into()),
+            Happened::Fsynced { partition, bytes } => {
+                each("partition", partition.0.into());
+                each("bytes", bytes.get() as i64);
+            }
+            Happened::Struck { fault } | Happened::NoEffect { fault } | Happened::Ended { fault } => {
+                each("fault", fault.into());
+            }
+            Happened::Lost { partition, old, new } => {
+                each("partition", partition.0.into());
+                each("old", old.0 as i64);
+                each("new", new.0 as i64);
+            }
+            Happened::Started { incarnation } => each("incarnation", incarnation.0.into()),
+            Happened::Crashed
+            | Happened::PowerLost
+            | Happened::Paused
+            | Happened::Resumed
+            | Happened::Isolated
+            | Happened::Joined
+            | Happened::Healed
+            | Happened::Settled
+            | Happened::Unsettled => (),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The three acts of a run: faults, heal, settle.
+
+use super::due::{Due, What};
+use super::happened::Happened;
+use super::observe::Observer;
+use super::world::World;
+use crate::clients;
+use crate::cluster::broker::Broker;
+use crate::cluster::units::PartitionId;
+use crate::kernel::trace::EventSeq;
+use crate::kernel::units::{NodeId, Span, Time};
+use crate::scenario::model::Model;
+
+/// Whether all is quiet is asked this often while the world settles.
+const LOOKS_EVERY: Span = Span::from_milliseconds(100);
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Whether all became quiet within the bound.
+    pub settled: bool,
+    /// What was not quiet at the bound, in words; empty if settled.
+    pub unquiet: Vec<String>,
+    /// When the run ended.
+    pub at: Time,
+    /// Whether any fault of the schedule did something.
+    pub faults_took_effect: bool,
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Faults strike.
+    Faults,
+    /// Everything works again; it becomes quiet, or not by this instant.
+    Settling(Time),
+    /// All is quiet, or the bound has passed.
+    Over,
+}
+
+impl<O: Observer> World<O> {
+    /// Runs the world from its beginning to its end.
+    pub fn run(&mut self) -> Ending {
+        self.open();
+        let until = self.model.until;
+        while !self.faults_are_over() && self.step(until) {}
+        self.heal();
+        let Act::Settling(bound) = self.act else { unreachable!("healing begins the settling") };
+        while self.act != Act::Over && self.step(bound) {}
+        self.close(bound)
+    }
+
+    /// Starts what is there from the beginning, and the schedule.
+    fn open(&mut self) {
+        let cluster = self.model.controller().0;
+        // The controller first: brokers begin with what it has decided.
+        for node in std::iter::once(cluster).chain(1..cluster) {
+            self.begin_process(NodeId(node), EventSeq(0));
+        }
+        let starts: Vec<Time> = self
+            .model
+            .producers
+            .iter()
+            .map(|producer| producer.workload.start)
+            .chain(self.model.readers.iter().map(|reader| reader.start))
+            .collect();
+        for (place, start) in starts.into_iter().enumerate() {
+            let node = self.model.producer_node(place);
+            let due = Due { what: What::Start { node, order: 0 }, cause: EventSeq(0) };
+            self.queue.push(start, due);
+        }
+        self.arm_schedule();
+    }
+
+    /// Whether every producer has made its last `send()` and every fault has struck and ended.
+    #[inline]
+    fn faults_are_over(&self) -> bool {
+        self.sends_left == 0 && self.schedule.is_over()
+    }
+
+    pub(super) fn is_healed(&self) -> bool {
+        self.act != Act::Faults
+    }
+
+    /// A `send()` has been made: one less to wait for.
+    #[inline]
+    pub(super) fn count_sends(&mut self, note: &Happened) {
+        if let Happened::Client(clients::happened::Happened::Called { .. }) = note {
+            self.sends_left -= 1;
+        }
+    }
+
+    /// Faults end, processes start, links open: one instant.
+    fn heal(&mut self) {
+        // At `until` nothing need have happened for a while.
+        if !self.faults_are_over() {
+            self.now = self.model.until;
+        }
+        let cause = self.note(NodeId::NOBODY, Happened::Healed, EventSeq(0));
+        self.act = Act::Settling(self.now + self.model.settle_bound);
+        self.end_all_faults(cause);
+        self.queue.push(self.now + LOOKS_EVERY, Due { what: What::Look, cause });
+    }
+
+    /// Ends the run if all is quiet.
+    pub(super) fn look_again(&mut self, cause: EventSeq) {
+        if self.is_quiet() {
+            self.act = Act::Over;
+        } else {
+            self.queue.push(self.now + LOOKS_EVERY, Due { what: What::Look, cause });
+        }
+    }
+
+    fn close(&mut self, bound: Time) -> Ending {
+        let settled = self.act == Act::Over;
+        let mut unquiet = Vec::new();
+        if settled {
+            self.note(NodeId::NOBODY, Happened::Settled, EventSeq(0));
+        } else {
+            self.now = bound;
+            self.note(NodeId::NOBODY, Happened::Unsettled, EventSeq(0));
+            self.list_unquiet(&mut |what| unquiet.push(what()));
+        }
+        Ending { settled, unquiet, at: self.now, faults_took_effect: self.schedule.took_effect }
+    }
+
+    fn is_quiet(&self) -> bool {
+        let mut quiet = true;
+        self.list_unquiet(&mut |_| quiet = false);
+        quiet
+    }
+
+    /// Names everything that is not quiet: sends unanswered, replicas out of sync, high watermarks below log ends, readers behind,
+    /// processes that do not serve.
+    fn list_unquiet(&self, say: &mut dyn FnMut(&dyn Fn() -> String)) {
+        let model = &self.model;
+        for (place, producer) in self.producers.iter().enumerate() {
+            let node = model.producer_node(place);
+            if self.is_present(node) && !producer.is_done() {
+                say(&|| format!("{} waits for answers", model.node_name(node)));
+            }
+        }
+        for (place, broker) in self.brokers.iter().enumerate() {
+            let node = NodeId(place as u16 + 1);
+            if !broker.is_serving() {
+                say(&|| format!("{} does not serve", model.node_name(node)));
+            } else if !broker.is_quiet() {
+                say(&|| format!("{} has something under way", model.node_name(node)));
+            }
+        }
+        for partition in all_partitions(model) {
+            self.list_unquiet_partition(partition, say);
+        }
+        for (place, reader) in self.readers.iter().enumerate() {
+            let node = model.reader_node(place);
+            for partition in all_partitions(model) {
+                let Some(position) = reader.position(partition) else { continue };
+                let end = self.leader_of(partition).and_then(|leader| leader.high_watermark(partition));
+                if end.is_some_and(|end| position < end) {
+                    say(&|| format!("{} has not read all of {}", model.node_name(node), model.partition_name(partition)));
+                }
+            }
+        }
+    }
+
+    fn list_unquiet_partition(&self, partition: PartitionId, say: &mut dyn FnMut(&dyn Fn() -> String)) {
+        let model = &self.model;
+        let state = self.controller.partition(partition);
+        let Some(leader) = self.leader_of(partition).filter(|leader| leader.leads(partition)) else {
+            return say(&|| format!("{} has no leader", model.partition_name(partition)));
+        };
+        if !state.isr.same_set(&state.replicas) {
+            say(&|| format!("{} has {} in sync of {}", model.partition_name(partition), state.isr, state.replicas));
+        }
+        let end = leader.log(partition).map(|log| log.end());
+        for replica in state.replicas.iter() {
+            let broker = &self.brokers[usize::from(replica.0) - 1];
+            if broker.log(partition).map(|log| log.end()) != end {
+                say(&|| {
+                    format!("{} has not all of {}", model.node_name(replica), model.partition_name(partition))
+                });
+            } else if broker.high_watermark(partition) != end {
+                say(&|| {
+                    let (node, name) = (model.node_name(replica), model.partition_name(partition));
+                    format!("{node} has a high watermark below the log end of {name}")
+                });
+            }
+        }
+    }
+
+    fn leader_of(&self, partition: PartitionId) -> Option<&Broker> {
+        self.controller.partition(partition).leader.map(|leader| &self.brokers[usize::from(leader.0) - 1])
+    }
+
+    /// Whether a client's process is there, or will come.
+    fn is_present(&self, node: NodeId) -> bool {
+        !self.machines[usize::from(node.0)].exited
+    }
+}
+
+/// Every partition of the run.
+fn all_partitions(model: &Model) -> impl Iterator<Item = PartitionId> + use<> {
+    (0..model.partition_count() as u32).map(PartitionId)
+}

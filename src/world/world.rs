@@ -1,0 +1,360 @@
+//! The world: nodes, devices and the queue, and the only interpreter of effects.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::carry_out::Around;
+use super::due::{AnyFile, AnyTimer, Due, What};
+use super::furnish::build_controller;
+use super::happened::Happened;
+use super::machine::{Held, Machine, Rings, hearer};
+use super::observe::{Observer, View};
+use super::run::Act;
+use super::schedule::Schedule;
+use super::spoken::{Spoken, Told};
+use crate::clients::consumer::{Reader, ReaderPort};
+use crate::clients::producer::{Producer, ProducerPort};
+use crate::cluster::broker::storage::File;
+use crate::cluster::broker::{Broker, BrokerPort};
+use crate::cluster::controller::{Controller, ControllerPort};
+use crate::cluster::protocol::Message;
+use crate::cluster::store::Store;
+use crate::cluster::units::Incarnation;
+use crate::devices::disk::Disk;
+use crate::devices::network::{Delivery, Network};
+use crate::devices::port::{Effect, Outbox};
+use crate::kernel::chance::Chance;
+use crate::kernel::queue::Queue;
+use crate::kernel::trace::{Entry, EventSeq, Trace};
+use crate::kernel::units::{NodeId, Time};
+use crate::scenario::model::Model;
+
+/// Everything there is in one run, and whoever watches it. A copy goes its own way from the instant of copying.
+#[derive(Clone, Debug)]
+pub struct World<O> {
+    pub(super) model: Arc<Model>,
+    pub(super) now: Time,
+    pub(super) queue: Queue<Due>,
+    pub(super) chance: Chance,
+    pub(super) network: Network<Message>,
+    pub(super) store: Store,
+    pub(super) brokers: Vec<Broker>,
+    pub(super) controller: Controller,
+    pub(super) producers: Vec<Producer>,
+    pub(super) readers: Vec<Reader>,
+    /// By node id.
+    pub(super) machines: Vec<Machine>,
+    /// By broker, from 1; the controller's is the last.
+    pub(super) disks: Vec<Disk<AnyFile>>,
+    pub(super) schedule: Schedule,
+    pub(super) trace: Trace<Happened>,
+    pub(super) observer: O,
+    /// What is told at this very instant, before the queue is asked again.
+    pub(super) ready: VecDeque<(Delivery<Message>, EventSeq)>,
+    effects: Effects,
+    pub(super) events: u64,
+    /// `send()` calls still to be made.
+    pub(super) sends_left: u64,
+    pub(super) act: Act,
+}
+
+/// Effects being carried out, one list a kind of node, kept for their memory.
+#[derive(Clone, Debug, Default)]
+struct Effects {
+    broker: Vec<Effect<BrokerPort>>,
+    controller: Vec<Effect<ControllerPort>>,
+    producer: Vec<Effect<ProducerPort>>,
+    reader: Vec<Effect<ReaderPort>>,
+}
+
+impl<O: Observer> World<O> {
+    /// The world of this model and seed at time zero. With `keep_trace` every entry is kept, not only mixed into the digest.
+    pub fn new(model: &Arc<Model>, seed: u64, keep_trace: bool, observer: O) -> World<O> {
+        let nodes = model.node_count();
+        let mut world = World {
+            model: Arc::clone(model),
+            now: Time::ZERO,
+            queue: Queue::default(),
+            chance: Chance::new(seed),
+            network: Network::new(&model.network, nodes),
+            store: Store::default(),
+            brokers: Vec::new(),
+            controller: build_controller(model),
+            producers: Vec::new(),
+            readers: Vec::new(),
+            machines: Vec::new(),
+            disks: Vec::new(),
+            schedule: Schedule::default(),
+            trace: Trace::new(keep_trace),
+            observer,
+            ready: VecDeque::new(),
+            effects: Effects::default(),
+            events: 0,
+            sends_left: 0,
+            act: Act::Faults,
+        };
+        world.furnish();
+        world
+    }
+
+    /// Begins anew with another seed or model and keeps the memory that can be kept. Equal to a new world.
+    pub fn reset(&mut self, model: &Arc<Model>, seed: u64, observer: O) {
+        let keep_trace = self.trace.entries().is_some();
+        self.model = Arc::clone(model);
+        self.now = Time::ZERO;
+        self.queue.clear();
+        self.chance = Chance::new(seed);
+        self.network.reset(&model.network, model.node_count());
+        self.store.clear();
+        self.controller = build_controller(model);
+        self.brokers.clear();
+        self.producers.clear();
+        self.readers.clear();
+        self.trace = Trace::new(keep_trace);
+        self.observer = observer;
+        self.ready.clear();
+        self.events = 0;
+        self.act = Act::Faults;
+        self.furnish();
+    }
+
+    /// The instant.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// How many events have been taken from the queue.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// What happened: the digest, and the entries if they were kept.
+    pub fn trace(&self) -> &Trace<Happened> {
+        &self.trace
+    }
+
+    /// Whoever watches.
+    pub fn observer(&self) -> &O {
+        &self.observer
+    }
+
+    /// What an operator could see now.
+    pub fn view(&self) -> View<'_> {
+        View { model: &self.model, store: &self.store, brokers: &self.brokers, controller: &self.controller }
+    }
+
+    /// Takes the next event that is not after `last`, and everything it leads to at its instant. False if there is none.
+    #[inline]
+    pub(super) fn step(&mut self, last: Time) -> bool {
+        let Some((time, due)) = self.queue.pop_until(last) else { return false };
+        self.now = time;
+        self.events += 1;
+        let Due { what, cause } = due;
+        match what {
+            What::Network(pending) => {
+                let (network, _, mut around) = self.around(cause);
+                let delivery = network.arrive(time, pending, &mut around);
+                self.deliver(delivery, cause);
+            }
+            What::Alarm(node, timer) => self.on_alarm(node, timer),
+            What::Fsync { node, file, token, incarnation } => self.on_fsync(node, file, token, incarnation, cause),
+            What::Start { node, order } => self.on_start(node, order, cause),
+            What::Strike(fault) => self.strike(fault as usize, cause),
+            What::Over(fault) => self.end_fault(fault as usize, cause),
+            What::Look => self.look_again(cause),
+        }
+        while let Some((delivery, cause)) = self.ready.pop_front() {
+            self.deliver(delivery, cause);
+        }
+        true
+    }
+
+    /// Notes that something has happened, and tells whoever watches.
+    #[inline]
+    pub(super) fn note(&mut self, node: NodeId, what: Happened, cause: EventSeq) -> EventSeq {
+        let n = self.trace.add(self.now, node, what, cause);
+        let view =
+            View { model: &self.model, store: &self.store, brokers: &self.brokers, controller: &self.controller };
+        self.observer.observe(&view, &Entry { n, t: self.now, node, what, cause });
+        if self.schedule.is_watching() {
+            self.watch_triggers(&what, n);
+        }
+        n
+    }
+
+    /// Something has reached a machine: its process is told, or will be when it goes on.
+    fn deliver(&mut self, delivery: Delivery<Message>, cause: EventSeq) {
+        let node = match delivery {
+            Delivery::Nothing => return,
+            Delivery::Connected(hearer) | Delivery::Disconnected(hearer) | Delivery::Response(hearer, _) => {
+                hearer.client
+            }
+            Delivery::Request { server, .. } => server,
+        };
+        let machine = &mut self.machines[usize::from(node.0)];
+        if machine.paused > 0 {
+            machine.held.push((Held::Delivery(delivery), cause));
+            return;
+        }
+        match delivery {
+            Delivery::Nothing => (),
+            Delivery::Connected(hearer) => self.tell(node, Told::Connected(hearer.peer), cause),
+            Delivery::Disconnected(hearer) => self.tell(node, Told::Disconnected(hearer.peer), cause),
+            Delivery::Response(hearer, message) => {
+                let cause = self.note(node, Happened::Delivered { from: hearer.peer.node }, cause);
+                self.tell(node, Told::Response(hearer.peer, message), cause);
+                self.store.release(message);
+            }
+            Delivery::Request { connection, from, message, .. } => {
+                let cause = self.note(node, Happened::Delivered { from }, cause);
+                self.tell(node, Told::Request(connection, from, message), cause);
+                self.store.release(message);
+            }
+        }
+    }
+
+    fn on_alarm(&mut self, node: NodeId, timer: AnyTimer) {
+        let machine = &mut self.machines[usize::from(node.0)];
+        match machine.rings(timer.slot(), self.now) {
+            Rings::No => (),
+            Rings::Later(at) => {
+                self.queue.push(at, Due { what: What::Alarm(node, timer), cause: EventSeq(0) });
+            }
+            Rings::Now(cause) if machine.paused > 0 => machine.held.push((Held::Timer(timer, self.now), cause)),
+            Rings::Now(cause) => self.tell(node, Told::Timer(timer), cause),
+        }
+    }
+
+    fn on_fsync(&mut self, node: NodeId, file: AnyFile, token: u32, incarnation: u32, cause: EventSeq) {
+        let now = self.now;
+        if !self.disk(node).flushed(now, file, token) {
+            return;
+        }
+        if let AnyFile::Broker(File::Log(partition)) = file {
+            let bytes = self.disk(node).durable(file);
+            self.note(node, Happened::Fsynced { partition, bytes }, cause);
+        }
+        let machine = &mut self.machines[usize::from(node.0)];
+        if !machine.running || machine.starts != incarnation {
+            return;
+        }
+        if machine.paused > 0 {
+            machine.held.push((Held::Flushed(file, token), cause));
+        } else {
+            self.tell(node, Told::Flushed(file, token), cause);
+        }
+    }
+
+    /// The network, and what it needs of the world for one call.
+    pub(super) fn around(&mut self, cause: EventSeq) -> (&mut Network<Message>, Time, Around<'_>) {
+        let around =
+            Around { chance: &self.chance, queue: &mut self.queue, store: &mut self.store, cause };
+        (&mut self.network, self.now, around)
+    }
+
+    /// A paused process goes on with what reached it meanwhile.
+    pub(super) fn release_held(&mut self, node: NodeId) {
+        let mut held = std::mem::take(&mut self.machines[usize::from(node.0)].held);
+        for (what, cause) in held.drain(..) {
+            let machine = &mut self.machines[usize::from(node.0)];
+            if !machine.running {
+                if let Held::Delivery(delivery) = what {
+                    self.drop_delivery(delivery);
+                }
+                continue;
+            }
+            match what {
+                Held::Timer(timer, at) => {
+                    if machine.still_wants(timer.slot(), at) {
+                        self.tell(node, Told::Timer(timer), cause);
+                    }
+                }
+                Held::Flushed(file, token) => self.tell(node, Told::Flushed(file, token), cause),
+                Held::Delivery(delivery) => {
+                    if hearer(&delivery).is_none_or(|hearer| self.network.is_wanted(hearer)) {
+                        self.deliver(delivery, cause);
+                    } else {
+                        self.drop_delivery(delivery);
+                    }
+                }
+            }
+        }
+        let machine = &mut self.machines[usize::from(node.0)];
+        if machine.held.is_empty() {
+            machine.held = held;
+        }
+    }
+
+    /// What reached a process that is no more.
+    pub(super) fn drop_delivery(&mut self, delivery: Delivery<Message>) {
+        match delivery {
+            Delivery::Response(_, message) | Delivery::Request { message, .. } => self.store.release(message),
+            Delivery::Nothing | Delivery::Connected(_) | Delivery::Disconnected(_) => (),
+        }
+    }
+
+    pub(super) fn disk(&mut self, node: NodeId) -> &mut Disk<AnyFile> {
+        &mut self.disks[usize::from(node.0) - 1]
+    }
+
+    /// A process starts, with what its disk holds.
+    pub(super) fn begin_process(&mut self, node: NodeId, cause: EventSeq) {
+        let machine = &mut self.machines[usize::from(node.0)];
+        assert!(!machine.running, "a machine has one process");
+        machine.running = true;
+        machine.starts += 1;
+        let incarnation = Incarnation(machine.starts);
+        self.network.process_started(node);
+        let cause = self.note(node, Happened::Started { incarnation }, cause);
+        if self.now == Time::ZERO && node.0 <= self.model.cluster.brokers {
+            self.begin_broker(node, cause);
+        } else {
+            self.tell(node, Told::Start, cause);
+        }
+    }
+
+    /// At the beginning of the run a broker has been running for long.
+    fn begin_broker(&mut self, node: NodeId, cause: EventSeq) {
+        let mut effects = std::mem::take(&mut self.effects.broker);
+        let broker = &mut self.brokers[usize::from(node.0) - 1];
+        let mut out = Outbox::new(&mut effects, &mut self.store);
+        broker.begin(self.now, self.controller.metadata_log(), &mut out);
+        self.carry_out(node, &mut effects, cause);
+        self.effects.broker = effects;
+    }
+
+    /// Tells a process something, and carries out what it asks for.
+    pub(super) fn tell(&mut self, node: NodeId, told: Told, cause: EventSeq) {
+        let id = usize::from(node.0);
+        let brokers = self.brokers.len();
+        if id <= brokers {
+            let mut effects = std::mem::take(&mut self.effects.broker);
+            let mut out = Outbox::new(&mut effects, &mut self.store);
+            self.brokers[id - 1].handle(self.now, BrokerPort::event(told), &mut out);
+            self.carry_out(node, &mut effects, cause);
+            self.effects.broker = effects;
+        } else if node == self.model.controller() {
+            let mut effects = std::mem::take(&mut self.effects.controller);
+            let mut out = Outbox::new(&mut effects, &mut self.store);
+            self.controller.handle(self.now, ControllerPort::event(told), &mut out);
+            self.carry_out(node, &mut effects, cause);
+            self.effects.controller = effects;
+        } else {
+            let client = id - usize::from(self.model.producer_node(0).0);
+            if client < self.producers.len() {
+                let mut effects = std::mem::take(&mut self.effects.producer);
+                let mut out = Outbox::new(&mut effects, &mut self.store);
+                self.producers[client].handle(self.now, ProducerPort::event(told), &mut out);
+                self.carry_out(node, &mut effects, cause);
+                self.effects.producer = effects;
+            } else {
+                let reader = client - self.producers.len();
+                let mut effects = std::mem::take(&mut self.effects.reader);
+                let mut out = Outbox::new(&mut effects, &mut self.store);
+                self.readers[reader].handle(self.now, ReaderPort::event(told), &mut out);
+                self.carry_out(node, &mut effects, cause);
+                self.effects.reader = effects;
+            }
+        }
+    }
+}
