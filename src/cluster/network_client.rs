@@ -380,7 +380,16 @@ mod tests {
             Effect::Send(_, what, _) => format!("send {what}"),
             Effect::SetTimer(_, least, most) => format!("alarm {least} {most}"),
             Effect::CancelTimer(_) => "cancel".to_owned(),
-            other => panic!("nothing else is asked for: {other:?}"),
+            other @ (Effect::Respond(..)
+            | Effect::Hangup(_)
+            | Effect::SetTimerExponential(..)
+            | Effect::Append(..)
+            | Effect::Truncate(..)
+            | Effect::Replace(..)
+            | Effect::Flush(..)
+            | Effect::Delete(_)
+            | Effect::Note(())
+            | Effect::Exit) => panic!("nothing else is asked for: {other:?}"),
         };
         effects.iter().map(word).collect()
     }

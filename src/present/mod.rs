@@ -1,5 +1,9 @@
-//! What people and programs get to see: the command line and what it writes.
+//! What people see: the command line, text, JSON, trace files, and diagnostics.
 //!
-//! Everything above the simulator is here; nothing below knows that somebody is looking.
+//! This layer never knows how a run comes about; nothing knows this layer.
 
+pub mod cli;
 pub mod diagnostic;
+pub mod json;
+pub mod text;
+pub mod trace_file;

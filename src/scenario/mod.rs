@@ -2,6 +2,7 @@
 //!
 //! The scenario never knows how it runs.
 
+pub mod builtin;
 pub mod fault;
 pub mod file;
 pub mod model;

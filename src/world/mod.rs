@@ -14,12 +14,14 @@
 //! | `due` | what the queue holds |
 //! | [`happened`] | everything that can happen |
 //! | [`observe`] | the hook |
+//! | [`metrics`] | what followed each fault |
 
 mod carry_out;
 mod due;
 mod furnish;
 pub mod happened;
 mod machine;
+pub mod metrics;
 pub mod observe;
 pub mod run;
 mod schedule;

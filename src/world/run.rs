@@ -30,6 +30,8 @@ pub struct Ending {
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Act {
+    /// Nothing has begun.
+    Ahead,
     /// Faults strike.
     Faults,
     /// Everything works again; it becomes quiet, or not by this instant.
@@ -39,15 +41,28 @@ pub(super) enum Act {
 }
 
 impl<O: Observer> World<O> {
-    /// Runs the world from its beginning to its end.
+    /// Runs the world from where it stands to its end.
     pub fn run(&mut self) -> Ending {
-        self.open();
-        let until = self.model.until;
-        while !self.faults_are_over() && self.step(until) {}
-        self.heal();
-        let Act::Settling(bound) = self.act else { unreachable!("healing begins the settling") };
-        while self.act != Act::Over && self.step(bound) {}
-        self.close(bound)
+        self.run_to(Time::NEVER).expect("a run ends at the bound for settling, if not before")
+    }
+
+    /// Runs on through everything that happens up to `last` and stands still there; how the run ended, if it did by then.
+    pub fn run_to(&mut self, last: Time) -> Option<Ending> {
+        if self.act == Act::Ahead {
+            self.open();
+            self.act = Act::Faults;
+        }
+        if self.act == Act::Faults {
+            let until = self.model.until;
+            while !self.faults_are_over() && self.step(until.min(last)) {}
+            if !self.faults_are_over() && last < until {
+                return None;
+            }
+            self.heal();
+        }
+        let Act::Settling(bound) = self.act else { panic!("the run has ended") };
+        while self.act != Act::Over && self.step(bound.min(last)) {}
+        (self.act == Act::Over || bound <= last).then(|| self.close(bound))
     }
 
     /// Starts what is there from the beginning, and the schedule.
@@ -79,7 +94,7 @@ impl<O: Observer> World<O> {
     }
 
     pub(super) fn is_healed(&self) -> bool {
-        self.act != Act::Faults
+        matches!(self.act, Act::Settling(_) | Act::Over)
     }
 
     /// A `send()` has been made: one less to wait for.

@@ -13,7 +13,7 @@ use crate::cluster::units::PartitionId;
 use crate::devices::disk;
 use crate::kernel::chance::{Occasion, Purpose};
 use crate::kernel::trace::EventSeq;
-use crate::kernel::units::{Bytes, NodeId, Time};
+use crate::kernel::units::{Bytes, NodeId};
 use crate::scenario::fault::{Action, Fault, Lose, Target, Trigger, When};
 
 /// How far the schedule has come.
@@ -33,7 +33,7 @@ pub(super) struct Schedule {
 #[derive(Clone, Debug, Default)]
 struct State {
     watches: bool,
-    struck: Option<Time>,
+    struck: bool,
     ended: bool,
     /// Whom it struck.
     nodes: Vec<NodeId>,
@@ -59,16 +59,6 @@ impl Schedule {
     /// Whether every fault has struck and ended.
     pub(super) fn is_over(&self) -> bool {
         self.outstanding == 0
-    }
-
-    /// When a fault struck; none if it has not.
-    pub(super) fn struck_at(&self, fault: usize) -> Option<Time> {
-        self.states[fault].struck
-    }
-
-    /// Whom a fault struck.
-    pub(super) fn struck(&self, fault: usize) -> &[NodeId] {
-        &self.states[fault].nodes
     }
 
     fn close(&mut self, fault: usize) {
@@ -142,7 +132,7 @@ impl<O: Observer> World<O> {
             .filter(|&node| self.can_strike(node, &described.action))
             .collect();
         let number = fault as u32;
-        self.schedule.states[fault].struck = Some(self.now);
+        self.schedule.states[fault].struck = true;
         let Some(&first) = nodes.first() else {
             self.note(NodeId::NOBODY, Happened::NoEffect { fault: number }, cause);
             return self.schedule.close(fault);
@@ -168,7 +158,7 @@ impl<O: Observer> World<O> {
     /// A fault is over, by its own time or by the heal act.
     pub(super) fn end_fault(&mut self, fault: usize, cause: EventSeq) {
         let state = &mut self.schedule.states[fault];
-        if state.ended || state.struck.is_none() {
+        if state.ended || !state.struck {
             return;
         }
         let nodes = std::mem::take(&mut state.nodes);

@@ -91,7 +91,7 @@ impl<O: Observer> World<O> {
             effects: Effects::default(),
             events: 0,
             sends_left: 0,
-            act: Act::Faults,
+            act: Act::Ahead,
         };
         world.furnish();
         world
@@ -114,7 +114,7 @@ impl<O: Observer> World<O> {
         self.observer = observer;
         self.ready.clear();
         self.events = 0;
-        self.act = Act::Faults;
+        self.act = Act::Ahead;
         self.furnish();
     }
 

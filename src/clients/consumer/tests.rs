@@ -95,7 +95,17 @@ impl Rig {
                         self.read.push((partition, base_offset.0));
                     }
                     Effect::Close(_) => (),
-                    other => panic!("a reader asks for nothing of the kind: {other:?}"),
+                    other @ (Effect::Send(..)
+                    | Effect::Respond(..)
+                    | Effect::Hangup(_)
+                    | Effect::SetTimerExponential(..)
+                    | Effect::Append(..)
+                    | Effect::Truncate(..)
+                    | Effect::Replace(..)
+                    | Effect::Flush(..)
+                    | Effect::Delete(_)
+                    | Effect::Note(_)
+                    | Effect::Exit) => panic!("a reader asks for nothing of the kind: {other:?}"),
                 }
             }
         }

@@ -99,7 +99,7 @@ pub(super) struct Accumulator {
 pub(super) struct Appended {
     /// How many bytes it added, a new batch's own included.
     pub(super) bytes: Bytes,
-    /// Whether there may now be something to send: a batch was begun, or is full.
+    /// Whether there may now be something to send that was not before: a batch was begun, or is full.
     pub(super) wakes_sender: bool,
 }
 
@@ -155,7 +155,6 @@ impl Accumulator {
     pub(super) fn append(&mut self, now: Time, place: Place, record: Record) -> Option<Appended> {
         let partition = &self.partitions[place.0 as usize];
         let &slot = partition.queue.back()?;
-        let is_second = partition.queue.len() > 1;
         let batch = &mut self.batches[slot.0 as usize];
         let bytes = record_size::record(record.size, batch.records, now.since(batch.created));
         if batch.is_full() || batch.bytes + bytes > batch.memory {
@@ -163,7 +162,7 @@ impl Accumulator {
             return None;
         }
         batch.add(now, record.message, bytes);
-        Some(Appended { bytes, wakes_sender: is_second || batch.is_full() })
+        Some(Appended { bytes, wakes_sender: batch.is_full() })
     }
 
     /// What a batch that begins with a record of this size takes of `buffer.memory`.

@@ -13,8 +13,8 @@ use crate::cluster::units::MessageId;
 use crate::devices::port::{Effect, Outbox};
 use crate::kernel::units::{Span, Time};
 
-/// How many records an application may send before the sender has its turn.
-const SLICE: u32 = 1_000;
+/// How many records an application may send before the sender has its turn: what is reported of them fits into a cache.
+const SLICE: u32 = 256;
 
 /// What the application has done so far.
 #[derive(Clone, Debug)]

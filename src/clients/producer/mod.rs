@@ -4,7 +4,7 @@
 //! [`application`], gathered by [`accumulator`], numbered by [`sequences`], and sent by [`sender`].
 //!
 //! `Departure from Kafka:` the application's thread and the sender's are one: what the application sends in one instant is
-//! drained after it, in slices of a thousand records. A wait before a retry is drawn once, where Kafka draws it anew
+//! drained after it, in slices of a few hundred records. A wait before a retry is drawn once, where Kafka draws it anew
 //! whenever it looks.
 
 mod accumulator;

@@ -41,8 +41,14 @@ fn key_value_headers(size: Bytes) -> u64 {
 /// The length of a number that is not negative, zigzag-encoded seven bits a byte.
 #[inline]
 fn varint(number: u64) -> u64 {
-    let bits = 64 - (number << 1).leading_zeros();
-    u64::from(bits.max(1).div_ceil(7))
+    match number {
+        0..0x40 => 1,
+        0x40..0x2000 => 2,
+        _ => {
+            let bits = 64 - (number << 1).leading_zeros();
+            u64::from(bits.div_ceil(7))
+        }
+    }
 }
 
 #[cfg(test)]

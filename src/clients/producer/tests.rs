@@ -173,7 +173,14 @@ impl Rig {
                 | Happened::Read { .. },
             ) => (),
             Effect::Exit => self.has_ended = true,
-            other => panic!("a producer asks for nothing of the kind: {other:?}"),
+            other @ (Effect::Send(..)
+            | Effect::Respond(..)
+            | Effect::Hangup(_)
+            | Effect::Append(..)
+            | Effect::Truncate(..)
+            | Effect::Replace(..)
+            | Effect::Flush(..)
+            | Effect::Delete(_)) => panic!("a producer asks for nothing of the kind: {other:?}"),
         }
     }
 
@@ -548,6 +555,35 @@ fn metadata_is_asked_for_again_when_it_is_old() {
     rig.answer(1, ErrorCode::None);
     rig.pass(MS(3_000_000));
     assert_eq!(rig.questions, 11);
+}
+
+#[test]
+fn records_come_at_their_rate() {
+    // The rig rings a Poisson alarm after its mean.
+    for (rate, sent) in [(Rate::Every(MS(10)), 3), (Rate::Poisson(MS(10)), 2), (Rate::Unbounded, 5)] {
+        let mut rig = Rig::started(options(), Workload { rate, ..workload(5) }, 1);
+        rig.pass(MS(25));
+        assert_eq!(rig.producer.sent(), sent, "{rate:?}");
+    }
+    // One that was held up catches up.
+    let held_up = Workload { waits: Waits::Every(1), ..paced(5) };
+    let mut rig = Rig::started(options(), held_up, 1);
+    rig.pass(MS(100));
+    assert_eq!(rig.producer.sent(), 1);
+    for _ in 0..5 {
+        rig.answer(1, ErrorCode::None);
+    }
+    assert!(rig.has_ended);
+}
+
+#[test]
+fn a_killed_process_does_nothing_more() {
+    let mut rig = Rig::started(options(), paced(5), 1);
+    rig.read();
+    assert_eq!(rig.producer.unanswered(), 1);
+    rig.producer.crash();
+    rig.pass(MS(200_000));
+    assert!(rig.read().is_empty() && rig.producer.is_done() && !rig.has_ended);
 }
 
 #[test]

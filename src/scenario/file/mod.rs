@@ -44,6 +44,7 @@ use report::{Place, Problem, Report, Source};
 use section::{Schema, Section};
 use tree::{Key, Node, Table};
 
+use super::builtin;
 use super::model::{Expect, Model};
 use crate::cluster::generation::Version;
 
@@ -111,6 +112,17 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Model, Report> {
     // One byte more than is allowed tells what is too large, even of a device that never ends.
     file.take(limits::FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     read_with(&name, &limits::text_of(&name, bytes)?, overrides)
+}
+
+/// What is wrong with the name of a model that is neither built in nor a file.
+pub fn unknown_builtin(name: &str) -> Report {
+    let names: Vec<&str> = builtin::ALL.iter().map(|model| model.name).collect();
+    let help = match suggest::nearest(name, &names) {
+        Some(meant) => format!("did you mean `{meant}`? `highwater models` lists those that are built in"),
+        None => "`highwater models` lists those that are built in; the path of a model file does as well".to_owned(),
+    };
+    let message = "there is no built-in model of this name, and no such file";
+    Report::of(name, Problem::new("model::not-found", message).help(help))
 }
 
 /// The tree as a model: first the shape of everything, then its meaning.

@@ -73,14 +73,14 @@ fn each_rule_holds() {
             &["2000 connected 1", "20000 lost 1"],
         ),
         (
-            "closed: what is stuck is lost",
+            "closed: what is stuck goes on when the cut is mended",
             &[(0, Connect), (5, CutUp), (5, Send(1)), (8, Close), (9, HealUp)],
-            &["2000 connected 1", "8000 lost 1"],
+            &["2000 connected 1", "206000 request 1"],
         ),
         (
-            "closed: what then meets a cut is lost",
+            "closed: what then meets a cut goes on when that is mended",
             &[(0, Connect), (5, CutUp), (5, Send(1)), (5, Close), (9, HealUp)],
-            &["2000 connected 1", "6000 lost 1"],
+            &["2000 connected 1", "206000 request 1"],
         ),
         (
             "closed with an answer under way, and opened again",

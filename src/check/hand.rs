@@ -1,0 +1,393 @@
+//! A world written by hand, for the checks' own tests: steps that change logs and are told to the checks, right or wrong.
+//!
+//! One partition, `orders-0`, whose replicas are all brokers; one producer, `web`, whose nth message is the only record of the
+//! nth batch.
+
+use super::look::Look;
+use super::story::verdict_sentence;
+use super::{Checks, Held, Judged, Judgement};
+use crate::clients::app::{AtEnd, OnError, Rate, Waits, Workload};
+use crate::clients::happened::{Happened as Client, Outcome};
+use crate::clients::options::ProducerOptions;
+use crate::cluster::generation::Version;
+use crate::cluster::happened::{Election, Happened as Cluster};
+use crate::cluster::log::Log;
+use crate::cluster::options::TopicOptions;
+use crate::cluster::protocol::{ErrorCode, LogEntry, PartitionState};
+use crate::cluster::store::{MessageRun, Store};
+use crate::cluster::units::{
+    Acks, BatchId, Incarnation, LeaderEpoch, MessageId, Offset, PartitionEpoch, PartitionId, ProducerEpoch,
+    ProducerId, Replicas, Sequence, TopicId,
+};
+use crate::devices::{disk, network};
+use crate::kernel::distribution::Distribution;
+use crate::kernel::trace::{Entry, EventSeq};
+use crate::kernel::units::{Bytes, NodeId, Ratio, Span, Time};
+use crate::scenario::fault::{Action, Fault, Target, When};
+use crate::scenario::model::{Cluster as Machines, Expect, Model, Producer, Topic};
+use crate::scenario::words::Promise;
+use crate::world::happened::Happened;
+
+/// The size of every batch.
+pub(super) const BATCH: u64 = 100;
+const ORDERS: PartitionId = PartitionId(0);
+
+/// One step. Brokers, batches and offsets are plain numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    /// So many milliseconds after the beginning.
+    At(u64),
+    /// The producer sends its next message.
+    Send,
+    /// The message's record goes into one more batch, as after a retry that was not recognised.
+    Again(u32),
+    /// The leader of this epoch appends a batch.
+    Put(u16, u32, u32),
+    /// A follower appends a batch that was appended under this epoch.
+    Copy(u16, u32, u32),
+    /// A leader of this epoch has this high watermark.
+    Commit(u16, u64, u32),
+    /// A follower has this high watermark.
+    Learn(u16, u64),
+    /// A broker answers a batch with success.
+    Ack(u16, u32),
+    /// The producer is told success, and failure.
+    Success(u32),
+    Failure(u32),
+    /// A fault strikes this node first.
+    Strike(u16),
+    /// A process dies; a machine loses power and its log ends here; a node is cut off.
+    Crash(u16),
+    Power(u16, u64),
+    Isolate(u16),
+    /// A process starts, with this high watermark.
+    Start(u16, u64),
+    /// So many batches are durable.
+    Fsync(u16, u64),
+    /// A follower cuts its log.
+    Cut(u16, u64),
+    /// The controller elects a leader, with this in-sync set.
+    Elect(u16, &'static [u16], Election),
+    /// The controller changes the in-sync set, or takes the leader away.
+    Isr(&'static [u16]),
+    Nobody(&'static [u16]),
+    /// A broker learns that it leads.
+    Leads(u16),
+}
+
+/// The world and the checks that watch it.
+pub(super) struct Hand {
+    pub(super) model: Model,
+    pub(super) store: Store,
+    pub(super) entries: Vec<Entry<Happened>>,
+    checks: Checks,
+    logs: Vec<Log>,
+    high_watermarks: Vec<Option<Offset>>,
+    state: PartitionState,
+    now: Time,
+    sent: u32,
+}
+
+impl Hand {
+    pub(super) fn new(model: Model) -> Hand {
+        let brokers = usize::from(model.cluster.brokers);
+        let replicas = model.topics[0].assignment[0];
+        Hand {
+            checks: Checks::new(&model),
+            store: Store::default(),
+            entries: Vec::new(),
+            logs: vec![Log::new(); brokers],
+            high_watermarks: vec![Some(Offset::ZERO); brokers],
+            state: PartitionState {
+                replicas,
+                isr: replicas,
+                elr: Replicas::NONE,
+                last_known_leader: None,
+                leader: replicas.iter().next(),
+                leader_epoch: LeaderEpoch(0),
+                partition_epoch: PartitionEpoch(0),
+                recovering: false,
+            },
+            now: Time::ZERO,
+            sent: 0,
+            model,
+        }
+    }
+
+    /// Plays the steps.
+    pub(super) fn play(model: Model, steps: &[Step]) -> Hand {
+        let mut hand = Hand::new(model);
+        hand.happens(1, leads(LeaderEpoch(0), Offset::ZERO, hand.state.isr));
+        for &step in steps {
+            hand.step(step);
+        }
+        hand
+    }
+
+    pub(super) fn judge(&self) -> Judgement {
+        self.checks.judge(self, true)
+    }
+
+    pub(super) fn judged(&self, promise: Promise) -> Judged {
+        self.judge().promise(promise).clone()
+    }
+
+    pub(super) fn sentence(&self) -> String {
+        verdict_sentence(&self.model, &self.store, &self.entries, &self.judge())
+    }
+
+    fn step(&mut self, step: Step) {
+        let producer = self.model.producer_node(0).0;
+        let controller = self.model.controller().0;
+        match step {
+            Step::At(ms) => self.now = Time::ZERO + Span::from_milliseconds(ms),
+            Step::Send => {
+                let message = MessageId(self.sent);
+                self.sent += 1;
+                self.batch(message);
+                self.happens(producer, Client::Called { message, partition: Some(ORDERS) });
+            }
+            Step::Again(message) => self.batch(MessageId(message)),
+            Step::Put(broker, batch, epoch) => self.append(broker, batch, epoch, true),
+            Step::Copy(broker, batch, epoch) => self.append(broker, batch, epoch, false),
+            Step::Commit(broker, new, epoch) => self.raise(broker, new, LeaderEpoch(epoch), true),
+            Step::Learn(broker, new) => self.raise(broker, new, self.state.leader_epoch, false),
+            Step::Ack(broker, batch) => {
+                let base_offset = self
+                    .log_of(broker)
+                    .entries()
+                    .find(|entry| entry.batch.0 == batch)
+                    .expect("a broker acknowledges what it has")
+                    .base_offset;
+                let acks = self.model.producers[0].options.acks;
+                let batch = BatchId(batch);
+                self.happens(broker, Cluster::Acked { partition: ORDERS, batch, base_offset, acks });
+            }
+            Step::Success(message) => self.told(message, Outcome::Success),
+            Step::Failure(message) => self.told(message, Outcome::Refused(ErrorCode::NotLeaderOrFollower)),
+            Step::Strike(node) => self.happens(node, Happened::Struck { fault: 0 }),
+            Step::Crash(broker) => {
+                self.high_watermarks[index(broker)] = None;
+                self.happens(broker, Happened::Crashed);
+            }
+            Step::Power(broker, end) => {
+                self.high_watermarks[index(broker)] = None;
+                self.happens(broker, Happened::PowerLost);
+                let old = self.log_of(broker).end();
+                self.logs[index(broker)].truncate_to(Offset(end), &self.store);
+                if Offset(end) < old {
+                    self.happens(broker, Happened::Lost { partition: ORDERS, old, new: Offset(end) });
+                }
+            }
+            Step::Isolate(node) => self.happens(node, Happened::Isolated),
+            Step::Start(broker, high_watermark) => {
+                self.happens(broker, Happened::Started { incarnation: Incarnation(2) });
+                self.high_watermarks[index(broker)] = Some(Offset(high_watermark));
+                let end = self.log_of(broker).end();
+                let high_watermark = Offset(high_watermark);
+                self.happens(
+                    broker,
+                    Cluster::Recovered { partition: ORDERS, end, high_watermark, clean: false },
+                );
+            }
+            Step::Fsync(broker, batches) => {
+                let bytes = Bytes::new(batches * BATCH);
+                self.happens(broker, Happened::Fsynced { partition: ORDERS, bytes });
+            }
+            Step::Cut(broker, new) => {
+                let (old, new, epoch) = (self.log_of(broker).end(), Offset(new), self.state.leader_epoch);
+                self.logs[index(broker)].truncate_to(new, &self.store);
+                let high_watermark = &mut self.high_watermarks[index(broker)];
+                *high_watermark = high_watermark.map(|before| before.min(new));
+                self.happens(broker, Cluster::Truncated { partition: ORDERS, old, new, epoch });
+            }
+            Step::Elect(leader, isr, election) => {
+                self.decide(controller, Some(NodeId(leader)), isr, Some(election));
+            }
+            Step::Isr(isr) => self.decide(controller, self.state.leader, isr, None),
+            Step::Nobody(isr) => self.decide(controller, None, isr, Some(Election::Nobody)),
+            Step::Leads(broker) => {
+                let start = self.log_of(broker).end();
+                self.happens(broker, leads(self.state.leader_epoch, start, self.state.isr));
+            }
+        }
+    }
+
+    fn batch(&mut self, message: MessageId) {
+        let producer = (ProducerId(0), ProducerEpoch(0), Sequence(message.0));
+        let run = MessageRun { first: message, count: 1 };
+        self.store.add_batch(producer, &[run], Bytes::new(BATCH), self.now);
+    }
+
+    fn append(&mut self, broker: u16, batch: u32, epoch: u32, leading: bool) {
+        let base_offset = self.log_of(broker).end();
+        let (batch, epoch) = (BatchId(batch), LeaderEpoch(epoch));
+        self.logs[index(broker)].append(LogEntry { base_offset, batch, epoch }, 1, Bytes::new(BATCH));
+        let end = base_offset.plus(1);
+        self.happens(
+            broker,
+            Cluster::Appended { partition: ORDERS, batch, base_offset, end, epoch, leading },
+        );
+    }
+
+    fn raise(&mut self, broker: u16, new: u64, epoch: LeaderEpoch, leading: bool) {
+        let old = self.high_watermarks[index(broker)].replace(Offset(new)).unwrap_or_default();
+        let new = Offset(new);
+        self.happens(broker, Cluster::HighWatermark { partition: ORDERS, old, new, epoch, leading });
+    }
+
+    fn told(&mut self, message: u32, outcome: Outcome) {
+        let told = Client::Told { first: MessageId(message), count: 1, outcome };
+        self.happens(self.model.producer_node(0).0, told);
+    }
+
+    fn decide(&mut self, at: u16, leader: Option<NodeId>, isr: &[u16], election: Option<Election>) {
+        let (old_leader, old_isr) = (self.state.leader, self.state.isr);
+        self.state.leader = leader;
+        self.state.isr = Replicas::of(isr.iter().map(|&broker| NodeId(broker)));
+        self.state.partition_epoch = self.state.partition_epoch.next();
+        if election.is_some() {
+            self.state.leader_epoch = self.state.leader_epoch.next();
+        }
+        let state = self.state;
+        self.happens(at, Cluster::Decided { partition: ORDERS, old_leader, old_isr, state, election });
+    }
+
+    fn happens(&mut self, node: u16, what: impl Into<Happened>) {
+        let n = EventSeq(self.entries.len() as u64 + 1);
+        let entry = Entry { n, t: self.now, node: NodeId(node), what: what.into(), cause: EventSeq(0) };
+        self.entries.push(entry);
+        let mut checks = self.checks.clone();
+        checks.see(self, &entry);
+        self.checks = checks;
+    }
+
+    fn log_of(&self, broker: u16) -> &Log {
+        &self.logs[index(broker)]
+    }
+}
+
+impl Look for Hand {
+    fn model(&self) -> &Model {
+        &self.model
+    }
+    fn store(&self) -> &Store {
+        &self.store
+    }
+    fn log(&self, broker: NodeId, _: PartitionId) -> Option<&Log> {
+        Some(self.log_of(broker.0))
+    }
+    fn high_watermark(&self, broker: NodeId, _: PartitionId) -> Option<Offset> {
+        self.high_watermarks[index(broker.0)]
+    }
+    fn partition(&self, _: PartitionId) -> &PartitionState {
+        &self.state
+    }
+}
+
+impl From<Cluster> for Happened {
+    fn from(happened: Cluster) -> Happened {
+        Happened::Cluster(happened)
+    }
+}
+
+impl From<Client> for Happened {
+    fn from(happened: Client) -> Happened {
+        Happened::Client(happened)
+    }
+}
+
+fn leads(epoch: LeaderEpoch, start: Offset, isr: Replicas) -> Cluster {
+    Cluster::Leads { partition: ORDERS, epoch, start, high_watermark: Offset::ZERO, isr }
+}
+
+fn index(broker: u16) -> usize {
+    usize::from(broker) - 1
+}
+
+/// Three brokers, min.insync.replicas 2, acks=all, eligible leader replicas on, one power loss in the schedule.
+pub(super) fn model() -> Model {
+    let generation = Version::V4_1.generation();
+    let nothing = Distribution::Constant(Span::ZERO);
+    let ms = Span::from_milliseconds;
+    Model {
+        name: "by hand".to_owned(),
+        title: None,
+        kafka: Version::V4_1,
+        seed: 0,
+        cluster: Machines { brokers: 3, racks: Vec::new(), controllers: 1, start_time: nothing },
+        network: network::Options { latency: nothing, loss: Ratio::ZERO, bandwidth: None, links: Vec::new() },
+        disk: disk::Options { fsync: nothing, survives: disk::Survives::Written },
+        broker: generation.broker,
+        controller_options: generation.controller,
+        topics: vec![Topic {
+            name: "orders".to_owned(),
+            options: TopicOptions { min_insync_replicas: 2, ..generation.topic },
+            first_partition: ORDERS,
+            assignment: vec![Replicas::of([1, 2, 3].map(NodeId))],
+        }],
+        producers: vec![Producer {
+            name: "web".to_owned(),
+            into: TopicId(0),
+            options: ProducerOptions {
+                acks: Acks::All,
+                idempotence: true,
+                retries: u32::MAX,
+                linger: ms(0),
+                batch_size: Bytes::new(16_384),
+                buffer_memory: Bytes::new(1 << 25),
+                max_block: ms(60_000),
+                max_request_size: Bytes::new(1 << 20),
+                max_in_flight: 5,
+                request_timeout: ms(30_000),
+                delivery_timeout: ms(120_000),
+                retry_backoff: ms(100),
+                retry_backoff_max: ms(1_000),
+                reconnect_backoff: ms(50),
+                reconnect_backoff_max: ms(1_000),
+                metadata_max_age: ms(300_000),
+                connection_setup_timeout: ms(10_000),
+                connection_setup_timeout_max: ms(30_000),
+            },
+            workload: Workload {
+                start: Time::ZERO,
+                records: 10,
+                rate: Rate::Unbounded,
+                size: Bytes::new(BATCH),
+                keys: 0,
+                waits: Waits::None,
+                at_end: AtEnd::Close,
+                on_error: OnError::Ignore,
+            },
+        }],
+        readers: Vec::new(),
+        faults: vec![Fault {
+            when: When::At(Time::ZERO),
+            action: Action::Crash,
+            on: Target::Leader(ORDERS),
+            lasts: None,
+        }],
+        until: Time::ZERO + Span::from_seconds(30),
+        settle_bound: Span::from_seconds(60),
+        expect: Expect::default(),
+    }
+}
+
+/// The same with another `acks`.
+pub(super) fn model_with_acks(acks: Acks) -> Model {
+    let mut model = model();
+    model.producers[0].options.acks = acks;
+    model
+}
+
+/// What one promise's answers should be: held, and whether Kafka promises it.
+pub(super) type Answers = (Held, bool);
+
+/// Plays the steps and holds the answers on one promise against those that should be. Gives the hand for more questions.
+#[track_caller]
+pub(super) fn answers(model: Model, steps: &[Step], promise: Promise, (held, promised): Answers) -> Judged {
+    let judged = Hand::play(model, steps).judged(promise);
+    assert_eq!((judged.held, judged.promised.yes), (held, promised), "{judged:?}");
+    assert_eq!(judged.held == Held::Broken, judged.first.is_some());
+    judged
+}

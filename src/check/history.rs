@@ -1,0 +1,452 @@
+//! The books: what every message's sender was told, and, at the end, where the message is.
+//!
+//! Told is the last thing the library reported. The place is read in the settled world: **in** is below the high watermark of
+//! the settled leader's log; **unreadable** is at or above it, or, where no leader is, in any replica's log; **out** is
+//! everything else. Nothing is ever removed: there is no retention, compaction or deletion yet.
+//!
+//! A message's batches are not kept here: the store has them.
+
+use super::look::Look;
+use super::numbering::Numbering;
+use super::outcome::{Counts, Outcome};
+use crate::clients::app::OnError;
+use crate::clients::happened;
+use crate::cluster::log::Log;
+use crate::cluster::protocol::LogEntry;
+use crate::cluster::store::Store;
+use crate::cluster::units::{BatchId, MessageId, Offset, PartitionId};
+use crate::kernel::units::{NodeId, Span, Time};
+use crate::scenario::model::Model;
+use crate::scenario::words::Count;
+
+/// What every sender was told, and when.
+#[derive(Clone, Debug)]
+pub struct History {
+    numbering: Numbering,
+    status: Vec<Status>,
+    sent: Vec<Time>,
+    told: Vec<Time>,
+    /// Records handed to readers, by producer.
+    read: Vec<u64>,
+    acked: bool,
+}
+
+/// How far a message's story is known to its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    NotSent,
+    Untold,
+    Succeeded,
+    Failed,
+}
+
+/// Where a message is in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Out,
+    Unreadable,
+    In,
+}
+
+impl History {
+    /// Empty books for a model's messages.
+    pub fn new(model: &Model) -> History {
+        let mut history = History {
+            numbering: Numbering::default(),
+            status: Vec::new(),
+            sent: Vec::new(),
+            told: Vec::new(),
+            read: Vec::new(),
+            acked: false,
+        };
+        history.reset(model);
+        history
+    }
+
+    /// Empty books for another model, with the memory of these.
+    pub fn reset(&mut self, model: &Model) {
+        self.numbering.reset(model);
+        let messages = self.numbering.messages();
+        refill(&mut self.status, messages, Status::NotSent);
+        refill(&mut self.sent, messages, Time::ZERO);
+        refill(&mut self.told, messages, Time::ZERO);
+        refill(&mut self.read, self.numbering.producers(), 0);
+        self.acked = false;
+    }
+
+    /// The application called `send()`.
+    #[inline]
+    pub fn called(&mut self, now: Time, message: MessageId) {
+        let message = message.0 as usize;
+        assert_eq!(self.status[message], Status::NotSent, "a message is sent once");
+        self.status[message] = Status::Untold;
+        self.sent[message] = now;
+    }
+
+    /// The library told the application what became of some messages. What it says last counts.
+    #[inline]
+    pub fn told(&mut self, now: Time, first: MessageId, count: u32, outcome: happened::Outcome) {
+        let status = match outcome {
+            happened::Outcome::Success => Status::Succeeded,
+            happened::Outcome::Refused(_)
+            | happened::Outcome::TimedOut
+            | happened::Outcome::Disconnected
+            | happened::Outcome::TooLarge => Status::Failed,
+        };
+        self.acked |= status == Status::Succeeded;
+        let messages = first.0 as usize..(first.0 + count) as usize;
+        for before in &mut self.status[messages.clone()] {
+            assert_ne!(*before, Status::NotSent, "only what was sent is answered");
+            *before = status;
+        }
+        self.told[messages].fill(now);
+    }
+
+    /// A reader was handed the records of a batch.
+    #[inline]
+    pub fn was_read(&mut self, batch: BatchId, store: &Store) {
+        let producer = self.numbering.producer(store.message_runs(batch)[0].first);
+        self.read[producer] += u64::from(store.batch(batch).records);
+    }
+
+    /// Whether anybody was told success.
+    pub fn anything_acked(&self) -> bool {
+        self.acked
+    }
+
+    /// When a message's sender was told the last thing.
+    pub fn told_at(&self, message: MessageId) -> Time {
+        self.told[message.0 as usize]
+    }
+
+    /// Whose message is whose.
+    pub fn numbering(&self) -> &Numbering {
+        &self.numbering
+    }
+
+    /// Closes the books: gives every message its place and counts. Panics if the counts do not add up.
+    pub fn settle(&self, look: &impl Look) -> Outcome {
+        let producers = self.numbering.producers();
+        let mut counts = vec![Counts::default(); producers];
+        let mut places = vec![Place::Out; self.numbering.messages()];
+        let mut last_first = Vec::new();
+        for partition in 0..look.model().partition_count() as u32 {
+            refill(&mut last_first, producers, None);
+            self.place(look, PartitionId(partition), &mut places, &mut counts, &mut last_first);
+        }
+        let mut lost = Vec::new();
+        let mut answers = Vec::new();
+        for (producer, counts) in counts.iter_mut().enumerate() {
+            let begin = answers.len();
+            let ignores = look.model().producers[producer].workload.on_error == OnError::Ignore;
+            for message in self.numbering.of(producer) {
+                self.count(message, places[message], ignores, counts, &mut lost, &mut answers);
+            }
+            counts.add(Count::Read, self.read[producer]);
+            measure(&mut answers[begin..], counts);
+            balance(counts);
+        }
+        let mut total = add_up(&counts);
+        measure(&mut answers, &mut total);
+        balance(&total);
+        total.set(Count::Diverged, Some(diverged(look)));
+        for counts in &mut counts {
+            counts.set(Count::Diverged, None);
+        }
+        Outcome { total, producers: counts, lost }
+    }
+
+    /// Places what one partition has.
+    fn place(
+        &self,
+        look: &impl Look,
+        partition: PartitionId,
+        places: &mut [Place],
+        counts: &mut [Counts],
+        last_first: &mut [Option<MessageId>],
+    ) {
+        let state = look.partition(partition);
+        let leader = state
+            .leader
+            .and_then(|leader| Some((look.log(leader, partition)?, look.high_watermark(leader, partition)?)));
+        let Some((log, high_watermark)) = leader else {
+            for log in state.replicas.iter().filter_map(|replica| look.log(replica, partition)) {
+                log.entries().for_each(|entry| self.unreadable(look.store(), entry, places));
+            }
+            return;
+        };
+        for entry in log.entries() {
+            if entry.base_offset >= high_watermark {
+                self.unreadable(look.store(), entry, places);
+                continue;
+            }
+            for run in look.store().message_runs(entry.batch) {
+                let producer = self.numbering.producer(run.first);
+                for message in run.first.0..run.first.0 + run.count {
+                    let place = &mut places[message as usize];
+                    if *place == Place::In {
+                        counts[producer].add(Count::Duplicated, 1);
+                        continue;
+                    }
+                    *place = Place::In;
+                    let before = last_first[producer].replace(MessageId(message));
+                    if before.is_some_and(|before| before.0 > message) {
+                        counts[producer].add(Count::Reordered, 1);
+                    }
+                }
+            }
+        }
+    }
+
+    fn unreadable(&self, store: &Store, entry: LogEntry, places: &mut [Place]) {
+        for message in store.messages(entry.batch) {
+            let place = &mut places[message.0 as usize];
+            if *place == Place::Out {
+                *place = Place::Unreadable;
+            }
+        }
+    }
+
+    fn count(
+        &self,
+        message: usize,
+        place: Place,
+        ignores: bool,
+        counts: &mut Counts,
+        lost: &mut Vec<MessageId>,
+        answers: &mut Vec<Span>,
+    ) {
+        let status = self.status[message];
+        match status {
+            Status::NotSent => {
+                assert_eq!(place, Place::Out, "message {message} is in a log and was never sent");
+                return;
+            }
+            Status::Untold => {
+                counts.add(if place == Place::Out { Count::Silent } else { Count::Untold }, 1);
+            }
+            Status::Succeeded => {
+                counts.add(Count::Acked, 1);
+                let what = match place {
+                    Place::Out => Count::Lost,
+                    Place::Unreadable => Count::Unreadable,
+                    Place::In => Count::Kept,
+                };
+                counts.add(what, 1);
+                if place == Place::Out {
+                    lost.push(MessageId(message as u32));
+                }
+            }
+            Status::Failed => {
+                counts.add(Count::Failed, 1);
+                if place != Place::Out {
+                    counts.add(Count::Ghost, 1);
+                } else if ignores {
+                    counts.add(Count::Unnoticed, 1);
+                }
+            }
+        }
+        counts.add(Count::Sent, 1);
+        if status != Status::Untold {
+            answers.push(self.told[message].since(self.sent[message]));
+        }
+    }
+}
+
+/// The nearest-rank percentiles of the answers: the smallest answer that so many in a hundred do not exceed.
+fn measure(answers: &mut [Span], counts: &mut Counts) {
+    let Some(last) = answers.len().checked_sub(1) else { return };
+    let rank = |percent: usize| (answers.len() * percent).div_ceil(100) - 1;
+    let (p50, p99) = (rank(50), rank(99));
+    // Each selection leaves what is smaller to its left, so the next has only that to look through.
+    let longest = *answers.select_nth_unstable(last).1;
+    let ninety_ninth = *answers.select_nth_unstable(p99).1;
+    let median = *answers[..=p99].select_nth_unstable(p50).1;
+    counts.set(Count::AnswerP50, Some(median.nanoseconds()));
+    counts.set(Count::AnswerP99, Some(ninety_ninth.nanoseconds()));
+    counts.set(Count::AnswerLongest, Some(longest.nanoseconds()));
+}
+
+/// Every message is in exactly one of the five, and every acknowledged one in exactly one of the four.
+fn balance(counts: &Counts) {
+    let sum = |parts: &[Count]| parts.iter().map(|&part| counts.number(part)).sum::<u64>();
+    let ends = [Count::Acked, Count::Failed, Count::Aborted, Count::Silent, Count::Untold];
+    assert_eq!(sum(&ends), counts.number(Count::Sent), "acked + failed + aborted + silent + untold = sent");
+    let places = [Count::Kept, Count::Lost, Count::Removed, Count::Unreadable];
+    assert_eq!(sum(&places), counts.number(Count::Acked), "kept + lost + removed + unreadable = acked");
+}
+
+fn add_up(producers: &[Counts]) -> Counts {
+    let mut total = Counts::default();
+    for counts in producers {
+        for &count in Count::ALL {
+            if !count.is_span() {
+                total.add(count, counts.number(count));
+            }
+        }
+    }
+    total
+}
+
+/// Offsets below the lower of two running replicas' high watermarks at which they differ, each counted once however many
+/// pairs differ there.
+fn diverged(look: &impl Look) -> u64 {
+    let mut offsets = 0;
+    let mut ranges = Vec::new();
+    for partition in (0..look.model().partition_count() as u32).map(PartitionId) {
+        let running: Vec<(&Log, Offset)> = look
+            .partition(partition)
+            .replicas
+            .iter()
+            .filter_map(|replica: NodeId| {
+                Some((look.log(replica, partition)?, look.high_watermark(replica, partition)?))
+            })
+            .collect();
+        ranges.clear();
+        for (place, &(one, one_high_watermark)) in running.iter().enumerate() {
+            for &(other, other_high_watermark) in &running[place + 1..] {
+                differing(one, other, one_high_watermark.min(other_high_watermark), &mut ranges);
+            }
+        }
+        ranges.sort_unstable();
+        let mut covered = 0;
+        for &(from, to) in &ranges {
+            let from = from.max(covered);
+            offsets += to.saturating_sub(from);
+            covered = covered.max(to);
+        }
+    }
+    offsets
+}
+
+/// The ranges of offsets below `below` at which two logs do not have the same record.
+fn differing(one: &Log, other: &Log, below: Offset, ranges: &mut Vec<(u64, u64)>) {
+    let end_of = |log: &Log, index: usize| {
+        if index + 1 < log.len() { log.entry(index + 1).base_offset } else { log.end() }
+    };
+    let (mut left, mut right, mut at) = (0, 0, Offset::ZERO);
+    while at < below && left < one.len() && right < other.len() {
+        let same = one.entry(left) == other.entry(right);
+        let end = end_of(one, left).min(end_of(other, right)).min(below);
+        if !same {
+            ranges.push((at.0, end.0));
+        }
+        at = end;
+        left += usize::from(end_of(one, left) <= at);
+        right += usize::from(end_of(other, right) <= at);
+    }
+    if at < below {
+        // One of them ends below both high watermarks.
+        ranges.push((at.0, below.0));
+    }
+}
+
+fn refill<T: Clone>(list: &mut Vec<T>, len: usize, value: T) {
+    list.clear();
+    list.resize(len, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::hand::Step::*;
+    use crate::check::hand::{Hand, Step, model};
+    use crate::cluster::happened::Election;
+
+    /// The counts that are not 0, spans left aside.
+    fn counts(steps: &[Step]) -> Vec<(&'static str, u64)> {
+        let outcome = Hand::play(model(), steps).judge().outcome;
+        let all = Count::ALL.iter().filter(|count| !count.is_span());
+        let named = all.map(|&count| (count.word(), outcome.total.number(count)));
+        named.filter(|&(_, number)| number > 0).collect()
+    }
+
+    #[test]
+    fn every_message_is_in_one_place() {
+        // Told success, failure and nothing; each below the high watermark, above it, and nowhere.
+        let steps = [
+            [Send; 9].as_slice(),
+            &[Put(1, 0, 0), Put(1, 1, 0), Put(1, 2, 0), Put(1, 3, 0), Put(1, 4, 0), Put(1, 5, 0)],
+            &[Commit(1, 3, 0)],
+            &[Success(0), Success(3), Success(6), Failure(1), Failure(4), Failure(7)],
+        ];
+        assert_eq!(
+            counts(&steps.concat()),
+            [
+                ("sent", 9),
+                ("acked", 3),
+                ("kept", 1),
+                ("lost", 1),
+                ("unreadable", 1),
+                ("failed", 3),
+                ("ghost", 2),
+                ("unnoticed", 1),
+                ("silent", 1),
+                ("untold", 2),
+            ]
+        );
+    }
+
+    #[test]
+    fn without_a_leader_a_record_that_is_on_a_disk_is_unreadable() {
+        let steps = [Send, Send, Put(1, 0, 0), Success(0), Success(1), Crash(1), Nobody(&[1])];
+        assert_eq!(counts(&steps), [("sent", 2), ("acked", 2), ("lost", 1), ("unreadable", 1)]);
+    }
+
+    #[test]
+    fn second_copies_are_duplicates_and_first_copies_have_an_order() {
+        let send = [Send, Send, Send, Success(0), Success(1), Success(2), Again(0), Again(1)];
+        let sent = [("sent", 3), ("acked", 3), ("kept", 3)];
+        let cases = [
+            (vec![0, 1, 2], vec![]),
+            (vec![0, 1, 2, 3, 4], vec![("duplicated", 2)]),
+            (vec![1, 0, 2], vec![("reordered", 1)]),
+            (vec![2, 1, 0, 3], vec![("duplicated", 1), ("reordered", 2)]),
+        ];
+        for (batches, more) in cases {
+            let put = batches.iter().map(|&batch| Put(1, batch, 0));
+            let steps: Vec<Step> =
+                send.into_iter().chain(put).chain([Commit(1, batches.len() as u64, 0)]).collect();
+            assert_eq!(counts(&steps), [&sent[..], &more].concat(), "{batches:?}");
+        }
+    }
+
+    #[test]
+    fn offsets_that_differ_below_both_high_watermarks_are_counted_once() {
+        let steps = [
+            [Send; 5].as_slice(),
+            &[Put(1, 0, 0), Put(1, 1, 0), Put(1, 2, 0), Copy(2, 0, 0), Copy(3, 0, 0)],
+            &[Elect(2, &[2, 3], Election::Clean), Put(2, 3, 1), Put(2, 4, 1), Copy(3, 3, 1), Copy(3, 4, 1)],
+            &[Learn(1, 2), Learn(2, 3), Learn(3, 3)],
+        ]
+        .concat();
+        assert_eq!(counts(&steps), [("sent", 5), ("silent", 2), ("untold", 3), ("diverged", 1)]);
+        let down = [&steps[..], &[Crash(1)]].concat();
+        assert_eq!(counts(&down), [("sent", 5), ("silent", 2), ("untold", 3)]);
+    }
+
+    #[test]
+    fn percentiles_are_answers_that_were_given() {
+        let mut steps = Vec::new();
+        for message in 0..10 {
+            steps.extend([
+                At(100 * u64::from(message)),
+                Send,
+                At(101 * u64::from(message) + 1),
+                Failure(message),
+            ]);
+        }
+        let outcome = Hand::play(model(), &steps).judge().outcome;
+        let ms = |count| outcome.producers[0].get(count).map(|span| span / 1_000_000);
+        let spans = [Count::AnswerP50, Count::AnswerP99, Count::AnswerLongest].map(ms);
+        assert_eq!(spans, [Some(5), Some(10), Some(10)]);
+        let silent = Hand::play(model(), &[Send]).judge().outcome;
+        assert_eq!(silent.total.get(Count::AnswerP50), None, "nobody was told anything");
+    }
+
+    #[test]
+    #[should_panic(expected = "is in a log and was never sent")]
+    fn a_record_out_of_nowhere_is_a_bug_of_ours() {
+        Hand::play(model(), &[Again(0), Put(1, 0, 0), Commit(1, 1, 0)]).judge();
+    }
+}

@@ -1,0 +1,206 @@
+//! `leader-completeness`: a broker that becomes leader of epoch e has every record that was ever below a leader's high watermark
+//! in an epoch before e.
+//!
+//! Where Kafka makes it: leaders come from the in-sync set or from the eligible leader replicas (KIP-966,
+//! `PartitionChangeBuilder.electAnyLeader`), and the high watermark waits for every member of the largest in-sync set the
+//! controller may have accepted (KIP-497, `Partition.maximalIsr`), so whoever can be elected has what was committed.
+//!
+//! What it rests on: the budget ([`promised`](crate::check::promised)). An unclean election, or too many power losses at once,
+//! takes it away.
+//!
+//! What it does not check: records that were acknowledged and never below a high watermark (acks=1), and what a leader loses
+//! after it began to lead. A leader of the past that commits on although a later one has begun is checked: what it commits
+//! must be in the later one's log.
+
+use crate::check::committed::{Committed, Raised};
+use crate::check::finding::{Finding, Findings};
+use crate::check::look::Look;
+use crate::check::promised::Budget;
+use crate::cluster::units::{LeaderEpoch, PartitionId};
+use crate::kernel::trace::EventSeq;
+use crate::kernel::units::{NodeId, Time};
+use crate::scenario::model::Model;
+use crate::scenario::words::Promise;
+
+/// Who led each partition last.
+#[derive(Clone, Debug, Default)]
+pub struct LeaderCompleteness {
+    newest: Vec<Option<(LeaderEpoch, NodeId, EventSeq)>>,
+    changed: bool,
+    findings: Findings,
+}
+
+impl LeaderCompleteness {
+    /// The same for another model, with the memory of this one.
+    pub fn reset(&mut self, model: &Model) {
+        self.newest.clear();
+        self.newest.resize(model.partition_count(), None);
+        self.changed = false;
+        self.findings.clear();
+    }
+
+    /// A broker has begun to lead.
+    pub fn leads(
+        &mut self,
+        look: &impl Look,
+        (committed, budget): (&mut Committed, &Budget),
+        (n, now): (EventSeq, Time),
+        leader: NodeId,
+        partition: PartitionId,
+        epoch: LeaderEpoch,
+    ) {
+        let newest = &mut self.newest[partition.0 as usize];
+        self.changed |= newest.is_some_and(|(before, _, _)| before != epoch);
+        if newest.is_none_or(|(before, _, _)| before <= epoch) {
+            *newest = Some((epoch, leader, n));
+        }
+        let log = look.log(leader, partition).expect("a leader has a replica");
+        let committed = committed.partition(partition);
+        let Some(index) = committed.missing(leader, log, epoch) else { return };
+        let entry = committed.entry(index);
+        let breach = budget.breach_since_append(entry.batch);
+        self.findings.add(breach.is_none(), || {
+            let finding = Finding {
+                promise: Promise::LeaderCompleteness,
+                at: now,
+                text: format!(
+                    "broker {leader} began to lead {} in epoch {epoch} with its log ending at {} and \
+                without what a leader had committed at offset {} (batch {}){}",
+                    look.model().partition_name(partition),
+                    log.end(),
+                    entry.base_offset,
+                    entry.batch,
+                    match committed.committed_before(epoch, index) - 1 {
+                        0 => String::new(),
+                        1 => " and one committed batch after it".to_owned(),
+                        more => format!(" and {more} committed batches after it"),
+                    },
+                ),
+                witnesses: budget.append(entry.batch).map(|append| append.n).into_iter().chain([n]).collect(),
+            };
+            (Budget::promised(look.model(), partition, breach), finding)
+        });
+    }
+
+    /// A leader has committed something. If another has begun to lead since, that one must have it.
+    #[inline]
+    pub fn committed(
+        &mut self,
+        look: &impl Look,
+        (committed, budget): (&mut Committed, &Budget),
+        (n, now): (EventSeq, Time),
+        leader: NodeId,
+        (partition, epoch): (PartitionId, LeaderEpoch),
+        raised: &Raised,
+    ) {
+        let Some((newest, later, _)) = self.newest[partition.0 as usize] else { return };
+        if epoch >= newest {
+            return;
+        }
+        let log = look.log(later, partition).expect("a leader has a replica");
+        let committed = committed.partition(partition);
+        let lacks = |index: usize| index >= log.len() || log.entry(index) != committed.entry(index);
+        let Some(index) = raised.fresh.clone().find(|&index| lacks(index)) else { return };
+        let entry = committed.entry(index);
+        let breach = budget.breach_since_append(entry.batch);
+        self.findings.add(breach.is_none(), || {
+            let finding = Finding {
+                promise: Promise::LeaderCompleteness,
+                at: now,
+                text: format!(
+                    "broker {leader} committed batch {} at offset {} of {} in epoch {epoch}, and broker \
+                {later}, which leads in epoch {newest}, does not have it",
+                    entry.batch,
+                    entry.base_offset,
+                    look.model().partition_name(partition),
+                ),
+                witnesses: budget.append(entry.batch).map(|append| append.n).into_iter().chain([n]).collect(),
+            };
+            (Budget::promised(look.model(), partition, breach), finding)
+        });
+    }
+
+    /// What was found.
+    pub fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
+    /// Whether the leader of any partition ever changed.
+    pub fn tested(&self) -> bool {
+        self.changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::Held;
+    use crate::check::hand::Step::*;
+    use crate::check::hand::{Step, answers, model};
+    use crate::cluster::happened::Election;
+    use crate::scenario::words::Promise::LeaderCompleteness as PROMISE;
+
+    /// Two records that brokers 1 and 2 have, the first committed.
+    const BEGIN: [Step; 9] = [
+        Send,
+        Send,
+        Put(1, 0, 0),
+        Copy(2, 0, 0),
+        Put(1, 1, 0),
+        Copy(2, 1, 0),
+        Copy(3, 0, 0),
+        Commit(1, 1, 0),
+        Learn(2, 1),
+    ];
+
+    #[test]
+    fn a_leader_without_a_committed_record_is_found() {
+        let steps = [&BEGIN[..], &[Commit(1, 2, 0), Crash(1), Elect(3, &[2, 3], Election::Clean), Leads(3)]];
+        let judged = answers(model(), &steps.concat(), PROMISE, (Held::Broken, true));
+        assert_eq!(judged.findings, 1);
+        assert_eq!(
+            judged.first.expect("a finding").text,
+            "broker 3 began to lead orders-0 in epoch 1 with its log ending at 1 and without what a \
+            leader had committed at offset 1 (batch 1)"
+        );
+    }
+
+    #[test]
+    fn a_leader_with_another_record_in_its_place_is_found() {
+        let steps = [Send, Send, Put(1, 0, 0), Put(2, 1, 0), Commit(1, 1, 0), Crash(1)];
+        let steps = [&steps[..], &[Elect(2, &[2], Election::Clean), Leads(2)]].concat();
+        answers(model(), &steps, PROMISE, (Held::Broken, true));
+    }
+
+    #[test]
+    fn the_uncommitted_may_be_missing() {
+        let steps = [&BEGIN[..], &[Crash(1), Elect(3, &[2, 3], Election::Clean), Leads(3)]];
+        answers(model(), &steps.concat(), PROMISE, (Held::Kept, true));
+    }
+
+    #[test]
+    fn an_unclean_election_may_lose_what_was_committed() {
+        let steps = [&BEGIN[..], &[Commit(1, 2, 0), Crash(1), Elect(3, &[3], Election::Unclean), Leads(3)]];
+        answers(model(), &steps.concat(), PROMISE, (Held::Broken, false));
+    }
+
+    #[test]
+    fn a_leader_of_the_past_that_commits_on_is_found() {
+        let steps = [&BEGIN[..], &[Elect(3, &[2, 3], Election::Clean), Leads(3), Commit(1, 2, 0)]];
+        answers(model(), &steps.concat(), PROMISE, (Held::Broken, true));
+        let steps = [&BEGIN[..], &[Elect(2, &[2, 3], Election::Clean), Leads(2), Commit(1, 2, 0)]];
+        answers(model(), &steps.concat(), PROMISE, (Held::Kept, true));
+    }
+
+    #[test]
+    fn what_a_truncation_took_is_missed_later() {
+        // Broker 2 is compared while it has both, then cuts: what was known of it is no longer true.
+        let cut = [Commit(1, 2, 0), Learn(2, 2), Cut(2, 1), Crash(1)];
+        let steps = [&BEGIN[..], &cut, &[Elect(2, &[2, 3], Election::Clean), Leads(2)]];
+        answers(model(), &steps.concat(), PROMISE, (Held::Broken, true));
+    }
+
+    #[test]
+    fn without_a_change_of_leader_nothing_is_tested() {
+        answers(model(), &BEGIN, PROMISE, (Held::NotTested, true));
+    }
+}

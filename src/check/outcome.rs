@@ -1,0 +1,56 @@
+//! What became of the messages, as numbers.
+
+use crate::cluster::units::MessageId;
+use crate::scenario::words::Count;
+
+/// The books of a run, closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Over the whole run.
+    pub total: Counts,
+    /// By producer, in the order of the model.
+    pub producers: Vec<Counts>,
+    /// The messages that were told success and are out of the log, in the order of their numbers.
+    pub lost: Vec<MessageId>,
+}
+
+/// Every [`Count`], of a run or of one producer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counts([Option<u64>; Count::ALL.len()]);
+
+impl Default for Counts {
+    /// Nothing happened: spans are not there, all else is 0.
+    fn default() -> Counts {
+        let mut counts = Counts([Some(0); Count::ALL.len()]);
+        for &count in Count::ALL {
+            if count.is_span() {
+                counts.set(count, None);
+            }
+        }
+        counts
+    }
+}
+
+impl Counts {
+    /// A number, or a span in nanoseconds. None: nobody was told anything, so there is no answer to measure; or it is a number
+    /// of the whole run only (`diverged` is no producer's).
+    #[inline]
+    pub fn get(&self, count: Count) -> Option<u64> {
+        self.0[count as usize]
+    }
+
+    /// A number that is always there.
+    pub(super) fn number(&self, count: Count) -> u64 {
+        self.get(count).expect("a count that every scope has")
+    }
+
+    pub(super) fn set(&mut self, count: Count, value: Option<u64>) {
+        self.0[count as usize] = value;
+    }
+
+    #[inline]
+    pub(super) fn add(&mut self, count: Count, more: u64) {
+        let number = self.0[count as usize].get_or_insert(0);
+        *number += more;
+    }
+}

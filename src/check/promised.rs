@@ -1,0 +1,435 @@
+//! When Kafka promises that an acknowledged record stays: the budget of unclean stops.
+//!
+//! KIP-966 claims that nothing is lost as long as fewer than `min.insync.replicas` replicas stop uncleanly and lose records.
+//! Made checkable: let m be the lesser of `min.insync.replicas` and the number of replicas. A replica is **impaired** from any
+//! unclean stop until it is re-admitted to the in-sync set after its restart (one that was never removed, because it was the
+//! last: until it leads again), and **short** for the same span if the stop also took a record that had been below its log
+//! end. The budget is **kept** for a record if since its append
+//!
+//! - nobody was elected uncleanly ([`Election::Unclean`]);
+//! - whenever some replica was short, fewer than m were impaired;
+//! - without eligible leader replicas also: no replica was short while it was the only one in the in-sync set.
+//!
+//! An election of the last known leader ([`Election::LastKnown`]) breaks nothing by itself, although Kafka marks it as unclean
+//! (`PartitionChangeBuilder.canElectLastKnownLeader`, `LeaderRecoveryState.RECOVERING`). It can only come about once the
+//! in-sync set and the eligible replicas, m or more together, have all been emptied by unclean stops. If one of those stops
+//! took records, the second clause has broken the budget already; if none did, the last known leader still has all that was
+//! committed, and KIP-966's claim covers it.
+//!
+//! The budget never knows what was found broken: it is told what befell replicas, and asked.
+
+use std::fmt;
+
+use crate::cluster::happened::Election;
+use crate::cluster::protocol::PartitionState;
+use crate::cluster::units::{BatchId, PartitionId, Replicas};
+use crate::kernel::trace::EventSeq;
+use crate::kernel::units::{NodeId, Time};
+use crate::scenario::model::Model;
+
+/// Whether Kafka promises it, and why or why not, in words its users know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promised {
+    /// It does.
+    pub yes: bool,
+    /// Because of this setting, fault or KIP.
+    pub reason: String,
+}
+
+/// What broke a partition's budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breach {
+    /// A broker was elected though neither in sync nor eligible.
+    UncleanElection {
+        /// When.
+        at: Time,
+        /// Who.
+        leader: NodeId,
+    },
+    /// As many replicas as may not were impaired while one of them was short.
+    TooManyImpaired {
+        /// Since when.
+        at: Time,
+        /// Who.
+        impaired: Replicas,
+        /// The first of those that were short.
+        short: NodeId,
+    },
+    /// Without eligible leader replicas, the only in-sync replica was short.
+    OnlyMemberShort {
+        /// Since when.
+        at: Time,
+        /// Who.
+        broker: NodeId,
+    },
+}
+
+/// The first time a batch was put in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Append {
+    /// Which entry of the trace.
+    pub n: EventSeq,
+    /// In which partition.
+    pub partition: PartitionId,
+}
+
+/// Every partition's budget, and when every batch was first appended.
+#[derive(Clone, Debug, Default)]
+pub struct Budget {
+    partitions: Vec<Account>,
+    /// Which partitions each broker has a replica of; broker 1 comes first.
+    of_broker: Vec<Vec<PartitionId>>,
+    appends: Vec<Option<Append>>,
+    eligible_leader_replicas: bool,
+}
+
+/// One partition's budget.
+#[derive(Clone, Debug)]
+struct Account {
+    isr: Replicas,
+    /// m: so many impaired are too many.
+    too_many: usize,
+    impaired: Replicas,
+    /// Of the impaired, those whose process has started since.
+    restarted: Replicas,
+    short: Replicas,
+    /// The breach that goes on.
+    still: Option<Breach>,
+    /// The last breach that is over, with its last entry.
+    over: Option<(EventSeq, Breach)>,
+    first_append: Option<EventSeq>,
+}
+
+impl Budget {
+    /// Nothing has happened yet.
+    pub fn new(model: &Model) -> Budget {
+        let mut budget = Budget::default();
+        budget.reset(model);
+        budget
+    }
+
+    /// The same for another model, with the memory of this one.
+    pub fn reset(&mut self, model: &Model) {
+        self.eligible_leader_replicas = model.controller_options.eligible_leader_replicas;
+        self.appends.clear();
+        self.partitions.clear();
+        for partitions in &mut self.of_broker {
+            partitions.clear();
+        }
+        self.of_broker.resize_with(usize::from(model.cluster.brokers), Vec::new);
+        for topic in &model.topics {
+            for &replicas in &topic.assignment {
+                let partition = PartitionId(self.partitions.len() as u32);
+                for replica in replicas.iter() {
+                    self.of_broker[usize::from(replica.0) - 1].push(partition);
+                }
+                self.partitions.push(Account {
+                    isr: replicas,
+                    too_many: usize::from(topic.options.min_insync_replicas).min(replicas.len()),
+                    impaired: Replicas::NONE,
+                    restarted: Replicas::NONE,
+                    short: Replicas::NONE,
+                    still: None,
+                    over: None,
+                    first_append: None,
+                });
+            }
+        }
+    }
+
+    /// A batch was put in a log.
+    #[inline]
+    pub fn appended(&mut self, n: EventSeq, partition: PartitionId, batch: BatchId) {
+        let batch = batch.0 as usize;
+        if batch >= self.appends.len() {
+            self.appends.resize(batch + 1, None);
+        }
+        if self.appends[batch].is_none() {
+            self.appends[batch] = Some(Append { n, partition });
+            self.partitions[partition.0 as usize].first_append.get_or_insert(n);
+        }
+    }
+
+    /// A node stopped uncleanly: its process crashed, or its machine lost power.
+    pub fn stopped(&mut self, n: EventSeq, now: Time, node: NodeId) {
+        self.each_of(n, now, node, |account| {
+            account.impaired = account.impaired.with(node);
+            account.restarted = account.restarted.without(node);
+        });
+    }
+
+    /// A power loss took records that had been below a log's end.
+    pub fn lost(&mut self, n: EventSeq, now: Time, node: NodeId, partition: PartitionId) {
+        let account = &mut self.partitions[partition.0 as usize];
+        account.impaired = account.impaired.with(node);
+        account.short = account.short.with(node);
+        account.look(n, now, self.eligible_leader_replicas);
+    }
+
+    /// A node's process started.
+    pub fn started(&mut self, n: EventSeq, now: Time, node: NodeId) {
+        self.each_of(n, now, node, |account| {
+            if account.impaired.contains(node) {
+                account.restarted = account.restarted.with(node);
+            }
+        });
+    }
+
+    /// The controller changed a partition.
+    pub fn decided(
+        &mut self,
+        n: EventSeq,
+        now: Time,
+        partition: PartitionId,
+        old_leader: Option<NodeId>,
+        state: &PartitionState,
+        election: Option<Election>,
+    ) {
+        let account = &mut self.partitions[partition.0 as usize];
+        let restarted = account.restarted;
+        for replica in restarted.iter() {
+            let admitted = state.isr.contains(replica) && !account.isr.contains(replica);
+            let leads_again =
+                state.isr.contains(replica) && state.leader == Some(replica) && old_leader != Some(replica);
+            if admitted || leads_again {
+                account.impaired = account.impaired.without(replica);
+                account.short = account.short.without(replica);
+                account.restarted = account.restarted.without(replica);
+            }
+        }
+        account.isr = state.isr;
+        account.look(n, now, self.eligible_leader_replicas);
+        match (election, state.leader) {
+            (Some(Election::Unclean), Some(leader)) => {
+                account.over = Some((n, Breach::UncleanElection { at: now, leader }));
+            }
+            (
+                None
+                | Some(
+                    Election::Clean
+                    | Election::Eligible
+                    | Election::LastKnown
+                    | Election::Unclean
+                    | Election::Nobody,
+                ),
+                _,
+            ) => (),
+        }
+    }
+
+    /// When and where a batch was first put in a log; none: never.
+    #[inline]
+    pub fn append(&self, batch: BatchId) -> Option<Append> {
+        *self.appends.get(batch.0 as usize)?
+    }
+
+    /// What broke the budget of a batch since it was first appended; none: it was kept so far.
+    pub fn breach_since_append(&self, batch: BatchId) -> Option<Breach> {
+        let append = self.append(batch)?;
+        self.breach_since(append.partition, append.n)
+    }
+
+    /// Whether a promise that rests on the budget was given, with the breach that says it was not.
+    pub fn promised(model: &Model, partition: PartitionId, breach: Option<Breach>) -> Promised {
+        match breach {
+            None => Promised::within_budget(),
+            Some(breach) => Promised::no(breach.reason(model, partition)),
+        }
+    }
+
+    /// What broke a partition's budget at or after an entry of the trace.
+    pub fn breach_since(&self, partition: PartitionId, n: EventSeq) -> Option<Breach> {
+        let account = &self.partitions[partition.0 as usize];
+        account.still.or_else(|| account.over.filter(|&(last, _)| last >= n).map(|(_, breach)| breach))
+    }
+
+    /// The first partition whose budget was broken for any of its records, and how.
+    pub fn any_breach(&self) -> Option<(PartitionId, Breach)> {
+        (0..self.partitions.len() as u32).map(PartitionId).find_map(|partition| {
+            let first = self.partitions[partition.0 as usize].first_append?;
+            Some((partition, self.breach_since(partition, first)?))
+        })
+    }
+
+    fn each_of(&mut self, n: EventSeq, now: Time, node: NodeId, change: impl Fn(&mut Account)) {
+        // Clients and controllers stop too, and have no replica.
+        let Some(partitions) = self.of_broker.get(usize::from(node.0).wrapping_sub(1)) else { return };
+        for partition in partitions {
+            let account = &mut self.partitions[partition.0 as usize];
+            change(account);
+            account.look(n, now, self.eligible_leader_replicas);
+        }
+    }
+}
+
+impl Account {
+    /// Looks whether a breach begins, goes on, or is over.
+    fn look(&mut self, n: EventSeq, now: Time, eligible_leader_replicas: bool) {
+        match (self.breach(now, eligible_leader_replicas), self.still) {
+            (Some(breach), None) => self.still = Some(breach),
+            (None, Some(breach)) => {
+                self.over = Some((n, breach));
+                self.still = None;
+            }
+            (Some(_), Some(_)) | (None, None) => (),
+        }
+    }
+
+    fn breach(&self, now: Time, eligible_leader_replicas: bool) -> Option<Breach> {
+        let short = self.short.iter().next()?;
+        if self.impaired.len() >= self.too_many {
+            return Some(Breach::TooManyImpaired { at: now, impaired: self.impaired, short });
+        }
+        let only = self.isr.iter().next().filter(|_| self.isr.len() == 1)?;
+        (!eligible_leader_replicas && self.short.contains(only))
+            .then_some(Breach::OnlyMemberShort { at: now, broker: only })
+    }
+}
+
+impl Breach {
+    /// The breach as a reason, in words Kafka's users know.
+    pub fn reason(self, model: &Model, partition: PartitionId) -> String {
+        let (topic, number) = model.partition(partition);
+        let name = model.partition_name(partition);
+        match self {
+            Breach::UncleanElection { at, leader } => format!(
+                "broker {leader} was elected leader of {name} at {at} though it was neither in sync nor \
+                eligible: an unclean election promises nothing"
+            ),
+            Breach::TooManyImpaired { at, impaired, short } => {
+                let replicas = topic.assignment[number as usize].len();
+                let configured = topic.options.min_insync_replicas;
+                let most = usize::from(configured).min(replicas).saturating_sub(1);
+                format!(
+                    "at {at} {} of {replicas} replicas of {name} had stopped uncleanly and were not \
+                    back in sync, and broker {short} had lost records to a power loss; \
+                    min.insync.replicas={configured} allows {} (KIP-966)",
+                    impaired.len(),
+                    if most == 0 { "none".to_owned() } else { most.to_string() },
+                )
+            }
+            Breach::OnlyMemberShort { at, broker } => format!(
+                "at {at} broker {broker} was the only in-sync replica of {name} and had lost records to \
+                a power loss, and eligible leader replicas (KIP-966) are off"
+            ),
+        }
+    }
+}
+
+impl Promised {
+    /// Kafka promises it, because.
+    pub fn yes(reason: impl Into<String>) -> Promised {
+        Promised { yes: true, reason: reason.into() }
+    }
+
+    /// Kafka does not promise it, because.
+    pub fn no(reason: impl Into<String>) -> Promised {
+        Promised { yes: false, reason: reason.into() }
+    }
+
+    /// Kafka promises it because the budget was kept.
+    pub fn within_budget() -> Promised {
+        Promised::yes(
+            "never were as many replicas as min.insync.replicas out of sync after an unclean stop while \
+            one had lost records, and nobody was elected uncleanly (KIP-966)",
+        )
+    }
+}
+
+impl fmt::Display for Promised {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", if self.yes { "promised" } else { "not promised" }, self.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::Held;
+    use crate::check::hand::Step::*;
+    use crate::check::hand::{Hand, Step, model};
+    use crate::cluster::happened::Election;
+    use crate::scenario::words::Promise;
+
+    /// The record is put in a log, this befalls the cluster, and the record is gone: was it promised to stay?
+    #[track_caller]
+    fn promised(eligible_leader_replicas: bool, min_insync_replicas: u16, steps: &[Step]) -> bool {
+        let mut model = model();
+        model.controller_options.eligible_leader_replicas = eligible_leader_replicas;
+        model.topics[0].options.min_insync_replicas = min_insync_replicas;
+        let steps = [&[Send, Put(1, 0, 0), Success(0)], steps, &[Cut(1, 0)]].concat();
+        let judged = Hand::play(model, &steps).judged(Promise::AckedIsKept);
+        assert_eq!(judged.held, Held::Broken);
+        judged.promised.yes
+    }
+
+    #[test]
+    fn crashes_alone_never_break_the_budget() {
+        assert!(promised(true, 2, &[Crash(1), Crash(2), Crash(3)]));
+        assert!(promised(true, 1, &[Crash(1), Crash(2), Crash(3)]));
+        // A power loss that takes nothing is a crash.
+        assert!(promised(true, 1, &[Power(1, 1)]));
+    }
+
+    #[test]
+    fn one_power_loss_is_within_min_insync_replicas_of_two() {
+        assert!(promised(true, 2, &[Power(1, 0)]));
+        assert!(!promised(true, 1, &[Power(1, 0)]));
+        assert!(promised(true, 3, &[Power(1, 0), Crash(2)]));
+    }
+
+    #[test]
+    fn another_unclean_stop_before_the_first_is_back_in_sync_is_one_too_many() {
+        assert!(!promised(true, 2, &[Power(1, 0), Crash(2)]));
+        assert!(!promised(true, 2, &[Crash(2), Power(1, 0)]));
+        assert!(!promised(true, 2, &[Power(1, 0), Start(1, 0), Crash(2)]), "started is not in sync");
+        let back = [Power(1, 0), Isr(&[2, 3]), Start(1, 0), Isr(&[1, 2, 3]), Crash(2)];
+        assert!(promised(true, 2, &back), "in sync again");
+        let stale = [Power(1, 0), Isr(&[2, 3]), Isr(&[1, 2, 3]), Crash(2)];
+        assert!(!promised(true, 2, &stale), "in the set before it has even started");
+    }
+
+    #[test]
+    fn min_insync_replicas_counts_as_at_most_the_replicas() {
+        assert!(promised(true, 7, &[Power(1, 0), Crash(2)]));
+        assert!(!promised(true, 7, &[Power(1, 0), Crash(2), Crash(3)]));
+    }
+
+    #[test]
+    fn a_sole_member_is_impaired_until_it_leads_again() {
+        let down = [Isr(&[1]), Power(1, 0), Nobody(&[1]), Start(1, 0)];
+        let again = [Elect(1, &[1], Election::Clean), Crash(2)];
+        assert!(!promised(true, 2, &[&down[..], &again[1..]].concat()));
+        assert!(promised(true, 2, &[&down[..], &again].concat()));
+    }
+
+    #[test]
+    fn without_eligible_leader_replicas_the_only_member_may_not_be_short() {
+        for steps in [&[Isr(&[1]), Power(1, 0)][..], &[Power(1, 0), Isr(&[1])]] {
+            assert!(promised(true, 2, steps));
+            assert!(!promised(false, 2, steps));
+        }
+    }
+
+    #[test]
+    fn of_elections_only_an_unclean_one_breaks_it() {
+        for (election, kept) in [
+            (Election::Clean, true),
+            (Election::Eligible, true),
+            (Election::LastKnown, true),
+            (Election::Unclean, false),
+        ] {
+            assert_eq!(promised(true, 2, &[Elect(2, &[2], election)]), kept, "{election:?}");
+        }
+    }
+
+    #[test]
+    fn reasons_are_in_words_kafka_users_know() {
+        let steps = [At(500), Send, Put(1, 0, 0), Success(0), Power(1, 0), Power(2, 0), Crash(3)];
+        let judged = Hand::play(model(), &steps).judged(Promise::AckedIsKept);
+        assert_eq!(
+            judged.promised.reason,
+            "at 0.500 s 2 of 3 replicas of orders-0 had stopped uncleanly and were not back in sync, \
+            and broker 1 had lost records to a power loss; min.insync.replicas=2 allows 1 (KIP-966)"
+        );
+    }
+}

@@ -1,0 +1,423 @@
+//! The story of a loss.
+
+use super::known::Known;
+use super::replay::{Health, Replay};
+use super::words::{brokers, either, list, sentence};
+use crate::check::numbering::Numbering;
+use crate::cluster::happened::{Election, Happened as Cluster};
+use crate::cluster::store::Store;
+use crate::cluster::units::{Acks, BatchId, MessageId, Offset, PartitionId};
+use crate::kernel::trace::Entry;
+use crate::kernel::units::{NodeId, Time};
+use crate::scenario::model::Model;
+use crate::world::happened::Happened;
+
+/// The most sentences about what happened after the record was acknowledged; beyond that the middle is left out.
+const MOST: usize = 8;
+
+/// The sentences on the first of the lost messages, and how many there are.
+pub(super) fn story(
+    model: &Model,
+    store: &Store,
+    entries: &[Entry<Happened>],
+    lost: &[MessageId],
+) -> Vec<String> {
+    let numbering = Numbering::new(model);
+    let message = lost[0];
+    let producer = &model.producers[numbering.producer(message)];
+    let record = format!("record {} of producer {}", numbering.number(message), producer.name);
+    let mut sentences = Vec::new();
+    if lost.len() > 1 {
+        sentences.push(format!("{} acknowledged records are gone; this is the first.", lost.len()));
+    }
+    let known = Known::find(store, entries, message);
+    let and_is_gone = "and is gone";
+    let zero = match producer.options.acks {
+        Acks::Zero => ", as soon as it was handed to the socket (acks=0),",
+        Acks::One | Acks::All => "",
+    };
+    sentences.push(sentence(&match (known.acked, known.told) {
+        (Some((broker, at, _)), _) => {
+            format!("{record} was acknowledged by broker {broker} at {at} {and_is_gone}")
+        }
+        (None, Some((at, _))) => format!("{record} was told success at {at}{zero} {and_is_gone}"),
+        (None, None) => format!("{record} was told success {and_is_gone}"),
+    }));
+    let after = known.acked.map(|(_, _, place)| place).max(known.told.map(|(_, place)| place));
+    match (known.appended, after) {
+        (Some((partition, first)), Some(_)) => {
+            // With acks=0 the sender is told before any broker has the record.
+            let from = known.acked.map_or(first.max(after.unwrap_or(first)), |(_, _, place)| place);
+            let telling = Telling { model, store, entries, message, batches: &known.batches, partition };
+            sentences.extend(telling.tell(from, known.acked.is_none()));
+        }
+        (None, Some(place)) => sentences.extend(never_appended(model, store, entries, &known, place)),
+        (_, None) => (),
+    }
+    sentences
+}
+
+/// The sentences on a record that is in no log and never was: who should have had it, and how that broker fared.
+fn never_appended(
+    model: &Model,
+    store: &Store,
+    entries: &[Entry<Happened>],
+    known: &Known,
+    told: usize,
+) -> Vec<String> {
+    let mut sentences = vec!["No broker ever appended it.".to_owned()];
+    if let Some((broker, at, error)) = known.refused {
+        sentences.push(format!("Broker {broker} refused it at {at}: {error}."));
+    }
+    let Some(partition) = known.partition else { return sentences };
+    let mut replay = Replay::new(model, store);
+    entries[..=told].iter().for_each(|entry| replay.apply(entry));
+    let name = model.partition_name(partition);
+    let Some(leader) = replay.partition(partition).leader else {
+        sentences.push(format!("{name} had no leader then."));
+        return sentences;
+    };
+    if let Some(trouble) = trouble(replay.health(leader)) {
+        sentences.push(format!("Broker {leader}, which led {name} then, {trouble}."));
+        return sentences;
+    }
+    for entry in &entries[told..] {
+        replay.apply(entry);
+        if entry.node == leader && befell(entry.what).is_some() {
+            let trouble = trouble(replay.health(leader)).expect("something befell it");
+            sentences.push(format!("Broker {leader}, which led {name} then, {trouble}."));
+            break;
+        }
+    }
+    sentences
+}
+
+/// A record on its way out of the logs of one partition.
+struct Telling<'a> {
+    model: &'a Model,
+    store: &'a Store,
+    entries: &'a [Entry<Happened>],
+    message: MessageId,
+    batches: &'a [BatchId],
+    partition: PartitionId,
+}
+
+impl Telling<'_> {
+    /// From the entry on by which it was acknowledged and had been somewhere; `late`: the sender may have been told before that.
+    fn tell(&self, from: usize, late: bool) -> Vec<String> {
+        let mut replay = Replay::new(self.model, self.store);
+        self.entries[..=from].iter().for_each(|entry| replay.apply(entry));
+        let when = if late { format!("at {} ", self.entries[from].t) } else { String::new() };
+        let mut sentences = vec![self.whereabouts(&replay, &when)];
+        sentences.extend(self.troubles(&replay));
+        let mut told = Vec::new();
+        let mut holders = replay.partition(self.partition).holders(self.batches);
+        let offset = self.offset(&replay);
+        let mut over = false;
+        let mut place = from + 1;
+        while place < self.entries.len() {
+            let entry = &self.entries[place];
+            if let Some(what) = befell(entry.what) {
+                place = self.strike(&mut replay, place, what, &mut holders, &mut told);
+                continue;
+            }
+            let before = replay.partition(self.partition).leader;
+            let had = self.has(&replay, entry.node);
+            replay.apply(entry);
+            place += 1;
+            match entry.what {
+                Happened::Cluster(Cluster::Decided { partition, election, state, .. })
+                    if partition == self.partition && state.leader != before =>
+                {
+                    if let Some(leader) = state.leader
+                        && replay.health(leader).down.is_none()
+                        && (!over || self.has(&replay, leader))
+                    {
+                        told.push(self.elected(&replay, entry.t, leader, election));
+                        over = !self.has(&replay, leader);
+                    }
+                }
+                Happened::Cluster(Cluster::Truncated { partition, new, .. })
+                    if partition == self.partition && had && !self.has(&replay, entry.node) =>
+                {
+                    let to_agree = match replay.partition(partition).leader {
+                        Some(leader) if leader != entry.node => {
+                            format!(" to agree with its leader, broker {leader}")
+                        }
+                        Some(_) | None => String::new(),
+                    };
+                    told.push(format!(
+                        "At {} broker {} cut its log back to {new}{to_agree}, and the record with it.",
+                        entry.t, entry.node
+                    ));
+                    holders = replay.partition(partition).holders(self.batches);
+                }
+                Happened::Lost { .. } => holders = replay.partition(self.partition).holders(self.batches),
+                Happened::Cluster(_)
+                | Happened::Client(_)
+                | Happened::Sent { .. }
+                | Happened::Answered { .. }
+                | Happened::Delivered { .. }
+                | Happened::Fsynced { .. }
+                | Happened::Struck { .. }
+                | Happened::NoEffect { .. }
+                | Happened::Ended { .. }
+                | Happened::Crashed
+                | Happened::PowerLost
+                | Happened::Started { .. }
+                | Happened::Paused
+                | Happened::Resumed
+                | Happened::Isolated
+                | Happened::Joined
+                | Happened::Healed
+                | Happened::Settled
+                | Happened::Unsettled => (),
+            }
+        }
+        if told.len() > MOST {
+            told.splice(MOST / 2..told.len() - MOST / 2, ["More followed.".to_owned()]);
+        }
+        sentences.append(&mut told);
+        sentences.push(self.in_the_end(&replay, offset));
+        sentences
+    }
+
+    /// Faults of one kind that befall brokers at one instant, with what they took. Gives the place of the next entry.
+    fn strike(
+        &self,
+        replay: &mut Replay<'_>,
+        first: usize,
+        what: Fault,
+        holders: &mut Vec<NodeId>,
+        told: &mut Vec<String>,
+    ) -> usize {
+        let at = self.entries[first].t;
+        let before = replay.partition(self.partition).clone();
+        let whereabouts = self.whereabouts(replay, &format!("just before {at} "));
+        let mut struck = Vec::new();
+        let mut place = first;
+        // What a power loss takes is told right after it; the next broker of the same fault may follow.
+        while let Some(entry) = self.entries.get(place).filter(|entry| entry.t == at) {
+            match befell(entry.what) {
+                Some(other) if other == what => struck.push(entry.node),
+                None if matches!(entry.what, Happened::Lost { .. } | Happened::Struck { .. }) => (),
+                Some(_) | None => break,
+            }
+            replay.apply(entry);
+            place += 1;
+        }
+        let now = before.holders(self.batches);
+        let concerned = |&broker: &NodeId| now.contains(&broker) || before.leader == Some(broker);
+        let concerned: Vec<NodeId> = struck.into_iter().filter(concerned).collect();
+        if concerned.is_empty() {
+            return place;
+        }
+        if now != *holders && !now.is_empty() {
+            told.push(whereabouts);
+        }
+        let subject = brokers(&concerned);
+        told.push(match what {
+            Fault::Crash => format!(
+                "At {at} the {} of {subject} crashed.",
+                either(concerned.len(), "process", "processes")
+            ),
+            Fault::Pause => format!("At {at} {subject} stood still."),
+            Fault::Isolate => format!(
+                "At {at} {subject} {} cut off from everybody else.",
+                either(concerned.len(), "was", "were")
+            ),
+            Fault::PowerLoss => {
+                let took: Vec<(NodeId, Offset)> = concerned
+                    .iter()
+                    .filter_map(|&broker| Some((broker, self.taken(first, broker)?)))
+                    .collect();
+                match took.as_slice() {
+                    [] => {
+                        let logs = either(concerned.len(), "its log", "their logs");
+                        format!("At {at} {subject} lost power, and none of {logs}.")
+                    }
+                    &[(_, end)] if concerned.len() == 1 => {
+                        format!("At {at} {subject} lost power and with it everything from offset {end} on.")
+                    }
+                    took => {
+                        let each = took.iter().map(|(broker, end)| {
+                            format!(
+                                "broker {broker} from {end} \
+                        on"
+                            )
+                        });
+                        let each: Vec<String> = each.collect();
+                        format!(
+                            "At {at} {subject} lost power, and with it offsets of their logs: {}.",
+                            list(&each)
+                        )
+                    }
+                }
+            }
+        });
+        *holders = replay.partition(self.partition).holders(self.batches);
+        place
+    }
+
+    /// Where a broker's log ends after the power loss of this entry, if the loss took anything of it.
+    fn taken(&self, power_loss: usize, broker: NodeId) -> Option<Offset> {
+        let at = self.entries[power_loss].t;
+        self.entries[power_loss..].iter().take_while(|entry| entry.t == at).find_map(|entry| {
+            let Happened::Lost { partition, old, new } = entry.what else { return None };
+            (entry.node == broker && partition == self.partition && new < old).then_some(new)
+        })
+    }
+
+    /// Where the record's bytes are.
+    fn whereabouts(&self, replay: &Replay<'_>, when: &str) -> String {
+        let partition = replay.partition(self.partition);
+        let (mut cached, mut durable, mut without, mut ends) = (vec![], vec![], vec![], vec![]);
+        for replica in &partition.replicas {
+            match replica.find(self.batches) {
+                Some((_, _, true)) => durable.push(replica.broker),
+                Some((_, _, false)) => cached.push(replica.broker),
+                None => {
+                    without.push(replica.broker);
+                    ends.push(replica.end);
+                }
+            }
+        }
+        let place = match self.offset(replay) {
+            Some(offset) => format!(" at offset {offset} of {}", self.model.partition_name(self.partition)),
+            None => String::new(),
+        };
+        let mut parts = Vec::new();
+        if !cached.is_empty() {
+            let caches = either(cached.len(), "its page cache", "their page caches");
+            parts.push(format!("{} had it{place}, in {caches} only", brokers(&cached)));
+        }
+        if !durable.is_empty() {
+            let disks = either(durable.len(), "its disk", "their disks");
+            parts.push(format!("{} had it{place}, durable on {disks}", brokers(&durable)));
+        }
+        if parts.is_empty() {
+            parts.push("no broker had it".to_owned());
+        }
+        if !without.is_empty() {
+            ends.dedup();
+            let logs = either(without.len(), "its log", "their logs");
+            parts.push(format!("{} did not have it ({logs} ended at {})", brokers(&without), list(&ends)));
+        }
+        let words = parts.join("; ");
+        sentence(&format!("{when}{words}"))
+    }
+
+    /// Which replicas were already in trouble, and whether another had been elected.
+    fn troubles(&self, replay: &Replay<'_>) -> Vec<String> {
+        let partition = replay.partition(self.partition);
+        let mut sentences: Vec<String> = partition
+            .replicas
+            .iter()
+            .filter_map(|replica| {
+                let trouble = trouble(replay.health(replica.broker))?;
+                Some(format!("Broker {} {trouble}.", replica.broker))
+            })
+            .collect();
+        let lacks = |leader: &NodeId| partition.replica(*leader).find(self.batches).is_none();
+        if let Some(leader) = partition.leader.filter(lacks) {
+            let end = partition.replica(leader).end;
+            sentences
+                .push(format!("The controller had broker {leader} as leader, whose log ended at {end}."));
+        }
+        sentences
+    }
+
+    fn elected(&self, replay: &Replay<'_>, at: Time, leader: NodeId, election: Option<Election>) -> String {
+        let how = match election {
+            Some(Election::Clean) => " from the in-sync set",
+            Some(Election::Eligible) => " from the eligible leader replicas",
+            Some(Election::LastKnown) => " as the last known leader, when nobody was in sync or eligible",
+            Some(Election::Unclean) => " uncleanly, though it was neither in sync nor eligible",
+            Some(Election::Nobody) | None => "",
+        };
+        let end = replay.partition(self.partition).replica(leader).end;
+        let with = if self.has(replay, leader) { "the record in it" } else { "the record not in it" };
+        format!("At {at} broker {leader} was elected{how}, its log ending at {end} and {with}.")
+    }
+
+    fn in_the_end(&self, replay: &Replay<'_>, offset: Option<Offset>) -> String {
+        let partition = replay.partition(self.partition);
+        let holders = partition.holders(self.batches);
+        let name = self.model.partition_name(self.partition);
+        let other = partition
+            .leader
+            .zip(offset)
+            .and_then(|(leader, offset)| Some((offset, partition.replica(leader).at(offset)?)))
+            .filter(|(_, batch)| !self.batches.contains(batch));
+        let holds = match other {
+            Some((offset, _)) => format!("; offset {offset} of {name} holds another record now"),
+            None => String::new(),
+        };
+        if holders.is_empty() {
+            return format!("No log has it in the end{holds}.");
+        }
+        format!(
+            "In the end {} still {} it, but not as part of the log that counts{holds}.",
+            brokers(&holders),
+            either(holders.len(), "has", "have")
+        )
+    }
+
+    fn has(&self, replay: &Replay<'_>, broker: NodeId) -> bool {
+        let mut replicas = replay.partition(self.partition).replicas.iter();
+        replicas.any(|replica| replica.broker == broker && replica.find(self.batches).is_some())
+    }
+
+    /// The record's own offset: its batch's and its place there.
+    fn offset(&self, replay: &Replay<'_>) -> Option<Offset> {
+        let mut replicas = replay.partition(self.partition).replicas.iter();
+        let (base_offset, batch, _) = replicas.find_map(|replica| replica.find(self.batches))?;
+        let place = self.store.messages(batch).position(|message| message == self.message)?;
+        Some(base_offset.plus(place as u64))
+    }
+}
+
+/// What can befall a broker.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Crash,
+    PowerLoss,
+    Pause,
+    Isolate,
+}
+
+fn befell(what: Happened) -> Option<Fault> {
+    match what {
+        Happened::Crashed => Some(Fault::Crash),
+        Happened::PowerLost => Some(Fault::PowerLoss),
+        Happened::Paused => Some(Fault::Pause),
+        Happened::Isolated => Some(Fault::Isolate),
+        Happened::Cluster(_)
+        | Happened::Client(_)
+        | Happened::Sent { .. }
+        | Happened::Answered { .. }
+        | Happened::Delivered { .. }
+        | Happened::Fsynced { .. }
+        | Happened::Struck { .. }
+        | Happened::NoEffect { .. }
+        | Happened::Ended { .. }
+        | Happened::Lost { .. }
+        | Happened::Started { .. }
+        | Happened::Resumed
+        | Happened::Joined
+        | Happened::Healed
+        | Happened::Settled
+        | Happened::Unsettled => None,
+    }
+}
+
+/// What a broker suffers from, the worst first.
+fn trouble(health: Health) -> Option<String> {
+    match health {
+        Health { down: Some((at, true)), .. } => Some(format!("lost power at {at}")),
+        Health { down: Some((at, false)), .. } => Some(format!("crashed at {at}")),
+        Health { isolated: Some(at), .. } => Some(format!("was cut off from everybody else at {at}")),
+        Health { paused: Some(at), .. } => Some(format!("stood still from {at} on")),
+        Health { down: None, isolated: None, paused: None } => None,
+    }
+}

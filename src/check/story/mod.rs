@@ -1,0 +1,411 @@
+//! What became of a record, in sentences: who acknowledged it, where its bytes were then, what destroyed them, and who was
+//! elected at which log end.
+//!
+//! A story is told from the kept entries alone, so that everything in it happened. It never judges: that something is lost it
+//! is told.
+
+mod known;
+mod lost;
+mod replay;
+mod words;
+
+use self::replay::Replay;
+use self::words::either;
+use super::{Held, Judgement};
+use crate::cluster::happened::Happened as Cluster;
+use crate::cluster::store::Store;
+use crate::cluster::units::Acks;
+use crate::kernel::trace::Entry;
+use crate::scenario::model::Model;
+use crate::scenario::words::{Count, Promise};
+use crate::world::happened::Happened;
+
+/// The verdict on a run, in a few sentences. The story of a loss needs the entries; without them it says only what is gone.
+pub fn verdict_sentence(
+    model: &Model,
+    store: &Store,
+    entries: &[Entry<Happened>],
+    judgement: &Judgement,
+) -> String {
+    let mut sentences = match judgement.outcome.lost.as_slice() {
+        [] => vec![nothing_lost(model, store, entries, judgement)],
+        lost => lost::story(model, store, entries, lost),
+    };
+    for judged in &judgement.promises {
+        if judged.held == Held::Broken
+            && judged.promise != Promise::AckedIsKept
+            && let Some(first) = &judged.first
+        {
+            sentences.push(format!("The promise {} is broken: {}.", judged.promise, first.text));
+        }
+    }
+    sentences.join(" ")
+}
+
+fn nothing_lost(
+    model: &Model,
+    store: &Store,
+    entries: &[Entry<Happened>],
+    Judgement { settled, outcome, .. }: &Judgement,
+) -> String {
+    let acked = outcome.total.number(Count::Acked);
+    let unreadable = outcome.total.number(Count::Unreadable);
+    if acked == 0 {
+        return "No record was told success, so none could be lost.".to_owned();
+    }
+    if unreadable > 0 {
+        return format!(
+            "{unreadable} of {acked} acknowledged records cannot be read: their partition has no \
+            leader, or they lie at or above its high watermark."
+        );
+    }
+    let kept = match acked {
+        1 => "The one acknowledged record is in the leader's log".to_owned(),
+        _ => format!("All {acked} acknowledged records are in their leaders' logs"),
+    };
+    let kept = if *settled { kept } else { format!("{kept}, though the cluster had not settled in time") };
+    // With acks=0 no broker answers.
+    let answered =
+        model.producers.iter().zip(&outcome.producers).all(|(producer, counts)| {
+            producer.options.acks != Acks::Zero || counts.number(Count::Acked) == 0
+        });
+    match fewest_copies(model, store, entries).filter(|_| answered) {
+        None => format!("{kept}."),
+        Some(copies) => format!(
+            "{kept}; each was in the logs of at least {copies} {} when a broker acknowledged it.",
+            either(copies, "broker", "brokers")
+        ),
+    }
+}
+
+/// In how many logs a batch was, at least, when a broker acknowledged it; none if none did.
+fn fewest_copies(model: &Model, store: &Store, entries: &[Entry<Happened>]) -> Option<usize> {
+    let mut replay = Replay::new(model, store);
+    let mut fewest = None;
+    for entry in entries {
+        replay.apply(entry);
+        if let Happened::Cluster(Cluster::Acked { partition, batch, .. }) = entry.what {
+            let copies = replay.partition(partition).holders(&[batch]).len();
+            fewest = Some(fewest.map_or(copies, |fewest: usize| fewest.min(copies)));
+        }
+    }
+    fewest
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::hand::Step::*;
+    use crate::check::hand::{Hand, Step, model, model_with_acks};
+    use crate::cluster::happened::Election;
+    use crate::cluster::units::Acks;
+    use crate::scenario::model::Model;
+
+    /// A record that only the leader has is acknowledged with acks=1.
+    const ALONE: [Step; 9] = [
+        Send,
+        Put(1, 0, 0),
+        Copy(2, 0, 0),
+        Copy(3, 0, 0),
+        At(512),
+        Send,
+        Put(1, 1, 0),
+        Ack(1, 1),
+        Success(1),
+    ];
+
+    /// A record that every broker has in its page cache, with the first durable everywhere, is acknowledged.
+    const EVERYWHERE: [Step; 18] = [
+        Send,
+        Put(1, 0, 0),
+        Copy(2, 0, 0),
+        Copy(3, 0, 0),
+        Fsync(1, 1),
+        Fsync(2, 1),
+        Fsync(3, 1),
+        Commit(1, 1, 0),
+        Ack(1, 0),
+        Success(0),
+        At(512),
+        Send,
+        Put(1, 1, 0),
+        Copy(2, 1, 0),
+        Copy(3, 1, 0),
+        Commit(1, 2, 0),
+        Ack(1, 1),
+        Success(1),
+    ];
+
+    fn tell(model: Model, begin: &[Step], then: &[Step], sentences: &[&str]) {
+        let hand = Hand::play(model, &[begin, then].concat());
+        assert_eq!(hand.sentence(), sentences.join(" "));
+    }
+
+    #[test]
+    fn the_leader_alone_had_it_and_crashed() {
+        let then = [
+            At(513),
+            Strike(1),
+            Crash(1),
+            At(9_100),
+            Elect(2, &[2, 3], Election::Clean),
+            Leads(2),
+            Commit(2, 1, 1),
+            At(10_200),
+            Start(1, 0),
+            Cut(1, 1),
+        ];
+        tell(
+            model_with_acks(Acks::One),
+            &ALONE,
+            &then,
+            &[
+                "Record 2 of producer web was acknowledged by broker 1 at 0.512 s and is gone.",
+                "Broker 1 had it at offset 1 of orders-0, in its page cache only; brokers 2 and 3 did \
+                not have it (their logs ended at 1).",
+                "At 0.513 s the process of broker 1 crashed.",
+                "At 9.100 s broker 2 was elected from the in-sync set, its log ending at 1 and the \
+                record not in it.",
+                "At 10.200 s broker 1 cut its log back to 1 to agree with its leader, broker 2, and the \
+                record with it.",
+                "No log has it in the end.",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_leader_alone_had_it_and_lost_power() {
+        let then = [
+            At(513),
+            Strike(1),
+            Power(1, 0),
+            At(9_100),
+            Elect(2, &[2, 3], Election::Clean),
+            Leads(2),
+            At(9_200),
+            Send,
+            Put(2, 2, 1),
+            Copy(3, 2, 1),
+            Commit(2, 2, 1),
+        ];
+        tell(
+            model_with_acks(Acks::One),
+            &ALONE,
+            &then,
+            &[
+                "Record 2 of producer web was acknowledged by broker 1 at 0.512 s and is gone.",
+                "Broker 1 had it at offset 1 of orders-0, in its page cache only; brokers 2 and 3 did \
+                not have it (their logs ended at 1).",
+                "At 0.513 s broker 1 lost power and with it everything from offset 0 on.",
+                "At 9.100 s broker 2 was elected from the in-sync set, its log ending at 1 and the \
+                record not in it.",
+                "No log has it in the end; offset 1 of orders-0 holds another record now.",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_whole_cluster_lost_power() {
+        let then = [
+            At(600),
+            Strike(1),
+            Power(1, 1),
+            Power(2, 1),
+            Power(3, 1),
+            At(9_000),
+            Nobody(&[3]),
+            At(20_000),
+            Start(3, 0),
+            Elect(3, &[3], Election::Clean),
+            Leads(3),
+            Commit(3, 1, 2),
+        ];
+        tell(
+            model(),
+            &EVERYWHERE,
+            &then,
+            &[
+                "Record 2 of producer web was acknowledged by broker 1 at 0.512 s and is gone.",
+                "Brokers 1, 2 and 3 had it at offset 1 of orders-0, in their page caches only.",
+                "At 0.600 s brokers 1, 2 and 3 lost power, and with it offsets of their logs: broker 1 \
+                from 1 on, broker 2 from 1 on and broker 3 from 1 on.",
+                "At 20.000 s broker 3 was elected from the in-sync set, its log ending at 1 and the \
+                record not in it.",
+                "No log has it in the end.",
+                "The promise leader-completeness is broken: broker 3 began to lead orders-0 in epoch 2 \
+                with its log ending at 1 and without what a leader had committed at offset 1 (batch 1).",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_leader_cut_off_acknowledged_what_nobody_else_had() {
+        let steps = [
+            At(100),
+            Strike(1),
+            Isolate(1),
+            At(200),
+            Send,
+            Put(1, 0, 0),
+            Ack(1, 0),
+            Success(0),
+            At(9_000),
+            Elect(2, &[2, 3], Election::Clean),
+            Leads(2),
+            At(12_000),
+            Cut(1, 0),
+        ];
+        tell(
+            model_with_acks(Acks::One),
+            &[],
+            &steps,
+            &[
+                "Record 1 of producer web was acknowledged by broker 1 at 0.200 s and is gone.",
+                "Broker 1 had it at offset 0 of orders-0, in its page cache only; brokers 2 and 3 did \
+                not have it (their logs ended at 0).",
+                "Broker 1 was cut off from everybody else at 0.100 s.",
+                "At 9.000 s broker 2 was elected from the in-sync set, its log ending at 0 and the \
+                record not in it.",
+                "At 12.000 s broker 1 cut its log back to 0 to agree with its leader, broker 2, and the \
+                record with it.",
+                "No log has it in the end.",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_unclean_election_left_it_on_a_broker_that_does_not_count() {
+        let begin = [
+            Isr(&[1]),
+            At(512),
+            Send,
+            Send,
+            Put(1, 0, 0),
+            Put(1, 1, 0),
+            Fsync(1, 2),
+            Ack(1, 0),
+            Ack(1, 1),
+            Success(0),
+            Success(1),
+        ];
+        let then = [
+            At(600),
+            Strike(1),
+            Crash(1),
+            At(9_000),
+            Nobody(&[1]),
+            At(9_500),
+            Elect(2, &[2], Election::Unclean),
+        ];
+        tell(
+            model(),
+            &begin,
+            &then,
+            &[
+                "2 acknowledged records are gone; this is the first.",
+                "Record 1 of producer web was acknowledged by broker 1 at 0.512 s and is gone.",
+                "Broker 1 had it at offset 0 of orders-0, durable on its disk; brokers 2 and 3 did not \
+                have it (their logs ended at 0).",
+                "At 0.600 s the process of broker 1 crashed.",
+                "At 9.500 s broker 2 was elected uncleanly, though it was neither in sync nor eligible, \
+                its log ending at 0 and the record not in it.",
+                "In the end broker 1 still has it, but not as part of the log that counts.",
+            ],
+        );
+    }
+
+    #[test]
+    fn it_spread_before_the_fault_and_the_last_known_leader_had_lost_it() {
+        let then = [
+            At(550),
+            Copy(2, 1, 0),
+            At(600),
+            Strike(1),
+            Power(1, 1),
+            At(700),
+            Crash(2),
+            At(9_000),
+            Nobody(&[]),
+            At(9_500),
+            Start(1, 0),
+            Elect(1, &[1], Election::LastKnown),
+            At(9_900),
+            Start(2, 0),
+            Cut(2, 1),
+        ];
+        tell(
+            model_with_acks(Acks::One),
+            &ALONE,
+            &then,
+            &[
+                "Record 2 of producer web was acknowledged by broker 1 at 0.512 s and is gone.",
+                "Broker 1 had it at offset 1 of orders-0, in its page cache only; brokers 2 and 3 did \
+                not have it (their logs ended at 1).",
+                "Just before 0.600 s brokers 1 and 2 had it at offset 1 of orders-0, in their page \
+                caches only; broker 3 did not have it (its log ended at 1).",
+                "At 0.600 s broker 1 lost power and with it everything from offset 1 on.",
+                "At 0.700 s the process of broker 2 crashed.",
+                "At 9.500 s broker 1 was elected as the last known leader, when nobody was in sync or \
+                eligible, its log ending at 1 and the record not in it.",
+                "At 9.900 s broker 2 cut its log back to 1 to agree with its leader, broker 1, and the \
+                record with it.",
+                "No log has it in the end.",
+            ],
+        );
+    }
+
+    #[test]
+    fn acks_0_is_told_before_any_broker_has_it() {
+        let never = [Send, At(10), Success(0), At(11), Strike(1), Crash(1)];
+        tell(
+            model_with_acks(Acks::Zero),
+            &[],
+            &never,
+            &[
+                "Record 1 of producer web was told success at 0.010 s, as soon as it was handed to the \
+                socket (acks=0), and is gone.",
+                "No broker ever appended it.",
+                "Broker 1, which led orders-0 then, crashed at 0.011 s.",
+            ],
+        );
+        let later = [Send, At(10), Success(0), At(11), Put(1, 0, 0), At(12), Strike(1), Power(1, 0)];
+        tell(
+            model_with_acks(Acks::Zero),
+            &[],
+            &later,
+            &[
+                "Record 1 of producer web was told success at 0.010 s, as soon as it was handed to the \
+                socket (acks=0), and is gone.",
+                "At 0.011 s broker 1 had it at offset 0 of orders-0, in its page cache only; brokers 2 \
+                and 3 did not have it (their logs ended at 0).",
+                "At 0.012 s broker 1 lost power and with it everything from offset 0 on.",
+                "No log has it in the end.",
+            ],
+        );
+    }
+
+    #[test]
+    fn when_nothing_is_lost_only_what_the_entries_show_is_said() {
+        tell(
+            model(),
+            &EVERYWHERE,
+            &[],
+            &["All 2 acknowledged records are in their leaders' logs; each was in the logs of at \
+                least 3 brokers when a broker acknowledged it."],
+        );
+        tell(model(), &[Send], &[], &["No record was told success, so none could be lost."]);
+        tell(
+            model(),
+            &EVERYWHERE,
+            &[Nobody(&[])],
+            &["2 of 2 acknowledged records cannot be read: their partition has no leader, or they lie \
+                at or above its high watermark."],
+        );
+        let told = [Send, Put(1, 0, 0), Success(0), Commit(1, 1, 0)];
+        tell(
+            model_with_acks(Acks::Zero),
+            &told,
+            &[],
+            &["The one acknowledged record is in the leader's log."],
+        );
+    }
+}

@@ -1,0 +1,210 @@
+//! The cluster rebuilt from the kept entries: what each replica's log held, how much of it was durable, and who was up.
+
+use crate::cluster::happened::Happened as Cluster;
+use crate::cluster::protocol::PartitionState;
+use crate::cluster::store::Store;
+use crate::cluster::units::{BatchId, Offset, PartitionId};
+use crate::kernel::trace::Entry;
+use crate::kernel::units::{Bytes, NodeId, Time};
+use crate::scenario::model::Model;
+use crate::world::happened::Happened;
+
+/// The cluster as of one entry.
+#[derive(Clone, Debug)]
+pub(super) struct Replay<'a> {
+    store: &'a Store,
+    partitions: Vec<Partition>,
+    /// By broker, broker 1 first.
+    brokers: Vec<Health>,
+}
+
+/// How a broker fares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Health {
+    /// Since when its process is dead, and whether its machine lost power.
+    pub(super) down: Option<(Time, bool)>,
+    /// Since when it stands still.
+    pub(super) paused: Option<Time>,
+    /// Since when it is cut off.
+    pub(super) isolated: Option<Time>,
+}
+
+/// One partition.
+#[derive(Clone, Debug)]
+pub(super) struct Partition {
+    /// Whom the controller has as leader.
+    pub(super) leader: Option<NodeId>,
+    /// In assignment order.
+    pub(super) replicas: Vec<Replica>,
+}
+
+/// One replica's log.
+#[derive(Clone, Debug)]
+pub(super) struct Replica {
+    /// Whose.
+    pub(super) broker: NodeId,
+    /// Where it ends.
+    pub(super) end: Offset,
+    batches: Vec<Held>,
+    durable: Bytes,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    batch: BatchId,
+    base_offset: Offset,
+    /// The size of the log up to its end.
+    bytes: Bytes,
+}
+
+impl<'a> Replay<'a> {
+    /// The cluster at the beginning: everything is empty, and the first replica leads.
+    pub(super) fn new(model: &Model, store: &'a Store) -> Replay<'a> {
+        let assignments = model.topics.iter().flat_map(|topic| &topic.assignment);
+        let partitions = assignments.map(|replicas| Partition {
+            leader: replicas.iter().next(),
+            replicas: replicas.iter().map(Replica::new).collect(),
+        });
+        Replay {
+            store,
+            partitions: partitions.collect(),
+            brokers: vec![Health::default(); usize::from(model.cluster.brokers)],
+        }
+    }
+
+    /// One partition.
+    pub(super) fn partition(&self, partition: PartitionId) -> &Partition {
+        &self.partitions[partition.0 as usize]
+    }
+
+    /// How a broker fares.
+    pub(super) fn health(&self, broker: NodeId) -> Health {
+        self.brokers[usize::from(broker.0) - 1]
+    }
+
+    /// Takes the next entry in.
+    pub(super) fn apply(&mut self, entry: &Entry<Happened>) {
+        match entry.what {
+            Happened::Cluster(happened) => self.apply_cluster(entry.node, happened),
+            Happened::Fsynced { partition, bytes } => {
+                self.replica(partition, entry.node).durable = bytes;
+            }
+            Happened::Lost { partition, new, .. } => {
+                self.replica(partition, entry.node).cut(new);
+            }
+            Happened::Crashed => self.change(entry.node, |health| {
+                *health = Health { down: Some((entry.t, false)), paused: None, ..*health };
+            }),
+            Happened::PowerLost => self.change(entry.node, |health| {
+                *health = Health { down: Some((entry.t, true)), paused: None, ..*health };
+            }),
+            Happened::Started { .. } => self.change(entry.node, |health| health.down = None),
+            Happened::Paused => self.change(entry.node, |health| health.paused = Some(entry.t)),
+            Happened::Resumed => self.change(entry.node, |health| health.paused = None),
+            Happened::Isolated => self.change(entry.node, |health| health.isolated = Some(entry.t)),
+            Happened::Joined => self.change(entry.node, |health| health.isolated = None),
+            Happened::Healed => self.brokers.iter_mut().for_each(|health| {
+                health.paused = None;
+                health.isolated = None;
+            }),
+            Happened::Client(_)
+            | Happened::Sent { .. }
+            | Happened::Answered { .. }
+            | Happened::Delivered { .. }
+            | Happened::Struck { .. }
+            | Happened::NoEffect { .. }
+            | Happened::Ended { .. }
+            | Happened::Settled
+            | Happened::Unsettled => (),
+        }
+    }
+
+    fn apply_cluster(&mut self, node: NodeId, happened: Cluster) {
+        match happened {
+            Cluster::Appended { partition, batch, base_offset, end, .. } => {
+                let size = self.store.batch(batch).bytes;
+                let replica = self.replica(partition, node);
+                let bytes = replica.bytes() + size;
+                replica.batches.push(Held { batch, base_offset, bytes });
+                replica.end = end;
+            }
+            Cluster::Truncated { partition, new, .. } => self.replica(partition, node).cut(new),
+            Cluster::Decided { partition, state: PartitionState { leader, .. }, .. } => {
+                self.partitions[partition.0 as usize].leader = leader;
+            }
+            Cluster::HighWatermark { .. }
+            | Cluster::Leads { .. }
+            | Cluster::Follows { .. }
+            | Cluster::Fetched { .. }
+            | Cluster::Isr { .. }
+            | Cluster::Acked { .. }
+            | Cluster::Refused { .. }
+            | Cluster::Recovered { .. }
+            | Cluster::Registered { .. }
+            | Cluster::Fenced { .. }
+            | Cluster::ShuttingDown { .. } => (),
+        }
+    }
+
+    fn replica(&mut self, partition: PartitionId, broker: NodeId) -> &mut Replica {
+        self.partitions[partition.0 as usize]
+            .replicas
+            .iter_mut()
+            .find(|replica| replica.broker == broker)
+            .expect("only a replica reports on its log")
+    }
+
+    /// Clients and controllers fare this way or that too, and have no log.
+    fn change(&mut self, node: NodeId, change: impl FnOnce(&mut Health)) {
+        if let Some(health) = self.brokers.get_mut(usize::from(node.0).wrapping_sub(1)) {
+            change(health);
+        }
+    }
+}
+
+impl Partition {
+    /// One replica.
+    pub(super) fn replica(&self, broker: NodeId) -> &Replica {
+        self.replicas.iter().find(|replica| replica.broker == broker).expect("a replica of the partition")
+    }
+
+    /// Who has any of these batches.
+    pub(super) fn holders(&self, batches: &[BatchId]) -> Vec<NodeId> {
+        self.replicas
+            .iter()
+            .filter(|replica| replica.find(batches).is_some())
+            .map(|replica| replica.broker)
+            .collect()
+    }
+}
+
+impl Replica {
+    fn new(broker: NodeId) -> Replica {
+        Replica { broker, end: Offset::ZERO, batches: Vec::new(), durable: Bytes::ZERO }
+    }
+
+    /// Where the first of these batches lies that is there, and whether it is durable.
+    pub(super) fn find(&self, batches: &[BatchId]) -> Option<(Offset, BatchId, bool)> {
+        // What is asked for was mostly written a moment ago.
+        let held = self.batches.iter().rev().find(|held| batches.contains(&held.batch))?;
+        Some((held.base_offset, held.batch, held.bytes <= self.durable))
+    }
+
+    /// The batch that covers an offset.
+    pub(super) fn at(&self, offset: Offset) -> Option<BatchId> {
+        let held = self.batches.iter().rev().find(|held| held.base_offset <= offset)?;
+        (offset < self.end).then_some(held.batch)
+    }
+
+    fn bytes(&self) -> Bytes {
+        self.batches.last().map_or(Bytes::ZERO, |held| held.bytes)
+    }
+
+    fn cut(&mut self, end: Offset) {
+        while self.batches.last().is_some_and(|held| held.base_offset >= end) {
+            self.batches.pop();
+        }
+        self.end = end.min(self.end);
+        self.durable = Bytes::new(self.durable.get().min(self.bytes().get()));
+    }
+}

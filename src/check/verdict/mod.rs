@@ -1,0 +1,5 @@
+//! What is read from the clients' history at the end, one promise a file.
+//!
+//! A verdict never watches the run: it is given the closed books.
+
+pub mod acked_is_kept;
