@@ -16,8 +16,8 @@ use crate::cluster::options::TopicOptions;
 use crate::cluster::protocol::{ErrorCode, LogEntry, PartitionState};
 use crate::cluster::store::{MessageRun, Store};
 use crate::cluster::units::{
-    Acks, BatchId, Incarnation, LeaderEpoch, MessageId, Offset, PartitionEpoch, PartitionId, ProducerEpoch,
-    ProducerId, Replicas, Sequence, TopicId,
+    Acks, BatchId, BrokerEpoch, Incarnation, LeaderEpoch, MessageId, Offset, PartitionEpoch, PartitionId,
+    ProducerEpoch, ProducerId, Replicas, Sequence, TopicId,
 };
 use crate::devices::{disk, network};
 use crate::kernel::distribution::Distribution;
@@ -62,6 +62,8 @@ pub(super) enum Step {
     Isolate(u16),
     /// A process starts, with this high watermark.
     Start(u16, u64),
+    /// The controller registers a broker's new process.
+    Register(u16),
     /// So many batches are durable.
     Fsync(u16, u64),
     /// A follower cuts its log.
@@ -189,6 +191,10 @@ impl Hand {
                     broker,
                     Cluster::Recovered { partition: ORDERS, end, high_watermark, clean: false },
                 );
+            }
+            Step::Register(broker) => {
+                let (broker, epoch) = (NodeId(broker), BrokerEpoch(2));
+                self.happens(controller, Cluster::Registered { broker, epoch });
             }
             Step::Fsync(broker, batches) => {
                 let bytes = Bytes::new(batches * BATCH);

@@ -12,11 +12,9 @@
 //! | [`promised`] | when Kafka promises it: the budget of unclean stops |
 //! | [`committed`] | the shadow of what leaders committed |
 //! | [`finding`] | evidence |
-//! | [`expectation`] | what a model wants of its runs, held against one |
 //! | [`story`] | what became of a record, in sentences |
 
 pub mod committed;
-pub mod expectation;
 pub mod finding;
 #[cfg(test)]
 mod hand;
@@ -172,12 +170,18 @@ impl Checks {
             Happened::Cluster(happened) => self.see_cluster(look, (n, now), node, happened),
             Happened::Client(happened) => self.see_client(look, now, happened),
             Happened::Struck { .. } => self.struck += 1,
-            Happened::Crashed | Happened::PowerLost => self.budget.stopped(n, now, node),
+            Happened::Crashed | Happened::PowerLost => {
+                self.budget.stopped(n, now, node);
+                self.leader_completeness.stopped(node);
+            }
             Happened::Lost { partition, old, new } if new < old => {
                 self.budget.lost(n, now, node, partition);
                 self.committed.partition(partition).truncated(node, new);
             }
-            Happened::Started { .. } => self.budget.started(n, now, node),
+            Happened::Started { .. } => {
+                self.budget.started(n, now, node);
+                self.high_watermark.started(node);
+            }
             Happened::Lost { .. }
             | Happened::NoEffect { .. }
             | Happened::Ended { .. }
@@ -199,6 +203,10 @@ impl Checks {
                 self.budget.appended(n, partition, batch);
                 let entry = LogEntry { base_offset, batch, epoch };
                 self.log_matching.appended(look, &self.budget, at, (node, leading), partition, entry);
+                if leading {
+                    let known = (&mut self.committed, &self.budget);
+                    self.leader_completeness.served(look, known, at, node, partition);
+                }
             }
             Cluster::HighWatermark { partition, new, epoch, leading, .. } => {
                 self.raised(look, at, node, (partition, new), leading.then_some(epoch));
@@ -216,13 +224,17 @@ impl Checks {
             }
             Cluster::Decided { partition, old_leader, state, election, .. } => {
                 self.budget.decided(n, now, partition, old_leader, &state, election);
+                self.leader_completeness.decided(partition, &state);
             }
+            Cluster::Fetched { partition, .. } => {
+                let known = (&mut self.committed, &self.budget);
+                self.leader_completeness.served(look, known, at, node, partition);
+            }
+            Cluster::Registered { broker, .. } => self.leader_completeness.registered(broker),
             Cluster::Follows { .. }
-            | Cluster::Fetched { .. }
             | Cluster::Isr { .. }
             | Cluster::Acked { .. }
             | Cluster::Refused { .. }
-            | Cluster::Registered { .. }
             | Cluster::Fenced { .. }
             | Cluster::ShuttingDown { .. } => (),
         }

@@ -2,4 +2,5 @@
 //!
 //! This layer never knows how anything looks.
 
+pub mod expectation;
 pub mod one;

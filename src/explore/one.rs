@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::check::expectation::{self, Verdict};
+use super::expectation::{self, Verdict};
 use crate::check::{Checks, Judgement};
 use crate::kernel::trace::{Digest, Entry};
 use crate::scenario::model::Model;

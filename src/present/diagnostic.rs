@@ -6,8 +6,6 @@ use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer,
 
 use crate::scenario::file::report::{Place, Problem, Report, Source};
 
-/// The most problems that are drawn; the rest is counted.
-const MOST: usize = 50;
 /// A longer stretch of lines is not shown: no line that somebody wrote is that long.
 const LONGEST: usize = 2_000;
 
@@ -15,14 +13,14 @@ const LONGEST: usize = 2_000;
 pub fn render(report: &Report, color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let mut out = String::new();
-    for problem in report.problems.iter().take(MOST) {
+    for problem in &report.problems {
         out.push_str(&renderer.render(&[drawn(report, problem)]));
         out.push_str("\n\n");
     }
-    match report.problems.len() {
-        1 => (),
-        all if all <= MOST => out.push_str(&format!("{all} errors\n")),
-        all => out.push_str(&format!("{all} errors, of which the first {MOST} are shown\n")),
+    match (report.problems.len(), report.more) {
+        (1, 0) => (),
+        (all, 0) => out.push_str(&format!("{all} errors\n")),
+        (told, more) => out.push_str(&format!("{} errors, of which these are {told}\n", told + more)),
     }
     out.truncate(out.trim_end().len());
     out.push('\n');

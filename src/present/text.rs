@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::check::expectation::readable;
+use crate::explore::expectation::readable;
 use crate::check::outcome::Counts;
 use crate::check::story::verdict_sentence;
 use crate::check::{Held, Judged};

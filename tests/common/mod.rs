@@ -6,7 +6,7 @@ use highwater::scenario::file;
 use highwater::scenario::model::Model;
 
 /// The model of a text that a test wrote itself, and that therefore has no mistake.
-pub fn model(name: &str, text: &str) -> Arc<Model> {
+pub(crate) fn model(name: &str, text: &str) -> Arc<Model> {
     match file::read(name, text) {
         Ok(model) => Arc::new(model),
         Err(report) => panic!("{name} is no model:\n{report}\n{text}"),

@@ -6,7 +6,10 @@
 //! What it rests on: nothing but the leader's own code; no fault excuses it.
 //!
 //! What it does not check: followers and new leaders, whose high watermark may lie below what the former leader had told
-//! readers (KIP-207 makes consumers wait until it has caught up again).
+//! readers (KIP-207 makes consumers wait until it has caught up again). Nor a process that starts while the controller still
+//! has its former self as leader: it begins with what its checkpoint says, in the same epoch, and takes no request before it
+//! has caught up with its own registration and so with the end of that epoch (`BrokerServer.startup`: the metadata is
+//! published before `enableRequestProcessing`).
 
 use crate::check::finding::{Finding, Findings};
 use crate::check::look::Look;
@@ -47,6 +50,15 @@ impl HighWatermarkNeverRetreats {
         self.partitions.resize(self.replicas.len(), [None; Replicas::MOST]);
         self.moved = false;
         self.findings.clear();
+    }
+
+    /// A node's process starts: what it led before is over.
+    pub fn started(&mut self, node: NodeId) {
+        for (known, replicas) in self.partitions.iter_mut().zip(&self.replicas) {
+            if let Some(slot) = replicas.iter().position(|one| one == node) {
+                known[slot] = None;
+            }
+        }
     }
 
     /// A leader has this high watermark: it began to lead with it, or it moved there.
@@ -135,6 +147,12 @@ mod tests {
             Commit(2, 1, 1),
             Commit(2, 2, 1),
         ];
+        answers(model(), &steps, PROMISE, (Held::Kept, true));
+    }
+
+    #[test]
+    fn a_process_that_starts_begins_with_its_checkpoint() {
+        let steps = [Send, Put(1, 0, 0), Commit(1, 1, 0), Crash(1), Start(1, 0), Leads(1), Commit(1, 1, 0)];
         answers(model(), &steps, PROMISE, (Held::Kept, true));
     }
 

@@ -8,6 +8,10 @@
 //! What it rests on: the budget ([`promised`](crate::check::promised)). An unclean election, or too many power losses at once,
 //! takes it away.
 //!
+//! When it is checked: as soon as a broker has learned that it leads. A process that finds itself the leader because its
+//! former self was elected takes no request before it has caught up with its own registration, which ends that leadership
+//! (`BrokerServer.startup`, `ReplicationControlManager.handleBrokerShutdown`); it is checked only if it serves all the same.
+//!
 //! What it does not check: records that were acknowledged and never below a high watermark (acks=1), and what a leader loses
 //! after it began to lead. A leader of the past that commits on although a later one has begun is checked: what it commits
 //! must be in the later one's log.
@@ -16,31 +20,111 @@ use crate::check::committed::{Committed, Raised};
 use crate::check::finding::{Finding, Findings};
 use crate::check::look::Look;
 use crate::check::promised::Budget;
+use crate::cluster::protocol::PartitionState;
 use crate::cluster::units::{LeaderEpoch, PartitionId};
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::{NodeId, Time};
 use crate::scenario::model::Model;
 use crate::scenario::words::Promise;
 
-/// Who led each partition last.
+/// Who leads each partition.
 #[derive(Clone, Debug, Default)]
 pub struct LeaderCompleteness {
-    newest: Vec<Option<(LeaderEpoch, NodeId, EventSeq)>>,
+    partitions: Vec<Leadership>,
+    /// By broker, broker 1 first: whether it has stopped and is still registered as its former self.
+    former: Vec<bool>,
     changed: bool,
     findings: Findings,
+}
+
+/// Who leads one partition.
+#[derive(Clone, Copy, Debug, Default)]
+struct Leadership {
+    /// Whom the controller elected last.
+    elected: LeaderEpoch,
+    leader: Option<NodeId>,
+    /// Whether that was a process that has stopped since, or had already.
+    of_former_self: bool,
+    /// Who has begun to lead under the newest epoch so far.
+    newest: Option<(LeaderEpoch, NodeId)>,
+    /// A process that took its former self's leadership up and has served nobody yet.
+    unserving: Option<(LeaderEpoch, NodeId)>,
 }
 
 impl LeaderCompleteness {
     /// The same for another model, with the memory of this one.
     pub fn reset(&mut self, model: &Model) {
-        self.newest.clear();
-        self.newest.resize(model.partition_count(), None);
+        self.partitions.clear();
+        for replicas in model.topics.iter().flat_map(|topic| &topic.assignment) {
+            self.partitions.push(Leadership { leader: replicas.iter().next(), ..Leadership::default() });
+        }
+        self.former.clear();
+        self.former.resize(usize::from(model.cluster.brokers) + 1, false);
         self.changed = false;
         self.findings.clear();
     }
 
+    /// A node stopped uncleanly.
+    pub fn stopped(&mut self, node: NodeId) {
+        let Some(former) = self.former.get_mut(usize::from(node.0)) else { return };
+        *former = true;
+        for partition in &mut self.partitions {
+            partition.of_former_self |= partition.leader == Some(node);
+        }
+    }
+
+    /// The controller registered a broker's process.
+    pub fn registered(&mut self, broker: NodeId) {
+        self.former[usize::from(broker.0)] = false;
+    }
+
+    /// The controller changed a partition.
+    pub fn decided(&mut self, partition: PartitionId, state: &PartitionState) {
+        let partition = &mut self.partitions[partition.0 as usize];
+        if state.leader_epoch != partition.elected {
+            partition.elected = state.leader_epoch;
+            partition.leader = state.leader;
+            partition.of_former_self = state.leader.is_some_and(|leader| self.former[usize::from(leader.0)]);
+        }
+    }
+
     /// A broker has begun to lead.
     pub fn leads(
+        &mut self,
+        look: &impl Look,
+        known: (&mut Committed, &Budget),
+        at: (EventSeq, Time),
+        leader: NodeId,
+        partition: PartitionId,
+        epoch: LeaderEpoch,
+    ) {
+        let leadership = &mut self.partitions[partition.0 as usize];
+        if self.former[usize::from(leader.0)] || leadership.elected == epoch && leadership.of_former_self {
+            leadership.unserving = Some((epoch, leader));
+            return;
+        }
+        self.began(look, known, at, leader, partition, epoch);
+    }
+
+    /// A leader has served somebody: appended for a producer, or taken a follower's fetch.
+    #[inline]
+    pub fn served(
+        &mut self,
+        look: &impl Look,
+        known: (&mut Committed, &Budget),
+        at: (EventSeq, Time),
+        leader: NodeId,
+        partition: PartitionId,
+    ) {
+        if let Some((epoch, unserving)) = self.partitions[partition.0 as usize].unserving
+            && unserving == leader
+        {
+            self.partitions[partition.0 as usize].unserving = None;
+            self.began(look, known, at, leader, partition, epoch);
+        }
+    }
+
+    fn began(
         &mut self,
         look: &impl Look,
         (committed, budget): (&mut Committed, &Budget),
@@ -49,10 +133,10 @@ impl LeaderCompleteness {
         partition: PartitionId,
         epoch: LeaderEpoch,
     ) {
-        let newest = &mut self.newest[partition.0 as usize];
-        self.changed |= newest.is_some_and(|(before, _, _)| before != epoch);
-        if newest.is_none_or(|(before, _, _)| before <= epoch) {
-            *newest = Some((epoch, leader, n));
+        let leadership = &mut self.partitions[partition.0 as usize];
+        self.changed |= leadership.newest.is_some_and(|(before, _)| before != epoch);
+        if leadership.newest.is_none_or(|(before, _)| before <= epoch) {
+            leadership.newest = Some((epoch, leader));
         }
         let log = look.log(leader, partition).expect("a leader has a replica");
         let committed = committed.partition(partition);
@@ -60,24 +144,21 @@ impl LeaderCompleteness {
         let entry = committed.entry(index);
         let breach = budget.breach_since_append(entry.batch);
         self.findings.add(breach.is_none(), || {
-            let finding = Finding {
-                promise: Promise::LeaderCompleteness,
-                at: now,
-                text: format!(
-                    "broker {leader} began to lead {} in epoch {epoch} with its log ending at {} and \
-                without what a leader had committed at offset {} (batch {}){}",
-                    look.model().partition_name(partition),
-                    log.end(),
-                    entry.base_offset,
-                    entry.batch,
-                    match committed.committed_before(epoch, index) - 1 {
-                        0 => String::new(),
-                        1 => " and one committed batch after it".to_owned(),
-                        more => format!(" and {more} committed batches after it"),
-                    },
-                ),
-                witnesses: budget.append(entry.batch).map(|append| append.n).into_iter().chain([n]).collect(),
+            let more = match committed.committed_before(epoch, index) - 1 {
+                0 => String::new(),
+                1 => " and one committed batch after it".to_owned(),
+                more => format!(" and {more} committed batches after it"),
             };
+            let name = look.model().partition_name(partition);
+            let text = format!(
+                "broker {leader} leads {name} in epoch {epoch} without what a leader had committed at offset {} \
+                 (batch {}){more}; its log ends at {}",
+                entry.base_offset,
+                entry.batch,
+                log.end(),
+            );
+            let witnesses = budget.append(entry.batch).map(|append| append.n).into_iter().chain([n]).collect();
+            let finding = Finding { promise: Promise::LeaderCompleteness, at: now, text, witnesses };
             (Budget::promised(look.model(), partition, breach), finding)
         });
     }
@@ -93,7 +174,7 @@ impl LeaderCompleteness {
         (partition, epoch): (PartitionId, LeaderEpoch),
         raised: &Raised,
     ) {
-        let Some((newest, later, _)) = self.newest[partition.0 as usize] else { return };
+        let Some((newest, later)) = self.partitions[partition.0 as usize].newest else { return };
         if epoch >= newest {
             return;
         }
@@ -104,18 +185,14 @@ impl LeaderCompleteness {
         let entry = committed.entry(index);
         let breach = budget.breach_since_append(entry.batch);
         self.findings.add(breach.is_none(), || {
-            let finding = Finding {
-                promise: Promise::LeaderCompleteness,
-                at: now,
-                text: format!(
-                    "broker {leader} committed batch {} at offset {} of {} in epoch {epoch}, and broker \
-                {later}, which leads in epoch {newest}, does not have it",
-                    entry.batch,
-                    entry.base_offset,
-                    look.model().partition_name(partition),
-                ),
-                witnesses: budget.append(entry.batch).map(|append| append.n).into_iter().chain([n]).collect(),
-            };
+            let name = look.model().partition_name(partition);
+            let text = format!(
+                "broker {leader} committed batch {} at offset {} of {name} in epoch {epoch}, and broker {later}, \
+                 which leads in epoch {newest}, does not have it",
+                entry.batch, entry.base_offset,
+            );
+            let witnesses = budget.append(entry.batch).map(|append| append.n).into_iter().chain([n]).collect();
+            let finding = Finding { promise: Promise::LeaderCompleteness, at: now, text, witnesses };
             (Budget::promised(look.model(), partition, breach), finding)
         });
     }
@@ -159,8 +236,8 @@ mod tests {
         assert_eq!(judged.findings, 1);
         assert_eq!(
             judged.first.expect("a finding").text,
-            "broker 3 began to lead orders-0 in epoch 1 with its log ending at 1 and without what a \
-            leader had committed at offset 1 (batch 1)"
+            "broker 3 leads orders-0 in epoch 1 without what a leader had committed at offset 1 (batch 1); \
+             its log ends at 1"
         );
     }
 
@@ -197,6 +274,20 @@ mod tests {
         let cut = [Commit(1, 2, 0), Learn(2, 2), Cut(2, 1), Crash(1)];
         let steps = [&BEGIN[..], &cut, &[Elect(2, &[2, 3], Election::Clean), Leads(2)]];
         answers(model(), &steps.concat(), PROMISE, (Held::Broken, true));
+    }
+
+    #[test]
+    fn a_process_that_takes_up_its_former_selfs_leadership_is_checked_once_it_serves() {
+        // Broker 3 lacks the second record; elected before or after it stopped, it is not yet the one who was elected.
+        let elect = Elect(3, &[2, 3], Election::Clean);
+        for stop in [[Commit(1, 2, 0), Crash(3), elect], [Commit(1, 2, 0), elect, Crash(3)]] {
+            let idle = [&BEGIN[..], &stop, &[Start(3, 0), Leads(3)]].concat();
+            answers(model(), &idle, PROMISE, (Held::NotTested, true));
+            let serving = [&idle[..], &[Send, Put(3, 2, 1)]].concat();
+            answers(model(), &serving, PROMISE, (Held::Broken, true));
+        }
+        let again = [Commit(1, 2, 0), Crash(3), Start(3, 0), Register(3), elect, Leads(3)];
+        answers(model(), &[&BEGIN[..], &again].concat(), PROMISE, (Held::Broken, true));
     }
 
     #[test]

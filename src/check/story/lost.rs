@@ -13,7 +13,7 @@ use crate::scenario::model::Model;
 use crate::world::happened::Happened;
 
 /// The most sentences about what happened after the record was acknowledged; beyond that the middle is left out.
-const MOST: usize = 8;
+const MOST: usize = 12;
 
 /// The sentences on the first of the lost messages, and how many there are.
 pub(super) fn story(
@@ -130,11 +130,10 @@ impl Telling<'_> {
                     if partition == self.partition && state.leader != before =>
                 {
                     if let Some(leader) = state.leader
-                        && replay.health(leader).down.is_none()
                         && (!over || self.has(&replay, leader))
                     {
                         told.push(self.elected(&replay, entry.t, leader, election));
-                        over = !self.has(&replay, leader);
+                        over = replay.health(leader).down.is_none() && !self.has(&replay, leader);
                     }
                 }
                 Happened::Cluster(Cluster::Truncated { partition, new, .. })
@@ -193,6 +192,7 @@ impl Telling<'_> {
     ) -> usize {
         let at = self.entries[first].t;
         let before = replay.partition(self.partition).clone();
+        let healths = replay.healths().to_vec();
         let whereabouts = self.whereabouts(replay, &format!("just before {at} "));
         let mut struck = Vec::new();
         let mut place = first;
@@ -207,7 +207,16 @@ impl Telling<'_> {
             place += 1;
         }
         let now = before.holders(self.batches);
-        let concerned = |&broker: &NodeId| now.contains(&broker) || before.leader == Some(broker);
+        let concerned = |broker: &NodeId| {
+            let health = healths[usize::from(broker.0) - 1];
+            // A second fault of the same kind changes nothing.
+            let changes = match what {
+                Fault::Pause => health.paused.is_none(),
+                Fault::Isolate => health.isolated.is_none(),
+                Fault::Crash | Fault::PowerLoss => true,
+            };
+            changes && (now.contains(broker) || before.leader == Some(*broker))
+        };
         let concerned: Vec<NodeId> = struck.into_iter().filter(concerned).collect();
         if concerned.is_empty() {
             return place;
@@ -337,7 +346,9 @@ impl Telling<'_> {
         };
         let end = replay.partition(self.partition).replica(leader).end;
         let with = if self.has(replay, leader) { "the record in it" } else { "the record not in it" };
-        format!("At {at} broker {leader} was elected{how}, its log ending at {end} and {with}.")
+        let down =
+            if replay.health(leader).down.is_some() { ", though its process was not running" } else { "" };
+        format!("At {at} broker {leader} was elected{how}{down}, its log ending at {end} and {with}.")
     }
 
     fn in_the_end(&self, replay: &Replay<'_>, offset: Option<Offset>) -> String {

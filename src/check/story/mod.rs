@@ -215,6 +215,7 @@ mod tests {
             Nobody(&[3]),
             At(20_000),
             Start(3, 0),
+            Register(3),
             Elect(3, &[3], Election::Clean),
             Leads(3),
             Commit(3, 1, 2),
@@ -231,8 +232,8 @@ mod tests {
                 "At 20.000 s broker 3 was elected from the in-sync set, its log ending at 1 and the \
                 record not in it.",
                 "No log has it in the end.",
-                "The promise leader-completeness is broken: broker 3 began to lead orders-0 in epoch 2 \
-                with its log ending at 1 and without what a leader had committed at offset 1 (batch 1).",
+                "The promise leader-completeness is broken: broker 3 leads orders-0 in epoch 2 without what a \
+             leader had committed at offset 1 (batch 1); its log ends at 1.",
             ],
         );
     }

@@ -82,6 +82,11 @@ impl<'a> Replay<'a> {
         self.brokers[usize::from(broker.0) - 1]
     }
 
+    /// How every broker fares, broker 1 first.
+    pub(super) fn healths(&self) -> &[Health] {
+        &self.brokers
+    }
+
     /// Takes the next entry in.
     pub(super) fn apply(&mut self, entry: &Entry<Happened>) {
         match entry.what {

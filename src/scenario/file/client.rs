@@ -3,6 +3,8 @@
 //! What a file leaves out is: the Java client of today, started at once, sending 100-byte records without keys as fast as the
 //! client takes them, waiting for nothing, closing at the end, and not looking at errors.
 
+use std::collections::BTreeMap;
+
 use super::known;
 use super::limits;
 use super::property;
@@ -116,15 +118,17 @@ pub(super) fn reader(name: &Key, table: &Table, place: Place, reading: &mut Read
     let start = start(&section, reading);
     let node = section.need("reads", place, "[\"orders\"]", reading)?;
     let list = reading.list("reads", node, "[\"orders\"]")?;
-    let mut reads: Vec<Placed<String>> = Vec::new();
+    let mut reads = Vec::new();
+    let mut seen = BTreeMap::new();
     for node in list {
         let topic = reading.text("reads", node, "[\"orders\"]")?;
-        if let Some(first) = reads.iter().find(|read| read.value == topic) {
+        if let Some(&first) = seen.get(topic) {
             let problem =
                 Problem::new("model::set-twice", format!("`reads` names `{topic}` twice")).at(node.place);
-            reading.problem(problem.label("and again here").related(first.place, "named here"));
+            reading.problem(problem.label("and again here").related(first, "named here"));
             continue;
         }
+        seen.insert(topic, node.place);
         reads.push(Placed { value: topic.to_owned(), place: node.place });
     }
     Some(ReaderDraft { name: name.text.clone(), reads, start, options })
@@ -172,7 +176,7 @@ fn settled(
     };
     let place_of = |name| section.settings.iter().find(|set| set.name == name).map(|set| set.place);
     for conflict in conflicts {
-        let message = format!("the library refuses {title}: {}", conflict.because);
+        let message = format!("the library refuses `{}` of {title}: {}", conflict.property, conflict.because);
         let mut problem = Problem::new("model::config-exception", message).label("a ConfigException");
         problem.place = place_of(conflict.property);
         if let Some(against) = conflict.against.and_then(place_of) {

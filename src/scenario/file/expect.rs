@@ -1,5 +1,7 @@
 //! `[expect]`: what must come out.
 
+use std::collections::BTreeMap;
+
 use super::limits;
 use super::quantity::{self, Wrong};
 use super::reading::{Placed, Reading};
@@ -55,6 +57,7 @@ pub(super) struct Line {
     pub(super) of: Of,
     pub(super) range: Range,
     pub(super) text: String,
+    key: Placed<String>,
 }
 
 /// Of which number.
@@ -83,7 +86,20 @@ pub(super) fn read(table: &Table, reading: &mut Reading) -> Draft {
             _ => lines(&mut vec![(key.text.clone(), key.place)], node, &mut draft.lines, reading),
         }
     }
+    once_each(&draft.lines, reading);
     draft
+}
+
+/// Refuses a second bound on the same number, however it is written.
+fn once_each(lines: &[Line], reading: &mut Reading) {
+    let mut seen = BTreeMap::new();
+    for Line { key, .. } in lines {
+        if let Some(first) = seen.insert(&key.value, key.place) {
+            let problem =
+                Problem::new("model::set-twice", format!("`{}` is set twice", key.value)).at(key.place);
+            reading.problem(problem.label("and again here").related(first, "set here"));
+        }
+    }
 }
 
 /// Promises by name, none of them twice in the whole table.
@@ -123,13 +139,9 @@ fn lines(path: &mut Vec<(String, Place)>, node: &Node, lines_of: &mut Vec<Line>,
         Of::Fault(..) => true,
     };
     let text = format!("{full} = {}", reading.written(node.place));
-    if let Some(previous) = lines_of.iter().position(|line| line.text.split(" = ").next() == Some(&full)) {
-        let message = format!("`{full}` is set twice: `{}`", lines_of[previous].text);
-        reading.problem(Problem::new("model::set-twice", message).at(node.place).label("and again here"));
-        return;
-    }
     if let Some(range) = range(&full, node, is_span, reading) {
-        lines_of.push(Line { of, range, text });
+        let place = path.last().expect("a path has a segment").1;
+        lines_of.push(Line { of, range, text, key: Placed { value: full, place } });
     }
 }
 

@@ -79,12 +79,8 @@ pub fn read_with(name: &str, text: &str, overrides: &Overrides) -> Result<Model,
     let text = limits::text_of(name, text.as_bytes().to_vec())?;
     let mut sources = vec![Source { name: name.to_owned(), text }];
     sources.extend(overrides.sources());
-    let tree = syntax::parse(0, &sources[0]);
     let mut reading = Reading::new(sources);
-    let mut tree = tree.unwrap_or_else(|problems| {
-        problems.into_iter().for_each(|problem| reading.problem(problem));
-        Table::default()
-    });
+    let mut tree = syntax::parse(0, &mut reading);
     for source in 1..reading.sources.len() {
         overrides::put(source, &mut tree, &mut reading);
     }
@@ -119,7 +115,8 @@ pub fn unknown_builtin(name: &str) -> Report {
     let names: Vec<&str> = builtin::ALL.iter().map(|model| model.name).collect();
     let help = match suggest::nearest(name, &names) {
         Some(meant) => format!("did you mean `{meant}`? `highwater models` lists those that are built in"),
-        None => "`highwater models` lists those that are built in; the path of a model file does as well".to_owned(),
+        None => "`highwater models` lists those that are built in; the path of a model file does as well"
+            .to_owned(),
     };
     let message = "there is no built-in model of this name, and no such file";
     Report::of(name, Problem::new("model::not-found", message).help(help))
@@ -162,7 +159,7 @@ fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Repor
     // What follows names topics and counts nodes: without them it would only repeat what is wrong with them.
     reading.done()?;
     let clients = clients.expect("without a problem the clients were counted");
-    let names = resolve::Names { cluster: &cluster, topics: &topics, clients };
+    let names = resolve::Names::new(&cluster, &topics, clients);
     let network = names.network(network, reading);
     let producers = names.producers(producers, reading);
     let readers = names.readers(readers, reading);
@@ -198,7 +195,7 @@ fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Repor
 /// `format` and `kafka`.
 fn heading(top: &Section<'_>, reading: &mut Reading) -> Version {
     if let Some(node) = top.get("format")
-        && reading.whole("format", node, 0..=u64::MAX).is_some_and(|format| format != 1)
+        && reading.whole("format", node, 1..=u64::MAX).is_some_and(|format| format != 1)
     {
         let problem = Problem::new("model::format", "this format of model files is not known").at(node.place);
         reading.problem(problem.label("not known").help("this version reads `format = 1`"));

@@ -17,6 +17,7 @@ pub(super) struct Reading {
     /// The file, then each `--set`.
     pub(super) sources: Vec<Source>,
     problems: Vec<Problem>,
+    more: usize,
 }
 
 /// Something with the place it was read from.
@@ -31,12 +32,45 @@ pub(super) struct Placed<T> {
 impl Reading {
     /// Nothing wrong so far.
     pub(super) fn new(sources: Vec<Source>) -> Reading {
-        Reading { sources, problems: Vec::new() }
+        Reading { sources, problems: Vec::new(), more: 0 }
     }
 
     /// Notes a problem.
     pub(super) fn problem(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        self.problem_with(|| problem);
+    }
+
+    /// Notes a problem that costs something to describe; one too many is only counted.
+    pub(super) fn problem_with(&mut self, describe: impl FnOnce() -> Problem) {
+        if self.problems.len() < Report::MOST {
+            self.problems.push(describe());
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// A name that names nothing. `names` are those of its kind.
+    pub(super) fn unknown_name(
+        &mut self,
+        code: &'static str,
+        kind: &str,
+        name: &str,
+        place: Place,
+        names: impl Iterator<Item: AsRef<str>>,
+    ) {
+        self.problem_with(|| {
+            let names: Vec<_> = names.collect();
+            let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+            let problem = Problem::new(code, format!("there is no {kind} `{name}`")).at(place);
+            problem.label(format!("no such {kind}")).help(match names.as_slice() {
+                [] => format!("the file has no {kind}"),
+                few if few.len() <= 20 => suggest::instead_of(name, few),
+                many => match suggest::nearest(name, many) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("the file has {} others", many.len()),
+                },
+            })
+        });
     }
 
     /// All problems so far as a report, if there are any.
@@ -46,7 +80,7 @@ impl Reading {
         }
         let mut problems = std::mem::take(&mut self.problems);
         problems.sort_by_key(|problem| problem.place);
-        Err(Report { sources: std::mem::take(&mut self.sources), problems })
+        Err(Report { sources: std::mem::take(&mut self.sources), problems, more: self.more })
     }
 
     /// The text at a place.
@@ -89,7 +123,7 @@ impl Reading {
     /// A plain number of our own within bounds.
     pub(super) fn whole(&mut self, key: &str, node: &Node, within: RangeInclusive<u64>) -> Option<u64> {
         let Value::Whole(number) = node.value else {
-            return self.wrong_type(key, node, "a whole number", &within.start().to_string());
+            return self.wrong_type(key, node, "a whole number", &within.start().max(&1).to_string());
         };
         let fits = u64::try_from(number).ok().filter(|number| within.contains(number));
         if fits.is_none() {
@@ -142,9 +176,11 @@ impl Reading {
         if later.contains(&word) {
             return self.not_modelled(&format!("`{key} = \"{word}\"`"), place, words);
         }
-        let message = format!("`{key}` does not know \"{word}\"");
-        let problem = Problem::new("model::unknown-word", message).at(place).label("not known");
-        self.problem(problem.help(suggest::instead_of(word, words)));
+        self.problem_with(|| {
+            let message = format!("`{key}` does not know \"{word}\"");
+            let problem = Problem::new("model::unknown-word", message).at(place).label("not known");
+            problem.help(suggest::instead_of(word, words))
+        });
     }
 
     /// Something that has a meaning but is not there yet.

@@ -8,8 +8,10 @@ use std::ops::Range;
 pub struct Report {
     /// The file, then each `--set`, in their order.
     pub sources: Vec<Source>,
-    /// What is wrong, in the order of the places. Never empty.
+    /// What is wrong, in the order of the places. Never empty, and never more than [`Report::MOST`].
     pub problems: Vec<Problem>,
+    /// How many problems there are besides.
+    pub more: usize,
 }
 
 /// A text that was read.
@@ -50,10 +52,13 @@ pub struct Place {
 }
 
 impl Report {
+    /// The most problems one report tells: nobody reads on, and a file of 4 MiB has room for a million.
+    pub const MOST: usize = 100;
+
     /// One problem with a text as a whole.
     pub fn of(name: &str, problem: Problem) -> Report {
         let source = Source { name: name.to_owned(), text: String::new() };
-        Report { sources: vec![source], problems: vec![problem] }
+        Report { sources: vec![source], problems: vec![problem], more: 0 }
     }
 
     /// Line and column of where a place begins, both from 1, the column in characters.
@@ -136,6 +141,9 @@ impl fmt::Display for Report {
             if let Some(help) = &problem.help {
                 write!(out, "; {help}")?;
             }
+        }
+        if self.more > 0 {
+            write!(out, "\n{}: and {} more", self.sources[0].name, self.more)?;
         }
         Ok(())
     }

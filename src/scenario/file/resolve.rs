@@ -1,5 +1,7 @@
 //! From drafts to a model: every name becomes what it names, every bound is checked.
 
+use std::collections::BTreeMap;
+
 use super::client::{ProducerDraft, ReaderDraft};
 use super::cluster::Network;
 use super::expect::{self, Of};
@@ -7,7 +9,6 @@ use super::fault;
 use super::limits;
 use super::reading::{Placed, Reading};
 use super::report::{Place, Problem};
-use super::suggest;
 use super::target::{Partition, Target};
 use crate::cluster::units::{PartitionId, TopicId};
 use crate::devices::network::{self, Link};
@@ -17,12 +18,14 @@ use crate::scenario::model::{Cluster, Expect, Line, Producer, Quantity, Reader, 
 
 /// What names can mean.
 pub(super) struct Names<'m> {
+    /// Topics by their names.
+    by_name: BTreeMap<&'m str, TopicId>,
     /// The machines.
-    pub(super) cluster: &'m Cluster,
+    cluster: &'m Cluster,
     /// The topics.
-    pub(super) topics: &'m [Topic],
+    topics: &'m [Topic],
     /// Where the clients' machines begin, and how many there are.
-    pub(super) clients: (u16, u16),
+    clients: (u16, u16),
 }
 
 /// A broker by its number.
@@ -60,14 +63,19 @@ pub(super) fn clients(
     Some((before + 1, clients as u16))
 }
 
-impl Names<'_> {
-    fn topic(&self, name: &str, place: Place, reading: &mut Reading) -> Option<(TopicId, &Topic)> {
-        if let Some(at) = self.topics.iter().position(|topic| topic.name == name) {
-            return Some((TopicId(at as u32), &self.topics[at]));
+impl<'m> Names<'m> {
+    /// What names can mean in a model of these.
+    pub(super) fn new(cluster: &'m Cluster, topics: &'m [Topic], clients: (u16, u16)) -> Names<'m> {
+        let named = topics.iter().enumerate().map(|(at, topic)| (topic.name.as_str(), TopicId(at as u32)));
+        Names { by_name: named.collect(), cluster, topics, clients }
+    }
+
+    fn topic(&self, name: &str, place: Place, reading: &mut Reading) -> Option<(TopicId, &'m Topic)> {
+        if let Some(&id) = self.by_name.get(name) {
+            return Some((id, &self.topics[id.0 as usize]));
         }
-        let names: Vec<&str> = self.topics.iter().map(|topic| topic.name.as_str()).collect();
-        let problem = Problem::new("model::unknown-topic", format!("there is no topic `{name}`")).at(place);
-        reading.problem(problem.label("no such topic").help(named("topic", name, &names)));
+        let names = self.topics.iter().map(|topic| &topic.name);
+        reading.unknown_name("model::unknown-topic", "topic", name, place, names);
         None
     }
 
@@ -111,10 +119,7 @@ impl Names<'_> {
             .map(NodeId)
             .collect();
         if members.is_empty() {
-            let names: Vec<&str> = racks.iter().map(String::as_str).collect();
-            let problem =
-                Problem::new("model::unknown-rack", format!("no broker is in a rack `{name}`")).at(place);
-            reading.problem(problem.label("no such rack").help(named("rack", name, &names)));
+            reading.unknown_name("model::unknown-rack", "rack", name, place, racks.iter());
             return None;
         }
         Some(members)
@@ -247,20 +252,22 @@ pub(super) fn expect(
     faults: usize,
     reading: &mut Reading,
 ) -> Expect {
+    let named = producers.iter().enumerate().map(|(at, producer)| (producer.name.as_str(), at));
+    let by_name: BTreeMap<&str, usize> = named.collect();
     let mut lines = Vec::new();
     for line in draft.lines {
         let (scope, what) = match line.of {
             Of::Run(count) => (None, Quantity::Count(count)),
             Of::Producer(name, count) => {
-                let Some(at) = producers.iter().position(|producer| producer.name == name.value) else {
-                    let names: Vec<&str> = producers.iter().map(|producer| producer.name.as_str()).collect();
-                    let message = format!("there is no producer `{}`", name.value);
-                    let problem = Problem::new("model::unknown-producer", message).at(name.place);
-                    reading.problem(problem.label("no such producer").help(named(
+                let Some(&at) = by_name.get(name.value.as_str()) else {
+                    let names = producers.iter().map(|producer| &producer.name);
+                    reading.unknown_name(
+                        "model::unknown-producer",
                         "producer",
                         &name.value,
-                        &names,
-                    )));
+                        name.place,
+                        names,
+                    );
                     continue;
                 };
                 (Some(Scope::Producer(at)), Quantity::Count(count))
@@ -279,16 +286,4 @@ pub(super) fn expect(
         lines.push(Line { scope, what, range: line.range, text: line.text });
     }
     Expect { seeds: draft.seeds, lines, keeps: draft.keeps, breaks: draft.breaks }
-}
-
-/// The help for a name that names nothing: what there is of its kind, as far as it fits.
-fn named(kind: &str, name: &str, names: &[&str]) -> String {
-    match names {
-        [] => format!("the file has no {kind}"),
-        _ if names.len() > 20 => match suggest::nearest(name, names) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("the file has {} others", names.len()),
-        },
-        _ => suggest::instead_of(name, names),
-    }
 }

@@ -58,8 +58,7 @@ impl<'n> Section<'n> {
                 continue;
             }
             let Some(kafka) = &schema.kafka else {
-                let problem = unknown(&key.text, key.place, title, schema.own);
-                reading.problem(problem);
+                reading.problem_with(|| unknown(&key.text, key.place, title, schema.own));
                 continue;
             };
             let mut leaves = Vec::new();
@@ -100,7 +99,7 @@ impl<'n> Section<'n> {
                 Problem::new("model::not-modelled", message).at(setting.place).label("not modelled yet");
             reading.problem(problem.help("leave it out: what it changes would not be simulated"));
         } else {
-            reading.problem(unknown(name, setting.place, title, &possible));
+            reading.problem_with(|| unknown(name, setting.place, title, &possible));
         }
     }
 

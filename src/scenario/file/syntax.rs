@@ -3,28 +3,50 @@
 use toml::de::{DeTable, Error};
 
 use super::limits;
+use super::reading::Reading;
 use super::report::{Place, Problem, Source};
 use super::tree::Table;
 
 /// A longer text that cannot be read is told only its first mistake: a mistake can take a whole text to describe.
 const RECOVERABLE: usize = 64 << 10;
 
-/// The tree of a source, or all that is wrong with its syntax.
-pub(super) fn parse(number: usize, source: &Source) -> Result<Table, Vec<Problem>> {
+/// The tree of a source; an empty one if something is wrong with its syntax, all of which is noted.
+pub(super) fn parse(number: usize, reading: &mut Reading) -> Table {
+    match tree(number, &reading.sources[number]) {
+        Ok(table) => return table,
+        Err(Unread::Problem(problem)) => reading.problem(*problem),
+        Err(Unread::Errors(errors)) => {
+            let text = reading.sources[number].text.clone();
+            for error in &errors {
+                reading.problem_with(|| explained(number, &text, error));
+            }
+        }
+    }
+    Table::default()
+}
+
+/// Why there is no tree.
+enum Unread {
+    /// A problem of ours.
+    Problem(Box<Problem>),
+    /// The parser's errors.
+    Errors(Vec<Error>),
+}
+
+fn tree(number: usize, source: &Source) -> Result<Table, Unread> {
     let text = source.text.as_str();
     if text.trim_start_matches('\u{feff}').trim().is_empty() {
         let help = "a model begins with `format = 1`; the built-in models are examples";
-        return Err(vec![Problem::new("file::empty", "the file is empty").help(help)]);
+        return Err(Unread::Problem(Box::new(Problem::new("file::empty", "the file is empty").help(help))));
     }
     if let Some(problem) = limits::too_deep(number, text) {
-        return Err(vec![problem]);
+        return Err(Unread::Problem(Box::new(problem)));
     }
-    let errors = match DeTable::parse(text) {
-        Ok(table) => return Ok(Table::from_toml(table.get_ref(), number, 0)),
-        Err(first) if text.len() > RECOVERABLE => vec![first],
-        Err(_) => DeTable::parse_recoverable(text).1,
-    };
-    Err(errors.iter().map(|error| explained(number, text, error)).collect())
+    match DeTable::parse(text) {
+        Ok(table) => Ok(Table::from_toml(table.get_ref(), number, 0)),
+        Err(first) if text.len() > RECOVERABLE => Err(Unread::Errors(vec![first])),
+        Err(_) => Err(Unread::Errors(DeTable::parse_recoverable(text).1)),
+    }
 }
 
 /// A parser's error as a problem of ours. `text` is the whole source.

@@ -6,7 +6,7 @@ use super::reading::{Placed, Reading};
 use super::report::{Place, Problem};
 use super::section::{Kafka, Schema, Section};
 use super::settings;
-use super::tree::{Key, Node, Table};
+use super::tree::{Key, Node, Table, Value};
 use super::{known, word_is_plain};
 use crate::cluster::options::TopicOptions;
 use crate::cluster::units::{PartitionId, Replicas};
@@ -65,7 +65,7 @@ pub(super) fn read(
         if assignment.as_ref().is_some_and(|assigned| assigned.len() as u64 != count) {
             let problem =
                 Problem::new("model::contradiction", "`partitions` and `assignment` disagree").at(node.place);
-            reading.problem(problem.label(format!("the assignment lists {} partitions", topic.partitions)));
+            reading.problem(problem.label(format!("the assignment lists {}", topic.partitions)));
         }
         Some(count)
     });
@@ -94,8 +94,10 @@ fn assignment(node: &Node, reading: &mut Reading) -> Option<Vec<Vec<Placed<i128>
     for partition in list {
         let mut replicas = Vec::new();
         for broker in reading.list("assignment", partition, EXAMPLE)? {
-            let number = reading.whole("assignment", broker, 1..=u64::MAX)?;
-            replicas.push(Placed { value: number.into(), place: broker.place });
+            let Value::Whole(number) = broker.value else {
+                return reading.wrong_type("assignment", broker, "the numbers of brokers", EXAMPLE);
+            };
+            replicas.push(Placed { value: number, place: broker.place });
         }
         let wrong = if replicas.is_empty() {
             Some("a partition needs a replica")

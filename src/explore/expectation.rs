@@ -1,6 +1,6 @@
 //! What a model expects of its runs, held against one.
 
-use super::{Held, Judgement};
+use crate::check::{Held, Judgement};
 use crate::kernel::units::Span;
 use crate::scenario::model::{Expect, Line, Model, Quantity, Scope};
 use crate::scenario::words::{Count, Promise};
