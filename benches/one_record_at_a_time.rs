@@ -49,7 +49,8 @@ fn main() {
 /// Nanoseconds to take the next event of so many and put another in.
 fn bare_loop(pending: u64) -> u64 {
     const EVENTS: u64 = 1_000_000;
-    let mut heap: BinaryHeap<Reverse<(u64, u64)>> = (0..pending).map(|n| Reverse((n * 7_919 % 1_000, n))).collect();
+    let mut heap: BinaryHeap<Reverse<(u64, u64)>> =
+        (0..pending).map(|n| Reverse((n * 7_919 % 1_000, n))).collect();
     let mut state = 1_u64;
     let started = Instant::now();
     for n in 0..EVENTS {

@@ -109,8 +109,13 @@ const AFTER: &str = r#"
     run.until = "60s"
 "#;
 
-/// In debug fewer: the same code takes ten times as long.
-const SEEDS: u64 = if cfg!(debug_assertions) { 20 } else { 1_000 };
+/// How many seeds are run: `HIGHWATER_SEEDS`, or what takes some seconds, which in debug is a tenth of the pace.
+fn seeds() -> u64 {
+    let default = if cfg!(debug_assertions) { 20 } else { 1_000 };
+    std::env::var_os("HIGHWATER_SEEDS").map_or(default, |seeds| {
+        seeds.to_str().and_then(|seeds| seeds.parse().ok()).expect("HIGHWATER_SEEDS is a number of seeds")
+    })
+}
 
 /// The seeds of the committed digests.
 const COMMITTED: u64 = 4;
@@ -136,7 +141,7 @@ fn the_same_seed_gives_the_same_run_in_a_new_world_and_in_a_used_one() {
     let mut used: Option<World<()>> = None;
     for (name, model) in models() {
         let mut last = None;
-        for seed in 0..SEEDS {
+        for seed in 0..seeds() {
             let mut new = World::new(&model, seed, false, ());
             let first = (new.run(), new.trace().digest(), new.events());
             let world = used.get_or_insert_with(|| World::new(&model, seed, false, ()));
@@ -227,7 +232,7 @@ fn a_fault_taken_away_moves_neither_the_sends_nor_the_other_faults() {
         }
     });
     assert!(
-        compared > 10 * SEEDS.min(100),
+        compared > 10 * seeds().min(100),
         "most producers have heard of their topic in time, not {compared}"
     );
 }
@@ -236,7 +241,7 @@ fn a_fault_taken_away_moves_neither_the_sends_nor_the_other_faults() {
 fn each_fault_taken_away(mut check: impl FnMut(&str, Time, &World<()>, &World<()>)) {
     for (name, model) in models() {
         let less: Vec<Arc<Model>> = (0..model.faults.len()).map(|fault| without(&model, fault)).collect();
-        for seed in 0..SEEDS.min(100) {
+        for seed in 0..seeds().min(100) {
             let with = run(&model, seed);
             for (fault, less) in less.iter().enumerate() {
                 let what = format!("{name} with seed {seed} without fault {fault}");

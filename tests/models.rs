@@ -12,7 +12,11 @@ fn every_model_comes_out_as_expected() {
         let model = file::read(builtin.name, builtin.text).unwrap_or_else(|report| panic!("{report}"));
         let model = Arc::new(model);
         let seeds = u64::from(model.expect.seeds);
-        assert!(seeds > 0 && model.title.is_some(), "{}: a model has a title and expects something", model.name);
+        assert!(
+            seeds > 0 && model.title.is_some(),
+            "{}: a model has a title and expects something",
+            model.name
+        );
         for seed in model.seed..model.seed + seeds {
             let run = one::run(&model, seed, false);
             let (misses, untold) = (&run.expected.misses, &run.expected.untold);
@@ -35,7 +39,10 @@ fn every_file_is_built_in() {
     collect(&root, &root, &mut found);
     found.sort();
     let built_in: Vec<&str> = builtin::ALL.iter().map(|model| model.name).collect();
-    assert_eq!(found, built_in, "src/scenario/builtin.rs lists every file below models/, in the order of names");
+    assert_eq!(
+        found, built_in,
+        "src/scenario/builtin.rs lists every file below models/, in the order of names"
+    );
 }
 
 fn collect(root: &Path, folder: &Path, found: &mut Vec<String>) {

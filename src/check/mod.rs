@@ -179,7 +179,6 @@ impl Checks {
                 self.committed.partition(partition).truncated(node, new);
             }
             Happened::Started { .. } => {
-                self.budget.started(n, now, node);
                 self.high_watermark.started(node);
             }
             Happened::Lost { .. }
@@ -200,7 +199,7 @@ impl Checks {
         let (n, now) = at;
         match happened {
             Cluster::Appended { partition, batch, base_offset, epoch, leading, .. } => {
-                self.budget.appended(n, partition, batch);
+                self.budget.appended(n, partition, epoch, batch);
                 let entry = LogEntry { base_offset, batch, epoch };
                 self.log_matching.appended(look, &self.budget, at, (node, leading), partition, entry);
                 if leading {
@@ -230,7 +229,10 @@ impl Checks {
                 let known = (&mut self.committed, &self.budget);
                 self.leader_completeness.served(look, known, at, node, partition);
             }
-            Cluster::Registered { broker, .. } => self.leader_completeness.registered(broker),
+            Cluster::Registered { broker, .. } => {
+                self.budget.registered(n, now, broker);
+                self.leader_completeness.registered(broker);
+            }
             Cluster::Follows { .. }
             | Cluster::Isr { .. }
             | Cluster::Acked { .. }

@@ -2,7 +2,7 @@
 //!
 //! KIP-966 claims that nothing is lost as long as fewer than `min.insync.replicas` replicas stop uncleanly and lose records.
 //! Made checkable: let m be the lesser of `min.insync.replicas` and the number of replicas. A replica is **impaired** from any
-//! unclean stop until it is re-admitted to the in-sync set after its restart (one that was never removed, because it was the
+//! unclean stop until, registered anew, it is re-admitted to the in-sync set (one that was never removed, because it was the
 //! last: until it leads again), and **short** for the same span if the stop also took a record that had been below its log
 //! end. The budget is **kept** for a record if since its append
 //!
@@ -22,7 +22,7 @@ use std::fmt;
 
 use crate::cluster::happened::Election;
 use crate::cluster::protocol::PartitionState;
-use crate::cluster::units::{BatchId, PartitionId, Replicas};
+use crate::cluster::units::{BatchId, LeaderEpoch, PartitionId, Replicas};
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::{NodeId, Time};
 use crate::scenario::model::Model;
@@ -71,6 +71,8 @@ pub struct Append {
     pub n: EventSeq,
     /// In which partition.
     pub partition: PartitionId,
+    /// Under which leadership.
+    pub epoch: LeaderEpoch,
 }
 
 /// Every partition's budget, and when every batch was first appended.
@@ -90,14 +92,17 @@ struct Account {
     /// m: so many impaired are too many.
     too_many: usize,
     impaired: Replicas,
-    /// Of the impaired, those whose process has started since.
-    restarted: Replicas,
+    /// Of the impaired, those that have registered since.
+    registered: Replicas,
     short: Replicas,
     /// The breach that goes on.
     still: Option<Breach>,
     /// The last breach that is over, with its last entry.
     over: Option<(EventSeq, Breach)>,
     first_append: Option<EventSeq>,
+    /// The newest leadership that was given uncleanly. What a leader of an older one still appends afterwards, cut off from the
+    /// controller, has no budget either.
+    unclean: Option<(LeaderEpoch, Breach)>,
 }
 
 impl Budget {
@@ -127,11 +132,12 @@ impl Budget {
                     isr: replicas,
                     too_many: usize::from(topic.options.min_insync_replicas).min(replicas.len()),
                     impaired: Replicas::NONE,
-                    restarted: Replicas::NONE,
+                    registered: Replicas::NONE,
                     short: Replicas::NONE,
                     still: None,
                     over: None,
                     first_append: None,
+                    unclean: None,
                 });
             }
         }
@@ -139,13 +145,13 @@ impl Budget {
 
     /// A batch was put in a log.
     #[inline]
-    pub fn appended(&mut self, n: EventSeq, partition: PartitionId, batch: BatchId) {
+    pub fn appended(&mut self, n: EventSeq, partition: PartitionId, epoch: LeaderEpoch, batch: BatchId) {
         let batch = batch.0 as usize;
         if batch >= self.appends.len() {
             self.appends.resize(batch + 1, None);
         }
         if self.appends[batch].is_none() {
-            self.appends[batch] = Some(Append { n, partition });
+            self.appends[batch] = Some(Append { n, partition, epoch });
             self.partitions[partition.0 as usize].first_append.get_or_insert(n);
         }
     }
@@ -154,7 +160,7 @@ impl Budget {
     pub fn stopped(&mut self, n: EventSeq, now: Time, node: NodeId) {
         self.each_of(n, now, node, |account| {
             account.impaired = account.impaired.with(node);
-            account.restarted = account.restarted.without(node);
+            account.registered = account.registered.without(node);
         });
     }
 
@@ -166,11 +172,12 @@ impl Budget {
         account.look(n, now, self.eligible_leader_replicas);
     }
 
-    /// A node's process started.
-    pub fn started(&mut self, n: EventSeq, now: Time, node: NodeId) {
+    /// A broker registered anew. Only from here on is it its restarted self that is admitted or elected: before, the
+    /// controller may still elect the dead one.
+    pub fn registered(&mut self, n: EventSeq, now: Time, node: NodeId) {
         self.each_of(n, now, node, |account| {
             if account.impaired.contains(node) {
-                account.restarted = account.restarted.with(node);
+                account.registered = account.registered.with(node);
             }
         });
     }
@@ -186,22 +193,24 @@ impl Budget {
         election: Option<Election>,
     ) {
         let account = &mut self.partitions[partition.0 as usize];
-        let restarted = account.restarted;
-        for replica in restarted.iter() {
+        let registered = account.registered;
+        for replica in registered.iter() {
             let admitted = state.isr.contains(replica) && !account.isr.contains(replica);
             let leads_again =
                 state.isr.contains(replica) && state.leader == Some(replica) && old_leader != Some(replica);
             if admitted || leads_again {
                 account.impaired = account.impaired.without(replica);
                 account.short = account.short.without(replica);
-                account.restarted = account.restarted.without(replica);
+                account.registered = account.registered.without(replica);
             }
         }
         account.isr = state.isr;
         account.look(n, now, self.eligible_leader_replicas);
         match (election, state.leader) {
             (Some(Election::Unclean), Some(leader)) => {
-                account.over = Some((n, Breach::UncleanElection { at: now, leader }));
+                let breach = Breach::UncleanElection { at: now, leader };
+                account.over = Some((n, breach));
+                account.unclean = Some((state.leader_epoch, breach));
             }
             (
                 None
@@ -226,7 +235,9 @@ impl Budget {
     /// What broke the budget of a batch since it was first appended; none: it was kept so far.
     pub fn breach_since_append(&self, batch: BatchId) -> Option<Breach> {
         let append = self.append(batch)?;
-        self.breach_since(append.partition, append.n)
+        let unclean = self.partitions[append.partition.0 as usize].unclean;
+        let overtaken = unclean.filter(|&(epoch, _)| append.epoch < epoch).map(|(_, breach)| breach);
+        self.breach_since(append.partition, append.n).or(overtaken)
     }
 
     /// Whether a promise that rests on the budget was given, with the breach that says it was not.
@@ -382,10 +393,10 @@ mod tests {
         assert!(!promised(true, 2, &[Power(1, 0), Crash(2)]));
         assert!(!promised(true, 2, &[Crash(2), Power(1, 0)]));
         assert!(!promised(true, 2, &[Power(1, 0), Start(1, 0), Crash(2)]), "started is not in sync");
-        let back = [Power(1, 0), Isr(&[2, 3]), Start(1, 0), Isr(&[1, 2, 3]), Crash(2)];
+        let back = [Power(1, 0), Isr(&[2, 3]), Start(1, 0), Register(1), Isr(&[1, 2, 3]), Crash(2)];
         assert!(promised(true, 2, &back), "in sync again");
-        let stale = [Power(1, 0), Isr(&[2, 3]), Isr(&[1, 2, 3]), Crash(2)];
-        assert!(!promised(true, 2, &stale), "in the set before it has even started");
+        let stale = [Power(1, 0), Isr(&[2, 3]), Start(1, 0), Isr(&[1, 2, 3]), Crash(2)];
+        assert!(!promised(true, 2, &stale), "in the set before it has even registered");
     }
 
     #[test]
@@ -396,7 +407,7 @@ mod tests {
 
     #[test]
     fn a_sole_member_is_impaired_until_it_leads_again() {
-        let down = [Isr(&[1]), Power(1, 0), Nobody(&[1]), Start(1, 0)];
+        let down = [Isr(&[1]), Power(1, 0), Nobody(&[1]), Start(1, 0), Register(1)];
         let again = [Elect(1, &[1], Election::Clean), Crash(2)];
         assert!(!promised(true, 2, &[&down[..], &again[1..]].concat()));
         assert!(promised(true, 2, &[&down[..], &again].concat()));

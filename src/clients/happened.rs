@@ -92,7 +92,7 @@ pub enum Happened {
 }
 
 impl What for Happened {
-    fn code(self) -> u16 {
+    fn code(&self) -> u16 {
         match self {
             Happened::Called { .. } => 101,
             Happened::Batched { .. } => 102,
@@ -103,7 +103,7 @@ impl What for Happened {
         }
     }
 
-    fn word(self) -> &'static str {
+    fn word(&self) -> &'static str {
         match self {
             Happened::Called { .. } => "called",
             Happened::Batched { .. } => "batched",
@@ -114,8 +114,9 @@ impl What for Happened {
         }
     }
 
-    fn integers(self, each: &mut impl FnMut(&'static str, i64)) {
-        match self {
+    #[inline]
+    fn integers(&self, each: &mut impl FnMut(&'static str, i64)) {
+        match *self {
             Happened::Called { message, partition } => {
                 each("message", message.0.into());
                 each("partition", partition.map_or(-1, |partition| partition.0.into()));

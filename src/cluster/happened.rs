@@ -187,7 +187,7 @@ fn offset(offset: Offset) -> i64 {
 }
 
 impl What for Happened {
-    fn code(self) -> u16 {
+    fn code(&self) -> u16 {
         match self {
             Happened::Appended { .. } => 1,
             Happened::HighWatermark { .. } => 2,
@@ -206,7 +206,7 @@ impl What for Happened {
         }
     }
 
-    fn word(self) -> &'static str {
+    fn word(&self) -> &'static str {
         match self {
             Happened::Appended { .. } => "appended",
             Happened::HighWatermark { .. } => "hw",
@@ -225,8 +225,9 @@ impl What for Happened {
         }
     }
 
-    fn integers(self, each: &mut impl FnMut(&'static str, i64)) {
-        match self {
+    #[inline]
+    fn integers(&self, each: &mut impl FnMut(&'static str, i64)) {
+        match *self {
             Happened::Appended { partition, batch, base_offset, end, epoch, leading } => {
                 each("partition", partition.0.into());
                 each("batch", batch.0.into());

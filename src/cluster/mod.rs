@@ -5,8 +5,8 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod backoff;
-pub mod controller;
 pub mod broker;
+pub mod controller;
 pub mod generation;
 pub mod happened;
 pub mod log;

@@ -380,7 +380,8 @@ mod tests {
             Effect::Send(_, what, _) => format!("send {what}"),
             Effect::SetTimer(_, least, most) => format!("alarm {least} {most}"),
             Effect::CancelTimer(_) => "cancel".to_owned(),
-            other @ (Effect::Respond(..)
+            other @ (Effect::Listen
+            | Effect::Respond(..)
             | Effect::Hangup(_)
             | Effect::SetTimerExponential(..)
             | Effect::Append(..)

@@ -72,6 +72,8 @@ pub enum Event<P: Port> {
 /// What a node may ask.
 #[derive(Clone, Copy, Debug)]
 pub enum Effect<P: Port> {
+    /// Accept connections from now on. Until then, and after the process has ended, they are refused.
+    Listen,
     /// Open a connection; answered by `Connected` or `Disconnected`, or not at all while the other side says nothing.
     Connect {
         /// To whom.

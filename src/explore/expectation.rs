@@ -29,7 +29,12 @@ impl Verdict {
 }
 
 /// Holds one run against the model's `[expect]`.
-pub fn hold(model: &Model, judgement: &Judgement, faults: &[AfterFault], faults_took_effect: bool) -> Verdict {
+pub fn hold(
+    model: &Model,
+    judgement: &Judgement,
+    faults: &[AfterFault],
+    faults_took_effect: bool,
+) -> Verdict {
     let expect = &model.expect;
     let mut misses: Vec<String> =
         expect.lines.iter().filter_map(|line| miss(line, judgement, faults)).collect();

@@ -12,11 +12,11 @@ pub struct EventSeq(pub u64);
 /// Something that can happen, as a word and integers.
 pub trait What: Copy {
     /// The number of the word, fixed for good: it enters the digest.
-    fn code(self) -> u16;
+    fn code(&self) -> u16;
     /// The word, as a trace file says it.
-    fn word(self) -> &'static str;
+    fn word(&self) -> &'static str;
     /// Its integers by name, always in the same order. A value that is not there is left out.
-    fn integers(self, each: &mut impl FnMut(&'static str, i64));
+    fn integers(&self, each: &mut impl FnMut(&'static str, i64));
 }
 
 /// One entry: at `t`, `what` happened at `node`, because of `cause`.
@@ -38,14 +38,40 @@ pub struct Entry<W> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digest(u64);
 
+/// Odd multipliers, one a place: of an entry's integers none can stand for another, and all are multiplied side by side.
+const MULTIPLIERS: [u64; 12] = [
+    0xa076_1d64_78bd_642f,
+    0xe703_7ed1_a0b4_28db,
+    0x8ebc_6af0_9c88_c6e3,
+    0x5899_65cc_7537_4cc3,
+    0x1d8e_4e27_c47d_124f,
+    0xeb44_acca_b455_d165,
+    0x9fb2_1c65_1e98_df25,
+    0xc3a5_c85c_97cb_3127,
+    0xb492_b66f_be98_f273,
+    0x9ae1_6a3b_2f90_404f,
+    0xcc9e_2d51_1b87_3593,
+    0x27d4_eb2f_1656_67c5,
+];
+
 impl Digest {
     const START: Digest = Digest(0x6869_6768_7761_7465);
 
-    /// Mixes one integer in.
+    /// Mixes one entry in: its time, its place and word, and the integers of what happened.
     #[inline]
-    pub fn mix(&mut self, value: u64) {
-        let product = u128::from(self.0 ^ value.rotate_left(29)) * 0xa076_1d64_78bd_642f_u128;
-        self.0 = (product as u64) ^ ((product >> 64) as u64) ^ value.wrapping_add(self.0.rotate_left(17));
+    fn mix<W: What>(&mut self, entry: &Entry<W>) {
+        let place = entry.n.0 << 32 | u64::from(entry.node.0) << 16 | u64::from(entry.what.code());
+        let mut sum = entry.t.nanoseconds().wrapping_mul(MULTIPLIERS[0]);
+        sum = sum.wrapping_add(place.wrapping_mul(MULTIPLIERS[1]));
+        let mut column = 2;
+        entry.what.integers(&mut |_, value| {
+            // A little more than the value, so that a zero is not the same as nothing.
+            let value = (value as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
+            sum = sum.wrapping_add(value.wrapping_mul(MULTIPLIERS[column % MULTIPLIERS.len()]));
+            column += 1;
+        });
+        let product = u128::from(self.0 ^ sum) * u128::from(MULTIPLIERS[0]);
+        self.0 = (product as u64) ^ ((product >> 64) as u64) ^ sum.rotate_left(32);
     }
 
     /// The value so far.
@@ -74,18 +100,16 @@ impl<W: What> Trace<W> {
         Trace { digest: Digest::START, last: EventSeq(0), kept: keep.then(Vec::new) }
     }
 
-    /// Adds an entry and gives its number.
+    /// Adds an entry with the next number, and gives it.
     #[inline]
-    pub fn add(&mut self, t: Time, node: NodeId, what: W, cause: EventSeq) -> EventSeq {
+    pub fn add(&mut self, t: Time, node: NodeId, what: W, cause: EventSeq) -> Entry<W> {
         self.last = EventSeq(self.last.0 + 1);
-        self.digest.mix(t.nanoseconds());
-        self.digest.mix(self.last.0 << 32 | u64::from(node.0) << 16 | u64::from(what.code()));
-        let digest = &mut self.digest;
-        what.integers(&mut |_, value| digest.mix(value as u64));
+        let entry = Entry { n: self.last, t, node, what, cause };
+        self.digest.mix(&entry);
         if let Some(kept) = &mut self.kept {
-            kept.push(Entry { n: self.last, t, node, what, cause });
+            kept.push(entry);
         }
-        self.last
+        entry
     }
 
     /// The digest so far.
@@ -112,13 +136,13 @@ mod tests {
     struct Moved(i64, i64);
 
     impl What for Moved {
-        fn code(self) -> u16 {
+        fn code(&self) -> u16 {
             1
         }
-        fn word(self) -> &'static str {
+        fn word(&self) -> &'static str {
             "moved"
         }
-        fn integers(self, each: &mut impl FnMut(&'static str, i64)) {
+        fn integers(&self, each: &mut impl FnMut(&'static str, i64)) {
             each("from", self.0);
             each("to", self.1);
         }

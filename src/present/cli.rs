@@ -93,7 +93,8 @@ pub fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(Failure::Closed) => ExitCode::SUCCESS,
         Err(Failure::Model(report)) => {
-            let color = io::stderr().is_terminal() && anstream::stderr().current_choice() != anstream::ColorChoice::Never;
+            let color = io::stderr().is_terminal()
+                && anstream::stderr().current_choice() != anstream::ColorChoice::Never;
             eprint!("{}", diagnostic::render(&report, color));
             ExitCode::from(2)
         }
@@ -122,7 +123,9 @@ fn run(flags: &RunFlags) -> Result<u8, Failure> {
         let unwritable = |error| Failure::Unwritable { flag: "--trace", path: path.clone(), error };
         let file = File::create(path).map_err(unwritable)?;
         let mut out = BufWriter::new(file);
-        trace_file::write(&model, done.seed, entries, &mut out).and_then(|()| out.flush()).map_err(unwritable)?;
+        trace_file::write(&model, done.seed, entries, &mut out)
+            .and_then(|()| out.flush())
+            .map_err(unwritable)?;
     }
     let again = command(flags, &model);
     if flags.json {

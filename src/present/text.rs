@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::explore::expectation::readable;
 use crate::check::outcome::Counts;
 use crate::check::story::verdict_sentence;
 use crate::check::{Held, Judged};
+use crate::explore::expectation::readable;
 use crate::explore::one::Run;
 use crate::scenario::fault::{Action, Fault, Lose};
 use crate::scenario::model::{FaultMark, Model};
@@ -63,7 +63,8 @@ fn books(out: &mut String, counts: &Counts) {
     let places = [Count::Kept, Count::Lost, Count::Removed, Count::Unreadable];
     line(out, format_args!("  {} = {}", part(Count::Sent), sum(&told)));
     line(out, format_args!("  {} = {}", part(Count::Acked), sum(&places)));
-    let others = [Count::Ghost, Count::Unnoticed, Count::Duplicated, Count::Reordered, Count::Diverged, Count::Read];
+    let others =
+        [Count::Ghost, Count::Unnoticed, Count::Duplicated, Count::Reordered, Count::Diverged, Count::Read];
     line(out, format_args!("  {}", others.map(part).join(" · ")));
     let span = |count: Count| readable(count, counts.get(count));
     line(

@@ -41,7 +41,12 @@ impl Surroundings<Message> for Around<'_> {
 
 impl<O: Observer> World<O> {
     /// Carries effects out in the order they were asked for.
-    pub(super) fn carry_out<P: Spoken>(&mut self, node: NodeId, effects: &mut Vec<Effect<P>>, cause: EventSeq) {
+    pub(super) fn carry_out<P: Spoken>(
+        &mut self,
+        node: NodeId,
+        effects: &mut Vec<Effect<P>>,
+        cause: EventSeq,
+    ) {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Note(note) => {
@@ -56,7 +61,9 @@ impl<O: Observer> World<O> {
                 }
                 Effect::Respond(connection, message, bytes) => {
                     let sent = match message {
-                        Some(_) => self.note(node, Happened::Answered { connection: connection.slot, bytes }, cause),
+                        Some(_) => {
+                            self.note(node, Happened::Answered { connection: connection.slot, bytes }, cause)
+                        }
                         None => cause,
                     };
                     let (network, now, mut around) = self.around(sent);
@@ -98,6 +105,7 @@ impl<O: Observer> World<O> {
                     let at = disk.flush(self.now, P::file(file), token, &self.chance);
                     self.schedule_fsync(node, P::file(file), token, at, cause);
                 }
+                Effect::Listen => self.network.process_started(node),
                 Effect::Connect { peer, round_trips } => {
                     let (network, now, mut around) = self.around(cause);
                     network.connect(now, node, peer, round_trips, &mut around);
@@ -167,4 +175,3 @@ impl<O: Observer> World<O> {
         }
     }
 }
-

@@ -43,7 +43,8 @@ impl<O: Observer> World<O> {
             let topic = &model.topics[producer.into.0 as usize];
             let partitions: Vec<_> = topic.partitions().collect();
             let id = model.producer_node(place);
-            let partitioner_key = self.chance.draw(Purpose::Partitioner, u64::from(id.0), Occasion(0, 0)).bits();
+            let partitioner_key =
+                self.chance.draw(Purpose::Partitioner, u64::from(id.0), Occasion(0, 0)).bits();
             self.producers.push(Producer::new(ProducerSetup {
                 id,
                 options: producer.options,

@@ -89,7 +89,7 @@ pub enum Happened {
 }
 
 impl What for Happened {
-    fn code(self) -> u16 {
+    fn code(&self) -> u16 {
         match self {
             Happened::Cluster(happened) => happened.code(),
             Happened::Client(happened) => happened.code(),
@@ -114,7 +114,7 @@ impl What for Happened {
         }
     }
 
-    fn word(self) -> &'static str {
+    fn word(&self) -> &'static str {
         match self {
             Happened::Cluster(happened) => happened.word(),
             Happened::Client(happened) => happened.word(),
@@ -139,8 +139,9 @@ impl What for Happened {
         }
     }
 
-    fn integers(self, each: &mut impl FnMut(&'static str, i64)) {
-        match self {
+    #[inline]
+    fn integers(&self, each: &mut impl FnMut(&'static str, i64)) {
+        match *self {
             Happened::Cluster(happened) => happened.integers(each),
             Happened::Client(happened) => happened.integers(each),
             Happened::Sent { to, bytes } => {

@@ -1,8 +1,8 @@
 //! A machine, its process, and the process's alarms.
 
 use super::due::AnyTimer;
-use crate::devices::network::{Delivery, Hearer};
 use crate::cluster::protocol::Message;
+use crate::devices::network::{Delivery, Hearer};
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::Time;
 
@@ -135,7 +135,9 @@ impl Machine {
 /// The client a delivery is for, if it is one that a client hears of its own connection.
 pub(super) fn hearer(delivery: &Delivery<Message>) -> Option<Hearer> {
     match delivery {
-        Delivery::Connected(hearer) | Delivery::Disconnected(hearer) | Delivery::Response(hearer, _) => Some(*hearer),
+        Delivery::Connected(hearer) | Delivery::Disconnected(hearer) | Delivery::Response(hearer, _) => {
+            Some(*hearer)
+        }
         Delivery::Request { .. } | Delivery::Nothing => None,
     }
 }

@@ -172,7 +172,13 @@ impl<O: Observer> World<O> {
                 let Some(position) = reader.position(partition) else { continue };
                 let end = self.leader_of(partition).and_then(|leader| leader.high_watermark(partition));
                 if end.is_some_and(|end| position < end) {
-                    say(&|| format!("{} has not read all of {}", model.node_name(node), model.partition_name(partition)));
+                    say(&|| {
+                        format!(
+                            "{} has not read all of {}",
+                            model.node_name(node),
+                            model.partition_name(partition)
+                        )
+                    });
                 }
             }
         }
@@ -185,7 +191,9 @@ impl<O: Observer> World<O> {
             return say(&|| format!("{} has no leader", model.partition_name(partition)));
         };
         if !state.isr.same_set(&state.replicas) {
-            say(&|| format!("{} has {} in sync of {}", model.partition_name(partition), state.isr, state.replicas));
+            say(&|| {
+                format!("{} has {} in sync of {}", model.partition_name(partition), state.isr, state.replicas)
+            });
         }
         let end = leader.log(partition).map(|log| log.end());
         for replica in state.replicas.iter() {

@@ -88,17 +88,24 @@ impl<O: Observer> World<O> {
     /// Something has happened; perhaps a fault waited for it.
     pub(super) fn watch_triggers(&mut self, what: &Happened, cause: EventSeq) {
         let mut decided = None;
-        match what {
-            Happened::Client(clients::happened::Happened::Told { count, outcome: Outcome::Success, .. }) => {
-                self.schedule.acks += u64::from(*count);
+        if let Happened::Client(clients::happened::Happened::Told {
+            count, outcome: Outcome::Success, ..
+        }) = what
+        {
+            self.schedule.acks += u64::from(*count);
+        } else if let Happened::Cluster(cluster::happened::Happened::Decided {
+            partition,
+            old_leader,
+            state,
+            ..
+        }) = what
+        {
+            if state.leader != *old_leader && state.leader.is_some() {
+                self.schedule.leader_changes[partition.0 as usize] += 1;
             }
-            Happened::Cluster(cluster::happened::Happened::Decided { partition, old_leader, state, .. }) => {
-                if state.leader != *old_leader && state.leader.is_some() {
-                    self.schedule.leader_changes[partition.0 as usize] += 1;
-                }
-                decided = Some((*partition, state.isr.len()));
-            }
-            _ => return,
+            decided = Some((*partition, state.isr.len()));
+        } else {
+            return;
         }
         for fault in 0..self.schedule.states.len() {
             if !self.schedule.states[fault].watches {

@@ -25,7 +25,7 @@ use crate::devices::network::{Delivery, Network};
 use crate::devices::port::{Effect, Outbox};
 use crate::kernel::chance::Chance;
 use crate::kernel::queue::Queue;
-use crate::kernel::trace::{Entry, EventSeq, Trace};
+use crate::kernel::trace::{EventSeq, Trace};
 use crate::kernel::units::{NodeId, Time};
 use crate::scenario::model::Model;
 
@@ -157,7 +157,9 @@ impl<O: Observer> World<O> {
                 self.deliver(delivery, cause);
             }
             What::Alarm(node, timer) => self.on_alarm(node, timer),
-            What::Fsync { node, file, token, incarnation } => self.on_fsync(node, file, token, incarnation, cause),
+            What::Fsync { node, file, token, incarnation } => {
+                self.on_fsync(node, file, token, incarnation, cause)
+            }
             What::Start { node, order } => self.on_start(node, order, cause),
             What::Strike(fault) => self.strike(fault as usize, cause),
             What::Over(fault) => self.end_fault(fault as usize, cause),
@@ -172,14 +174,18 @@ impl<O: Observer> World<O> {
     /// Notes that something has happened, and tells whoever watches.
     #[inline]
     pub(super) fn note(&mut self, node: NodeId, what: Happened, cause: EventSeq) -> EventSeq {
-        let n = self.trace.add(self.now, node, what, cause);
-        let view =
-            View { model: &self.model, store: &self.store, brokers: &self.brokers, controller: &self.controller };
-        self.observer.observe(&view, &Entry { n, t: self.now, node, what, cause });
+        let entry = self.trace.add(self.now, node, what, cause);
+        let view = View {
+            model: &self.model,
+            store: &self.store,
+            brokers: &self.brokers,
+            controller: &self.controller,
+        };
+        self.observer.observe(&view, &entry);
         if self.schedule.is_watching() {
-            self.watch_triggers(&what, n);
+            self.watch_triggers(&what, entry.n);
         }
-        n
+        entry.n
     }
 
     /// Something has reached a machine: its process is told, or will be when it goes on.
@@ -220,7 +226,9 @@ impl<O: Observer> World<O> {
             Rings::Later(at) => {
                 self.queue.push(at, Due { what: What::Alarm(node, timer), cause: EventSeq(0) });
             }
-            Rings::Now(cause) if machine.paused > 0 => machine.held.push((Held::Timer(timer, self.now), cause)),
+            Rings::Now(cause) if machine.paused > 0 => {
+                machine.held.push((Held::Timer(timer, self.now), cause))
+            }
             Rings::Now(cause) => self.tell(node, Told::Timer(timer), cause),
         }
     }
@@ -247,8 +255,7 @@ impl<O: Observer> World<O> {
 
     /// The network, and what it needs of the world for one call.
     pub(super) fn around(&mut self, cause: EventSeq) -> (&mut Network<Message>, Time, Around<'_>) {
-        let around =
-            Around { chance: &self.chance, queue: &mut self.queue, store: &mut self.store, cause };
+        let around = Around { chance: &self.chance, queue: &mut self.queue, store: &mut self.store, cause };
         (&mut self.network, self.now, around)
     }
 
@@ -304,7 +311,6 @@ impl<O: Observer> World<O> {
         machine.running = true;
         machine.starts += 1;
         let incarnation = Incarnation(machine.starts);
-        self.network.process_started(node);
         let cause = self.note(node, Happened::Started { incarnation }, cause);
         if self.now == Time::ZERO && node.0 <= self.model.cluster.brokers {
             self.begin_broker(node, cause);

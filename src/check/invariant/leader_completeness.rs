@@ -45,8 +45,8 @@ struct Leadership {
     leader: Option<NodeId>,
     /// Whether that was a process that has stopped since, or had already.
     of_former_self: bool,
-    /// Who has begun to lead under the newest epoch so far.
-    newest: Option<(LeaderEpoch, NodeId)>,
+    /// The newest epoch so far under which somebody has begun to lead, and who, unless its process has stopped since.
+    newest: Option<(LeaderEpoch, Option<NodeId>)>,
     /// A process that took its former self's leadership up and has served nobody yet.
     unserving: Option<(LeaderEpoch, NodeId)>,
 }
@@ -70,6 +70,12 @@ impl LeaderCompleteness {
         *former = true;
         for partition in &mut self.partitions {
             partition.of_former_self |= partition.leader == Some(node);
+            // What it loses from here on is not held against its leadership.
+            if let Some((_, newest)) = &mut partition.newest
+                && *newest == Some(node)
+            {
+                *newest = None;
+            }
         }
     }
 
@@ -136,7 +142,7 @@ impl LeaderCompleteness {
         let leadership = &mut self.partitions[partition.0 as usize];
         self.changed |= leadership.newest.is_some_and(|(before, _)| before != epoch);
         if leadership.newest.is_none_or(|(before, _)| before <= epoch) {
-            leadership.newest = Some((epoch, leader));
+            leadership.newest = Some((epoch, Some(leader)));
         }
         let log = look.log(leader, partition).expect("a leader has a replica");
         let committed = committed.partition(partition);
@@ -174,7 +180,7 @@ impl LeaderCompleteness {
         (partition, epoch): (PartitionId, LeaderEpoch),
         raised: &Raised,
     ) {
-        let Some((newest, later)) = self.partitions[partition.0 as usize].newest else { return };
+        let Some((newest, Some(later))) = self.partitions[partition.0 as usize].newest else { return };
         if epoch >= newest {
             return;
         }

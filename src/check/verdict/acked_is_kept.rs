@@ -56,8 +56,7 @@ fn broken(look: &impl Look, history: &History, budget: &Budget, outcome: &Outcom
         let producer = &model.producers[numbering.producer(message)];
         let without = without_promise(producer.options.acks);
         let place = batch.and_then(|batch| Some((batch, budget.append(batch)?)));
-        let breach =
-            place.and_then(|(_, append)| Some((append, budget.breach_since(append.partition, append.n)?)));
+        let breach = place.and_then(|(batch, append)| Some((append, budget.breach_since_append(batch)?)));
         findings.add(without.is_none() && breach.is_none(), || {
             let promised = match (without, breach) {
                 (Some(reason), _) => Promised::no(reason),
@@ -204,12 +203,15 @@ mod tests {
             Power(1, 0),
             Power(2, 0),
             Start(1, 0),
+            Register(1),
             Start(2, 0),
+            Register(2),
             Elect(3, &[3], Election::Clean),
             Isr(&[3]),
             Send,
             Power(3, 0),
             Start(3, 0),
+            Register(3),
             Elect(1, &[1], Election::Unclean),
             Isr(&[1, 2]),
             Isr(&[1, 2, 3]),
@@ -218,7 +220,7 @@ mod tests {
             Elect(2, &[2, 3], Election::Clean),
             Learn(2, 0),
         ];
-        answers(model(), &steps[..14], PROMISE, (Held::Broken, false));
+        answers(model(), &steps[..17], PROMISE, (Held::Broken, false));
         let judged = answers(model(), &steps, PROMISE, (Held::Broken, true));
         assert_eq!(judged.findings, 2);
         assert!(

@@ -95,7 +95,8 @@ impl Rig {
                         self.read.push((partition, base_offset.0));
                     }
                     Effect::Close(_) => (),
-                    other @ (Effect::Send(..)
+                    other @ (Effect::Listen
+                    | Effect::Send(..)
                     | Effect::Respond(..)
                     | Effect::Hangup(_)
                     | Effect::SetTimerExponential(..)

@@ -173,7 +173,8 @@ impl Rig {
                 | Happened::Read { .. },
             ) => (),
             Effect::Exit => self.has_ended = true,
-            other @ (Effect::Send(..)
+            other @ (Effect::Listen
+            | Effect::Send(..)
             | Effect::Respond(..)
             | Effect::Hangup(_)
             | Effect::Append(..)

@@ -3,7 +3,9 @@
 
 use super::{BrokerPort, Node, Timer};
 use crate::cluster::happened::Happened;
-use crate::cluster::protocol::{ErrorCode, Fetch, FetchPartition, Fetched, FetchedPartition, Fetcher, Message};
+use crate::cluster::protocol::{
+    ErrorCode, Fetch, FetchPartition, Fetched, FetchedPartition, Fetcher, Message,
+};
 use crate::cluster::replica::divergence::{Comparison, compare};
 use crate::cluster::store::List;
 use crate::cluster::units::{BrokerEpoch, LeaderEpoch, Offset, PartitionId};
@@ -42,7 +44,8 @@ impl Node<'_> {
         request: Fetch,
         out: &mut Outbox<'_, BrokerPort>,
     ) {
-        let asker = Asker { fetcher: request.fetcher, min_bytes: request.min_bytes, max_bytes: request.max_bytes };
+        let asker =
+            Asker { fetcher: request.fetcher, min_bytes: request.min_bytes, max_bytes: request.max_bytes };
         let slot = self.free_fetch();
         let mut asked = std::mem::take(&mut self.running.parked_fetches[slot].partitions);
         asked.extend_from_slice(out.store.fetch.get(request.partitions));
@@ -59,7 +62,8 @@ impl Node<'_> {
                 self.running.waiting[place].fetches.push(slot as u32);
             }
         }
-        self.running.parked_fetches[slot] = ParkedFetch { waiting: Some((connection, asker)), partitions: asked };
+        self.running.parked_fetches[slot] =
+            ParkedFetch { waiting: Some((connection, asker)), partitions: asked };
         out.set_timer(Timer::FetchExpires(slot as u32), request.max_wait);
     }
 

@@ -5,10 +5,12 @@ use super::line::{Alarm, Line, LineOptions};
 use super::storage::File;
 use super::{BrokerPort, FETCHER, Node, Timer};
 use crate::cluster::happened::Happened;
-use crate::cluster::protocol::{ErrorCode, Fetch, FetchPartition, Fetched, FetchedPartition, Fetcher, LogEntry, Message};
+use crate::cluster::log::Log;
+use crate::cluster::protocol::{
+    ErrorCode, Fetch, FetchPartition, Fetched, FetchedPartition, Fetcher, LogEntry, Message,
+};
 use crate::cluster::replica::divergence::truncation_offset;
 use crate::cluster::replica::follower::Follower;
-use crate::cluster::log::Log;
 use crate::cluster::units::{LeaderEpoch, Offset};
 use crate::devices::port::{Effect, Outbox, Peer};
 use crate::kernel::units::{Bytes, NodeId, Span, Time};
@@ -31,7 +33,13 @@ impl Node<'_> {
     }
 
     /// Fetches for this replica from `leader` from now on.
-    pub(super) fn add_to_fetcher(&mut self, now: Time, place: usize, leader: NodeId, out: &mut Outbox<'_, BrokerPort>) {
+    pub(super) fn add_to_fetcher(
+        &mut self,
+        now: Time,
+        place: usize,
+        leader: NodeId,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
         let thread = self.fetcher_of(leader).unwrap_or_else(|| {
             let place = self.running.fetchers.len();
             // The inter-broker sender asks for no ApiVersions and has no back-off of its own: the loop backs off.
@@ -41,7 +49,8 @@ impl Node<'_> {
                 reconnect_backoff: Span::ZERO,
                 reconnect_backoff_max: Span::ZERO,
             };
-            let line = Line::new(Peer { node: leader, channel: FETCHER }, options, Timer::FetcherLine(place as u32));
+            let line =
+                Line::new(Peer { node: leader, channel: FETCHER }, options, Timer::FetcherLine(place as u32));
             self.running.fetchers.push(FetcherThread { leader, line, places: Vec::new(), asked: Vec::new() });
             place
         });
@@ -116,7 +125,13 @@ impl Node<'_> {
         thread.line.send(Message::Fetch(fetch), bytes, out);
     }
 
-    pub(super) fn on_fetched(&mut self, now: Time, peer: Peer, response: Fetched, out: &mut Outbox<'_, BrokerPort>) {
+    pub(super) fn on_fetched(
+        &mut self,
+        now: Time,
+        peer: Peer,
+        response: Fetched,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
         let thread = self.fetcher_of(peer.node).expect("a fetcher asked");
         self.running.fetchers[thread].line.answered(out);
         let asked = std::mem::take(&mut self.running.fetchers[thread].asked);
@@ -155,7 +170,8 @@ impl Node<'_> {
         (response, entries): (Fetched, std::ops::Range<usize>),
         out: &mut Outbox<'_, BrokerPort>,
     ) {
-        if result.error == ErrorCode::FencedLeaderEpoch && asked.current_leader_epoch == Some(follower.epoch) {
+        if result.error == ErrorCode::FencedLeaderEpoch && asked.current_leader_epoch == Some(follower.epoch)
+        {
             self.running.replicas[place].follower_mut().expect("it follows").failed = true;
             return;
         }
@@ -203,7 +219,8 @@ impl Node<'_> {
     /// Cuts the log, and the high watermark with it if that lies above.
     fn truncate(&mut self, place: usize, offset: Offset, out: &mut Outbox<'_, BrokerPort>) {
         let (replica, log) = (&self.running.replicas[place], &mut self.stored.logs[place]);
-        let (partition, old, epoch) = (replica.partition, log.end(), replica.leader_epoch.unwrap_or_default());
+        let (partition, old, epoch) =
+            (replica.partition, log.end(), replica.leader_epoch.unwrap_or_default());
         log.truncate_to(offset, out.store);
         let (new, bytes) = (log.end(), log.bytes());
         out.ask(Effect::Truncate(File::Log(partition), bytes));
@@ -247,11 +264,7 @@ impl Node<'_> {
 }
 
 /// A replica that begins to follow: from its log end, with the epoch of its newest record (KAFKA-10554, since 2.7).
-pub(super) fn follow(
-    log: &Log,
-    leader: Option<NodeId>,
-    epoch: LeaderEpoch,
-) -> Follower {
+pub(super) fn follow(log: &Log, leader: Option<NodeId>, epoch: LeaderEpoch) -> Follower {
     Follower {
         leader,
         epoch,

@@ -5,7 +5,9 @@ use super::line::{Alarm, Line};
 use super::{BrokerPort, Node, Timer};
 use crate::cluster::happened::Happened;
 use crate::cluster::metadata_image::MetadataImage;
-use crate::cluster::protocol::{AlterPartition, AlterPartitions, AlteredPartition, AlteredPartitions, ErrorCode, Message};
+use crate::cluster::protocol::{
+    AlterPartition, AlterPartitions, AlteredPartition, AlteredPartitions, ErrorCode, Message,
+};
 use crate::cluster::units::{BrokerEpoch, PartitionId, Replicas};
 use crate::devices::port::Outbox;
 use crate::kernel::units::{Bytes, NodeId, Span, Time};
@@ -62,7 +64,8 @@ impl Node<'_> {
             if laggards.is_empty() {
                 continue;
             }
-            let isr = Replicas::of(leader.isr.committed().iter().filter(|&member| !laggards.contains(member)));
+            let isr =
+                Replicas::of(leader.isr.committed().iter().filter(|&member| !laggards.contains(member)));
             self.propose(place, isr, false, out);
         }
         self.send_isr_changes(now, out);
@@ -127,7 +130,12 @@ impl Node<'_> {
         isr.line.send(Message::AlterPartitions(request), Bytes::new(60 + 60 * isr.under_way as u64), out);
     }
 
-    pub(super) fn on_altered(&mut self, now: Time, response: AlteredPartitions, out: &mut Outbox<'_, BrokerPort>) {
+    pub(super) fn on_altered(
+        &mut self,
+        now: Time,
+        response: AlteredPartitions,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
         self.running.isr.line.answered(out);
         let under_way = std::mem::take(&mut self.running.isr.under_way);
         if response.error != ErrorCode::None {
@@ -142,13 +150,21 @@ impl Node<'_> {
     }
 
     /// What the controller's answer to one proposal means (`handleAlterPartitionUpdate`, `handleAlterPartitionError`).
-    fn take_answer(&mut self, now: Time, unsent: Unsent, answer: AlteredPartition, out: &mut Outbox<'_, BrokerPort>) {
+    fn take_answer(
+        &mut self,
+        now: Time,
+        unsent: Unsent,
+        answer: AlteredPartition,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
         assert_eq!(answer.partition, unsent.change.partition, "answers have the order of the request");
         let Some(place) = self.place(answer.partition) else { return };
         let replica = &mut self.running.replicas[place];
         let (partition, own_partition_epoch) = (replica.partition, replica.partition_epoch);
         // Metadata was quicker: the answer is about a state that is gone.
-        let Some(leader) = replica.leader_mut().filter(|leader| leader.isr.awaits(unsent.proposal)) else { return };
+        let Some(leader) = replica.leader_mut().filter(|leader| leader.isr.awaits(unsent.proposal)) else {
+            return;
+        };
         let epoch = leader.epoch();
         match effect_of(answer.error) {
             Answer::Applied => {

@@ -2,7 +2,9 @@
 
 use super::line::{Alarm, Line};
 use super::{BrokerPort, Node, Timer};
-use crate::cluster::protocol::{ErrorCode, Heartbeat, HeartbeatAnswer, Message, RegisterBroker, RegisteredBroker};
+use crate::cluster::protocol::{
+    ErrorCode, Heartbeat, HeartbeatAnswer, Message, RegisterBroker, RegisteredBroker,
+};
 use crate::cluster::units::BrokerEpoch;
 use crate::devices::port::{Effect, Outbox};
 use crate::kernel::units::{Bytes, Span, Time};
@@ -47,6 +49,15 @@ impl Lifecycle {
         self.broker_epoch
     }
 
+    /// Whether replicas hear of metadata yet (`BrokerServer.startup`: publishers are installed once the controller has
+    /// acknowledged that the broker is caught up).
+    pub(super) fn publishes(&self) -> bool {
+        match self.state {
+            State::Registering | State::Starting => false,
+            State::Recovery | State::Running => true,
+        }
+    }
+
     pub(super) fn is_running(&self) -> bool {
         self.state == State::Running
     }
@@ -77,7 +88,12 @@ impl Node<'_> {
         lifecycle.line.send(message, Bytes::new(120), out);
     }
 
-    pub(super) fn on_registered(&mut self, now: Time, response: RegisteredBroker, out: &mut Outbox<'_, BrokerPort>) {
+    pub(super) fn on_registered(
+        &mut self,
+        now: Time,
+        response: RegisteredBroker,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
         let lifecycle = &mut self.running.lifecycle;
         lifecycle.line.answered(out);
         if response.error == ErrorCode::None {
@@ -90,7 +106,12 @@ impl Node<'_> {
         }
     }
 
-    pub(super) fn on_heartbeat_answer(&mut self, now: Time, answer: HeartbeatAnswer, out: &mut Outbox<'_, BrokerPort>) {
+    pub(super) fn on_heartbeat_answer(
+        &mut self,
+        now: Time,
+        answer: HeartbeatAnswer,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
         let lifecycle = &mut self.running.lifecycle;
         lifecycle.line.answered(out);
         if answer.error != ErrorCode::None {
@@ -99,8 +120,11 @@ impl Node<'_> {
         match lifecycle.state {
             State::Registering => panic!("no heartbeat before the registration"),
             State::Starting if answer.is_caught_up => {
-                // With nothing to recover it is ready to be unfenced at once.
+                // Only now is what it has replayed made known to its replicas, and only then are requests accepted: a former
+                // self that still leads in older records is never taken up. With nothing to recover it is ready to be unfenced.
                 lifecycle.state = State::Recovery;
+                self.publish_all(now, out);
+                out.ask(Effect::Listen);
                 self.communicate(now, out);
             }
             State::Starting => out.set_timer(Timer::Lifecycle, SOON),

@@ -56,8 +56,12 @@ impl Broker {
             out.note(Happened::Recovered { partition, end: log.end(), high_watermark, clean });
         }
         let line = |channel: Channel, timer, request_timeout, reconnect_backoff_max| {
-            let options =
-                LineOptions { round_trips: 2, request_timeout, reconnect_backoff: RECONNECT, reconnect_backoff_max };
+            let options = LineOptions {
+                round_trips: 2,
+                request_timeout,
+                reconnect_backoff: RECONNECT,
+                reconnect_backoff_max,
+            };
             Line::new(Peer { node: config.controller, channel }, options, timer)
         };
         let channel_timeout = config.options.controller_socket_timeout;
@@ -82,6 +86,8 @@ impl Node<'_> {
         self.replay(now, MetadataOffset(0), metadata, out);
         let registration = *self.running.image.broker(self.config.id);
         self.running.lifecycle = Lifecycle::running(self.running.lifecycle.line, registration.broker_epoch);
+        self.publish_all(now, out);
+        out.ask(Effect::Listen);
         self.fetch_metadata(out);
         let options = &self.config.options;
         for (timer, period) in [
@@ -139,6 +145,9 @@ impl Node<'_> {
         for (index, record) in records.iter().enumerate() {
             self.running.image.replay(MetadataOffset(offset.0 + index as u64), record);
         }
+        if !self.running.lifecycle.publishes() {
+            return;
+        }
         for (index, record) in records.iter().enumerate() {
             let Some(partition) = partition_of(record) else { continue };
             // Of several changes of one partition the last is applied.
@@ -147,6 +156,14 @@ impl Node<'_> {
                 let state = *self.running.image.partition(partition);
                 self.apply(now, place, &state, out);
             }
+        }
+    }
+
+    /// Makes of every replica what the metadata says so far.
+    pub(super) fn publish_all(&mut self, now: Time, out: &mut Outbox<'_, BrokerPort>) {
+        for place in 0..self.running.replicas.len() {
+            let state = *self.running.image.partition(self.running.replicas[place].partition);
+            self.apply(now, place, &state, out);
         }
     }
 
@@ -228,7 +245,10 @@ impl Node<'_> {
 
     /// Writes every replica's high watermark down, and comes again.
     pub(super) fn on_high_watermark_checkpoint(&mut self, out: &mut Outbox<'_, BrokerPort>) {
-        out.set_timer(Timer::HighWatermarkCheckpoint, self.config.options.replica_high_watermark_checkpoint_interval);
+        out.set_timer(
+            Timer::HighWatermarkCheckpoint,
+            self.config.options.replica_high_watermark_checkpoint_interval,
+        );
         let all = self.running.replicas.iter().map(|replica| replica.high_watermark);
         let (bytes, token) = self.stored.write_high_watermarks(all);
         out.ask(Effect::Replace(File::HighWatermarks, bytes, token));

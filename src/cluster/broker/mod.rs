@@ -254,7 +254,9 @@ impl Broker {
                         && leader.isr.pending().is_none()
                         && leader.isr.committed().iter().all(|member| {
                             member == self.config.id
-                                || leader.remote(member).is_some_and(|remote| remote.log_end == Some(log.end()))
+                                || leader
+                                    .remote(member)
+                                    .is_some_and(|remote| remote.log_end == Some(log.end()))
                         })
                 }
                 Role::Follower(_) => replica.high_watermark == log.end(),

@@ -4,7 +4,9 @@
 use super::storage::File;
 use super::{BrokerPort, Node, Timer};
 use crate::cluster::happened::Happened;
-use crate::cluster::protocol::{ErrorCode, LogEntry, Message, Produce, ProducePartition, Produced, ProducedPartition};
+use crate::cluster::protocol::{
+    ErrorCode, LogEntry, Message, Produce, ProducePartition, Produced, ProducedPartition,
+};
 use crate::cluster::units::{Acks, BatchId, Offset, PartitionId};
 use crate::devices::port::{ConnectionId, Effect, Outbox};
 use crate::kernel::units::{Bytes, Time};
@@ -210,12 +212,14 @@ impl Node<'_> {
         for entry in entries {
             let error = entry.answer.expect("an answer for each partition");
             let Appended { partition, batch, base_offset, .. } = *entry;
-            let current_leader = (error == ErrorCode::NotLeaderOrFollower).then(|| self.leader_hint(partition)).flatten();
+            let current_leader =
+                (error == ErrorCode::NotLeaderOrFollower).then(|| self.leader_hint(partition)).flatten();
             let result = ProducedPartition { partition, batch, error, base_offset, current_leader };
             out.store.produced.get_mut(partitions).push(result);
-            out.note(match error {
-                ErrorCode::None => Happened::Acked { partition, batch, base_offset, acks },
-                error => Happened::Refused { partition, batch, error },
+            out.note(if error == ErrorCode::None {
+                Happened::Acked { partition, batch, base_offset, acks }
+            } else {
+                Happened::Refused { partition, batch, error }
             });
         }
         let bytes = Bytes::new(30 + 60 * entries.len() as u64);

@@ -71,7 +71,10 @@ impl Stored {
     pub(super) fn start(&mut self) -> impl Iterator<Item = Offset> + '_ {
         self.incarnation = Incarnation(self.incarnation.0 + 1);
         self.high_watermarks_next.clear();
-        self.logs.iter().zip(&self.high_watermarks).map(|(log, &written)| written.clamp(log.start(), log.end()))
+        self.logs
+            .iter()
+            .zip(&self.high_watermarks)
+            .map(|(log, &written)| written.clamp(log.start(), log.end()))
     }
 
     /// Begins to write the high watermarks. Gives the size of the file and the token of its fsync.
@@ -90,7 +93,9 @@ impl Stored {
                     self.high_watermarks_next.clear();
                 }
             }
-            File::Log(partition) => panic!("nothing asked for the log of partition {partition} to be fsynced"),
+            File::Log(partition) => {
+                panic!("nothing asked for the log of partition {partition} to be fsynced")
+            }
         }
     }
 

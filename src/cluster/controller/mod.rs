@@ -215,6 +215,7 @@ impl Controller {
             out.ask(Effect::SetTimer(timer, least, period));
         }
         self.has_started = true;
+        out.ask(Effect::Listen);
     }
 
     fn on_request(

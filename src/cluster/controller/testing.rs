@@ -170,7 +170,7 @@ impl Bench {
                 Effect::CancelTimer(timer) => {
                     self.timers.remove(&timer.slot());
                 }
-                Effect::Append(..) | Effect::Flush(..) => (),
+                Effect::Append(..) | Effect::Flush(..) | Effect::Listen => (),
                 Effect::Exit => self.exited = true,
                 Effect::Connect { .. }
                 | Effect::Close(_)

@@ -67,7 +67,9 @@ mod tests {
             let Some(last) = following.latest_epoch() else { return 0 };
             match compare(&leader, last, following.end()) {
                 Comparison::Agrees => return own.len() as u64,
-                Comparison::Diverges(epoch, end) => own.truncate(truncation_offset(&following, epoch, end).0 as usize),
+                Comparison::Diverges(epoch, end) => {
+                    own.truncate(truncation_offset(&following, epoch, end).0 as usize)
+                }
                 Comparison::OutOfRange => panic!("the leader knows epochs up to its own"),
             }
         }

@@ -113,7 +113,8 @@ impl Leader {
         now: Time,
         log_end: Offset,
     ) -> Option<Offset> {
-        let place = self.replicas.iter().position(|one| one == replica).expect("a replica of the partition fetches");
+        let place =
+            self.replicas.iter().position(|one| one == replica).expect("a replica of the partition fetches");
         let remote = &mut self.remotes[place];
         if fetch_offset >= log_end {
             remote.last_caught_up = remote.last_caught_up.max(now);
@@ -161,7 +162,8 @@ impl Leader {
             return Replicas::NONE;
         }
         Replicas::of(self.remotes().filter_map(|(replica, remote)| {
-            (self.isr.committed().contains(replica) && !remote.is_caught_up(log_end, now, lag_max)).then_some(replica)
+            (self.isr.committed().contains(replica) && !remote.is_caught_up(log_end, now, lag_max))
+                .then_some(replica)
         }))
     }
 
@@ -213,7 +215,9 @@ mod tests {
     }
 
     fn limit(leader: &Leader, now: Time, min_isr: usize, joinable: bool) -> Option<u64> {
-        leader.high_watermark_limit(now, Offset(110), Some(min_isr), LAG, |_, _| joinable).map(|offset| offset.0)
+        leader
+            .high_watermark_limit(now, Offset(110), Some(min_isr), LAG, |_, _| joinable)
+            .map(|offset| offset.0)
     }
 
     #[test]
@@ -269,7 +273,11 @@ mod tests {
         let mut leader = leader(&[1], at(100));
         for (end, joins) in [(99, false), (100, true)] {
             leader.fetched(NodeId(2), Offset(end), BrokerEpoch(1), at(100), Offset(100));
-            assert_eq!(leader.should_expand(NodeId(2), Offset(50), true), joins, "log end {end}, epoch start 100");
+            assert_eq!(
+                leader.should_expand(NodeId(2), Offset(50), true),
+                joins,
+                "log end {end}, epoch start 100"
+            );
         }
         assert!(!leader.should_expand(NodeId(2), Offset(50), false), "fenced");
     }

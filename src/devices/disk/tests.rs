@@ -1,3 +1,5 @@
+//! Each rule of the disk as a case.
+
 use super::*;
 
 const NODE: NodeId = NodeId(1);

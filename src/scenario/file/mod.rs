@@ -31,6 +31,8 @@ mod settings;
 mod suggest;
 mod syntax;
 mod target;
+#[cfg(test)]
+mod tests;
 mod topic;
 mod tree;
 
@@ -227,34 +229,4 @@ fn named_tables<'n>(key: &str, top: &Section<'n>, reading: &mut Reading) -> Vec<
 /// Whether a name can stand in targets and keys: letters, digits, `.`, `_` and `-`, at least one.
 fn word_is_plain(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn our_own_keys_begin_no_setting_of_kafkas() {
-        let schemas = [cluster::CLUSTER, cluster::BROKER, topic::TOPIC, client::PRODUCER, client::READER];
-        for Schema { own, later, kafka } in schemas {
-            let kafka = kafka.expect("these tables have settings of Kafka's");
-            let names = (kafka.modelled)().into_iter().chain(kafka.known.iter().copied());
-            for name in names.chain(known::FAMILIES.iter().copied()) {
-                let first = name.split('.').next().expect("a name has a segment");
-                assert!(!own.contains(&first) && !later.contains(&first), "`{first}` begins `{name}`");
-            }
-        }
-    }
-
-    #[test]
-    fn no_setting_is_both_modelled_and_not() {
-        for Schema { kafka, .. } in
-            [cluster::CLUSTER, cluster::BROKER, topic::TOPIC, client::PRODUCER, client::READER]
-        {
-            let kafka = kafka.expect("these tables have settings of Kafka's");
-            for name in (kafka.modelled)() {
-                assert!(!kafka.known.contains(&name), "{name}");
-            }
-        }
-    }
 }

@@ -112,11 +112,25 @@ fn insert(table: &mut Table, path: &[Key], value: Node) -> Result<(), Box<Proble
         Some((at, segments)) => {
             descend(&mut table.entries[at].1, &path[segments - 1], &path[segments..], value)
         }
-        None => {
-            table.entries.push((path[0].clone(), new_branch(&path[0], &path[1..], value)));
-            Ok(())
-        }
+        None => match split(table, &path[0]) {
+            // A quoted key of the path may be several tables of the file.
+            Some(mut whole) => {
+                whole.extend_from_slice(&path[1..]);
+                insert(table, &whole, value)
+            }
+            None => {
+                table.entries.push((path[0].clone(), new_branch(&path[0], &path[1..], value)));
+                Ok(())
+            }
+        },
     }
+}
+
+/// The segments of a quoted key, if the table has the first of them.
+fn split(table: &Table, key: &Key) -> Option<Vec<Key>> {
+    let (first, _) = key.text.split_once('.')?;
+    table.get(first)?;
+    Some(key.text.split('.').map(|text| Key { text: text.to_owned(), place: key.place }).collect())
 }
 
 fn descend(node: &mut Node, from: &Key, path: &[Key], value: Node) -> Result<(), Box<Problem>> {
@@ -128,7 +142,7 @@ fn descend(node: &mut Node, from: &Key, path: &[Key], value: Node) -> Result<(),
             let Some(element) = at.and_then(|at| list.get_mut(at)) else {
                 let message = format!("`{}` has no element `{}`", from.text, path[0].text);
                 let problem = Problem::new("model::override", message).at(path[0].place);
-                return Err(Box::new(problem.help(format!("its {count} elements count from 1"))));
+                return Err(Box::new(problem.help(format!("elements count from 1, and it has {count}"))));
             };
             if path.len() == 1 {
                 *element = value;

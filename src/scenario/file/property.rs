@@ -108,7 +108,7 @@ fn number(setting: &Setting<'_>, of: &str, least: i128, most: i128, reading: &mu
         }
     };
     if !(least..=most).contains(&number) {
-        reading.out_of_range(name, setting.node.place, least, most);
+        reading.out_of_range(name, setting.node.place, number, least, most);
         return None;
     }
     Some(u64::try_from(number).expect("no setting goes below zero"))

@@ -127,19 +127,16 @@ impl Reading {
         };
         let fits = u64::try_from(number).ok().filter(|number| within.contains(number));
         if fits.is_none() {
-            self.out_of_range(key, node.place, (*within.start()).into(), (*within.end()).into());
+            self.out_of_range(key, node.place, number, (*within.start()).into(), (*within.end()).into());
         }
         fits
     }
 
     /// A number outside its bounds.
-    pub(super) fn out_of_range(&mut self, key: &str, place: Place, least: i128, most: i128) {
-        let message = if most >= i64::MAX.into() {
-            format!("`{key}` must be at least {least}")
-        } else {
-            format!("`{key}` must be between {least} and {most}")
-        };
-        self.problem(Problem::new("model::out-of-range", message).at(place).label("out of range"));
+    pub(super) fn out_of_range(&mut self, key: &str, place: Place, number: i128, least: i128, most: i128) {
+        let bound = if number < least { format!("at least {least}") } else { format!("at most {most}") };
+        let problem = Problem::new("model::out-of-range", format!("`{key}` must be {bound}"));
+        self.problem(problem.at(place).label("out of range"));
     }
 
     /// One of a list of words.

@@ -68,6 +68,16 @@ impl Report {
         let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
         (line, before[line_start..].chars().count() + 1)
     }
+
+    /// A place on a line: `name:line:column` of the file, and all of a flag.
+    fn spot(&self, place: Place) -> String {
+        let Source { name, text } = &self.sources[place.source];
+        if place.source > 0 {
+            return format!("{name} {text}");
+        }
+        let (line, column) = self.position(place);
+        format!("{name}:{line}:{column}")
+    }
 }
 
 impl Problem {
@@ -120,23 +130,19 @@ impl Place {
 }
 
 impl fmt::Display for Report {
-    /// One line a problem: `name:line:column: message; help`.
+    /// One line a problem: `name:line:column: message; help`, or `--set key=value: message; help`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, problem) in self.problems.iter().enumerate() {
             if number > 0 {
                 writeln!(out)?;
             }
             match problem.place {
-                Some(place) => {
-                    let (line, column) = self.position(place);
-                    write!(out, "{}:{line}:{column}: ", self.sources[place.source].name)?;
-                }
+                Some(place) => write!(out, "{}: ", self.spot(place))?,
                 None => write!(out, "{}: ", self.sources[0].name)?,
             }
             write!(out, "{}", problem.message)?;
             for (place, label) in &problem.related {
-                let (line, column) = self.position(*place);
-                write!(out, "; {label} at {}:{line}:{column}", self.sources[place.source].name)?;
+                write!(out, "; {label} at {}", self.spot(*place))?;
             }
             if let Some(help) = &problem.help {
                 write!(out, "; {help}")?;

@@ -25,20 +25,26 @@ pub(super) fn nearest<'a>(word: &str, allowed: &[&'a str]) -> Option<&'a str> {
     allowed.iter().filter(near).min_by_key(|known| distance(word, known)).copied()
 }
 
-/// How many characters must be put in, taken out or changed (Levenshtein), a case apart counting nothing.
+/// How many characters must be put in, taken out, changed or swapped with the next (optimal string alignment); upper and
+/// lower case are the same.
 fn distance(one: &str, other: &str) -> usize {
+    let one: Vec<char> = one.to_lowercase().chars().collect();
     let other: Vec<char> = other.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.to_lowercase().chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, &b) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+    let mut before = Vec::new();
+    let mut last: Vec<usize> = (0..=other.len()).collect();
+    for i in 1..=one.len() {
+        let mut row = vec![i];
+        for j in 1..=other.len() {
+            let changed = last[j - 1] + usize::from(one[i - 1] != other[j - 1]);
+            let mut least = changed.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1] {
+                least = least.min(before[j - 2] + 1);
+            }
+            row.push(least);
         }
+        before = std::mem::replace(&mut last, row);
     }
-    row[other.len()]
+    last[other.len()]
 }
 
 #[cfg(test)]
@@ -51,6 +57,7 @@ mod tests {
         let cases = [
             ("ack", Some("acks")),
             ("Acks", Some("acks")),
+            ("akcs", Some("acks")),
             ("linger.msec", Some("linger.ms")),
             ("retry.backof.ms", Some("retry.backoff.ms")),
             ("colour", None),

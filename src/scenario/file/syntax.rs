@@ -54,18 +54,31 @@ pub(super) fn explained(number: usize, text: &str, error: &Error) -> Problem {
     let span = error.span().unwrap_or(text.len()..text.len());
     let place = Place { source: number, start: span.start.min(text.len()), end: span.end.min(text.len()) };
     if error.message() != "duplicate key" {
-        return Problem::new("file::syntax", error.message()).at(place);
+        let message = error.message().trim_end_matches(", expected nothing");
+        return Problem::new("file::syntax", message).at(place);
     }
+    let place = whole_key(text, place);
     let problem = Problem::new("model::set-twice", format!("`{}` is set twice", &text[place.range()]));
     let problem = problem.at(place).label("and again here");
-    match first_of(number, text, place) {
+    match first_of(text, place) {
         Some(first) => problem.related(first, "set here"),
         None => problem,
     }
 }
 
+/// A dotted key or a header out to its first segment, if nothing else stands before it on its line.
+fn whole_key(text: &str, last: Place) -> Place {
+    let line_start = text[..last.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let before = &text[line_start..last.start];
+    if before.contains(['=', '{', ',']) {
+        return last;
+    }
+    let start = before.find(|c: char| c != '[' && !c.is_whitespace()).unwrap_or(before.len());
+    Place { start: line_start + start, ..last }
+}
+
 /// Where a key that is set twice was set first: the line above, within the same table, that begins in the same way.
-fn first_of(number: usize, text: &str, again: Place) -> Option<Place> {
+fn first_of(text: &str, again: Place) -> Option<Place> {
     let line_start = text[..again.start].rfind('\n').map_or(0, |newline| newline + 1);
     let written = text[line_start..again.end].trim_start();
     let is_header = written.starts_with('[');
@@ -76,7 +89,7 @@ fn first_of(number: usize, text: &str, again: Place) -> Option<Place> {
         let follows = line.strip_prefix(written).map(str::trim_start);
         if follows.is_some_and(|rest| rest.starts_with(if is_header { ']' } else { '=' })) {
             let key_end = end - line.len() + written.len();
-            return Some(Place { source: number, start: key_end - (again.end - again.start), end: key_end });
+            return Some(Place { start: key_end - (again.end - again.start), end: key_end, ..again });
         }
         if !is_header && line.starts_with('[') {
             return None;

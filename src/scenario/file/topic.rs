@@ -149,7 +149,8 @@ pub(super) fn place_all(drafts: Vec<Draft>, brokers: u16, reading: &mut Reading)
 
 /// Where the replicas of a topic are: as the file says, or partition p on brokers p + 1, p + 2, and so on around.
 ///
-/// Departure from Kafka: its `StripedReplicaPlacer` starts at a drawn broker and a drawn shift, and spreads replicas over
+/// # Departure from Kafka:
+/// Its `StripedReplicaPlacer` starts at a drawn broker and a drawn shift, and spreads replicas over
 /// racks. Here the first partition of every topic starts at broker 1, and racks decide nothing.
 fn placed(draft: &Draft, brokers: u16, reading: &mut Reading) -> Option<Vec<Replicas>> {
     let Placed { value: factor, place } = draft.replication_factor;
