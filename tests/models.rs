@@ -27,6 +27,17 @@ fn every_model_comes_out_as_expected() {
     }
 }
 
+#[test]
+fn the_list_of_models_fits_a_terminal() {
+    let width = builtin::ALL.iter().map(|model| model.name.len()).max().unwrap_or(0);
+    for builtin in builtin::ALL {
+        let model = file::read(builtin.name, builtin.text).unwrap_or_else(|report| panic!("{report}"));
+        let title = model.title.unwrap_or_default();
+        let columns = width + 2 + title.chars().count();
+        assert!(columns <= 100, "{}: a title of {} columns at most, {title:?} has more", builtin.name, 98 - width);
+    }
+}
+
 /// Those are long; their bench runs them.
 fn is_for_measuring(name: &str) -> bool {
     name.starts_with("bench/")

@@ -95,25 +95,25 @@ struct Down {
 
 impl Observer for Judge {
     fn observe(&mut self, view: &View<'_>, entry: &Entry<Happened>) {
-        match entry.what {
-            Happened::Client(Client::Told { first, count, outcome: Outcome::Success }) => {
-                self.acked[first.0 as usize..][..count as usize].fill(true);
-            }
-            Happened::Struck { .. } => self.struck += 1,
-            Happened::Crashed | Happened::PowerLost => {
-                let down = Down { broker: entry.node, has_registered: false };
-                self.two_down |= self.down.replace(down).is_some();
-            }
-            Happened::Cluster(Cluster::Registered { broker, .. }) => {
-                if let Some(down) = self.down.as_mut().filter(|down| down.broker == broker) {
-                    down.has_registered = true;
-                }
-            }
-            Happened::Cluster(Cluster::Decided { .. }) => {
-                let in_sync = |broker| partitions(view).all(|it| view.partition(it).isr.contains(broker));
-                self.down = self.down.filter(|down| !(down.has_registered && in_sync(down.broker)));
-            }
-            _ => (),
+        if let Happened::Client(Client::Told { first, count, outcome: Outcome::Success }) = entry.what {
+            self.acked[first.0 as usize..][..count as usize].fill(true);
+        }
+        if let Happened::Struck { .. } = entry.what {
+            self.struck += 1;
+        }
+        if let Happened::Crashed | Happened::PowerLost = entry.what {
+            let down = Down { broker: entry.node, has_registered: false };
+            self.two_down |= self.down.replace(down).is_some();
+        }
+        let Some(down) = &mut self.down else { return };
+        if let Happened::Cluster(Cluster::Registered { broker, .. }) = entry.what {
+            down.has_registered |= broker == down.broker;
+        }
+        if let Happened::Cluster(Cluster::Decided { .. }) = entry.what
+            && down.has_registered
+            && partitions(view).all(|partition| view.partition(partition).isr.contains(down.broker))
+        {
+            self.down = None;
         }
     }
 }

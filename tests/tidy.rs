@@ -422,12 +422,12 @@ fn dependencies(path: &str, text: &str) -> Findings {
         } else if line.starts_with('#') {
             comment += line;
             continue;
-        } else if is_inside && line.contains(" = ") {
-            if !line.contains("default-features = false") && !comment.contains("default features") {
-                let name = line.split(" = ").next().unwrap_or_default();
-                let instead = "write `default-features = false`, or say in a comment above why its default features stay";
-                findings.push(format!("{path}:{}: `{name}`: {instead}", number + 1));
-            }
+        }
+        let is_asked = line.contains("default-features = false") || comment.contains("default features");
+        if let Some((name, _)) = line.split_once(" = ").filter(|_| is_inside && !is_asked) {
+            let instead =
+                "write `default-features = false`, or say in a comment above why its default features stay";
+            findings.push(format!("{path}:{}: `{name}`: {instead}", number + 1));
         }
         comment.clear();
     }

@@ -116,6 +116,11 @@ impl Metadata {
         !self.in_progress && !self.backing_off && (self.needed || now >= self.expires())
     }
 
+    /// Whom to ask something that any broker can answer.
+    pub(super) fn least_loaded<C: Copy>(&self, network: &NetworkClient<C>) -> Option<NodeId> {
+        network.least_loaded(&self.brokers, self.asked)
+    }
+
     /// When what is known becomes too old.
     pub(super) fn expires(&self) -> Time {
         self.refreshed.map_or(Time::NEVER, |refreshed| refreshed + self.max_age)
@@ -141,7 +146,7 @@ impl Metadata {
         if !self.is_due(now) {
             return false;
         }
-        let Some(node) = network.least_loaded(&self.brokers, self.asked) else { return false };
+        let Some(node) = self.least_loaded(network) else { return false };
         if !network.can_send(node) {
             if !network.is_any_connecting() {
                 network.ready(now, node, out);

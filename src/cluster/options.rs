@@ -30,6 +30,10 @@ pub struct BrokerOptions {
     pub log_flush_offset_checkpoint_interval: Span,
     /// `log.initial.task.delay.ms`: the first run of the log manager's tasks.
     pub log_initial_task_delay: Span,
+    /// `producer.id.expiration.ms`: a producer whose newest record is so old is forgotten.
+    pub producer_id_expiration: Span,
+    /// `producer.id.expiration.check.interval.ms`: how often such producers are looked for.
+    pub producer_id_expiration_check_interval: Span,
     /// `request.timeout.ms` of the channel to the controller (`controller.socket.timeout.ms`).
     pub controller_socket_timeout: Span,
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use super::store::List;
 use super::units::{
     Acks, BatchId, BrokerEpoch, Incarnation, LeaderEpoch, MetadataOffset, Offset, PartitionEpoch,
-    PartitionId, Replicas,
+    PartitionId, ProducerId, Replicas,
 };
 use crate::kernel::units::{Bytes, NodeId, Span};
 
@@ -27,6 +27,10 @@ pub enum Message {
     FindLeaders,
     /// The answer to `FindLeaders`.
     Leaders(Leaders),
+    /// InitProducerId without a transactional id: a producer asks for an id of its own.
+    InitProducerId,
+    /// The answer to `InitProducerId`.
+    ProducerIdAnswer(ProducerIdAnswer),
     /// BrokerRegistration: a process has started.
     RegisterBroker(RegisterBroker),
     /// The answer to `RegisterBroker`.
@@ -265,6 +269,13 @@ pub struct PartitionLeader {
     pub leader: Option<NodeId>,
     /// Of which epoch.
     pub epoch: LeaderEpoch,
+}
+
+/// InitProducerId response. The epoch is 0.
+#[derive(Clone, Copy, Debug)]
+pub struct ProducerIdAnswer {
+    /// The id, which no other producer has or will have.
+    pub producer_id: ProducerId,
 }
 
 /// BrokerRegistration request.

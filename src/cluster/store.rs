@@ -213,6 +213,8 @@ impl Store {
             Message::AlteredPartitions(response) => self.altered.give_back(response.partitions),
             Message::MetadataRecords(response) => self.metadata.give_back(response.records),
             Message::FindLeaders
+            | Message::InitProducerId
+            | Message::ProducerIdAnswer(_)
             | Message::RegisterBroker(_)
             | Message::RegisteredBroker(_)
             | Message::Heartbeat(_)

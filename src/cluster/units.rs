@@ -58,6 +58,19 @@ impl Offset {
     }
 }
 
+impl ProducerId {
+    /// That of a producer without idempotence.
+    pub const NONE: ProducerId = ProducerId(0);
+}
+
+impl Sequence {
+    /// The number `records` further: after 2^31 - 1 comes 0 (`DefaultRecordBatch.incrementSequence`).
+    #[inline]
+    pub fn plus(self, records: u32) -> Sequence {
+        Sequence((self.0 + records) & i32::MAX as u32)
+    }
+}
+
 impl LeaderEpoch {
     /// The next leadership.
     pub fn next(self) -> LeaderEpoch {

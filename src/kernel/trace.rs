@@ -39,7 +39,7 @@ pub struct Entry<W> {
 pub struct Digest(u64);
 
 /// Odd multipliers, one a place: of an entry's integers none can stand for another, and all are multiplied side by side.
-const MULTIPLIERS: [u64; 12] = [
+const MULTIPLIERS: [u64; 16] = [
     0xa076_1d64_78bd_642f,
     0xe703_7ed1_a0b4_28db,
     0x8ebc_6af0_9c88_c6e3,
@@ -52,6 +52,10 @@ const MULTIPLIERS: [u64; 12] = [
     0x9ae1_6a3b_2f90_404f,
     0xcc9e_2d51_1b87_3593,
     0x27d4_eb2f_1656_67c5,
+    0x85eb_ca77_c2b2_ae63,
+    0xff51_afd7_ed55_8ccd,
+    0xc4ce_b9fe_1a85_ec53,
+    0x94d0_49bb_1331_11eb,
 ];
 
 impl Digest {
@@ -67,7 +71,7 @@ impl Digest {
         entry.what.integers(&mut |_, value| {
             // A little more than the value, so that a zero is not the same as nothing.
             let value = (value as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
-            sum = sum.wrapping_add(value.wrapping_mul(MULTIPLIERS[column % MULTIPLIERS.len()]));
+            sum = sum.wrapping_add(value.wrapping_mul(MULTIPLIERS[column & (MULTIPLIERS.len() - 1)]));
             column += 1;
         });
         let product = u128::from(self.0 ^ sum) * u128::from(MULTIPLIERS[0]);

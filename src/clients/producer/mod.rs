@@ -1,7 +1,8 @@
 //! The producer of Kafka's Java client (preset `java-4.1`) with the application around it, in one process.
 //!
 //! It never knows what becomes of a batch beyond the answers it gets, nor why a connection broke. Records are added by
-//! [`application`], gathered by [`accumulator`], numbered by [`sequences`], and sent by [`sender`].
+//! [`application`], gathered by [`accumulator`], numbered by [`sequences`] under an id from [`producer_id`], and sent by
+//! [`sender`].
 //!
 //! `Departure from Kafka:` the application's thread and the sender's are one: what the application sends in one instant is
 //! drained after it, in slices of a few hundred records. A wait before a retry is drawn once, where Kafka draws it anew
@@ -10,6 +11,7 @@
 mod accumulator;
 mod application;
 mod partitioner;
+mod producer_id;
 mod record_size;
 mod sender;
 mod sequences;
@@ -21,6 +23,7 @@ use std::convert::Infallible;
 use self::accumulator::{Accumulator, Place, Slot};
 use self::application::Application;
 use self::partitioner::Partitioner;
+use self::producer_id::Question;
 use self::sender::{Failure, Node};
 use self::sequences::ProducerIdentity;
 use super::app::Workload;
@@ -31,7 +34,7 @@ use crate::cluster::backoff::Backoff;
 use crate::cluster::network_client::{ConnectionTimer, NetworkClient, NetworkOptions};
 use crate::cluster::protocol::Message;
 use crate::cluster::store::Store;
-use crate::cluster::units::{MessageId, PartitionId, ProducerId};
+use crate::cluster::units::{MessageId, PartitionId};
 use crate::devices::port::{Channel, Event, Outbox, Peer, Port, Timer};
 use crate::kernel::units::{Bytes, NodeId, Time};
 
@@ -59,6 +62,8 @@ pub enum ProducerTimer {
     Resume,
     /// Metadata may be asked for again.
     Metadata,
+    /// An id may be asked for again.
+    ProducerId,
     /// Of the connection to a broker: see [`ConnectionTimer`].
     Connection(NodeId),
     /// The first batch of a partition may be tried again; the partition is given by its place in the topic.
@@ -72,8 +77,9 @@ impl Timer for ProducerTimer {
             ProducerTimer::Due => 1,
             ProducerTimer::Resume => 2,
             ProducerTimer::Metadata => 3,
-            ProducerTimer::Connection(node) => 4 + 2 * u32::from(node.0),
-            ProducerTimer::Retry(place) => 5 + 2 * place,
+            ProducerTimer::ProducerId => 4,
+            ProducerTimer::Connection(node) => 5 + 2 * u32::from(node.0),
+            ProducerTimer::Retry(place) => 6 + 2 * place,
         }
     }
 }
@@ -90,7 +96,7 @@ pub const PRODUCER_CHANNEL: Channel = Channel(0);
 /// What a producer is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct ProducerSetup<'a> {
-    /// Its node; also its producer id, with idempotence.
+    /// Its node.
     pub id: NodeId,
     /// Its settings.
     pub options: ProducerOptions,
@@ -116,7 +122,9 @@ pub struct Producer {
     application: Application,
     partitioner: Partitioner,
     accumulator: Accumulator,
+    /// With idempotence.
     identity: Option<ProducerIdentity>,
+    question: Question,
     network: NetworkClient<Request>,
     metadata: Metadata,
     /// By node number.
@@ -143,6 +151,7 @@ enum Process {
 #[derive(Clone, Copy, Debug)]
 enum Request {
     Metadata,
+    ProducerId,
     /// The batches of a Produce request begin with this one and are linked.
     Produce(Slot),
 }
@@ -163,7 +172,8 @@ impl Producer {
             application: Application::new(workload, first_message),
             partitioner: Partitioner::new(partitioner_key, batch_size),
             accumulator: Accumulator::new(partitions, batch_size, options.buffer_memory),
-            identity: options.idempotence.then(|| ProducerIdentity::new(ProducerId(id.0.into()))),
+            identity: options.idempotence.then(ProducerIdentity::new),
+            question: if options.idempotence { Question::Due } else { Question::Settled },
             network: NetworkClient::new(NetworkOptions {
                 channel: PRODUCER_CHANNEL,
                 round_trips: 2,
@@ -261,6 +271,7 @@ impl Producer {
                 }
                 self.wake_by(now, self.metadata.expires(), out);
             }
+            (Request::ProducerId, Message::ProducerIdAnswer(answer)) => self.on_producer_id(now, answer, out),
             (Request::Produce(first), Message::Produced(answer)) => {
                 self.on_produced(now, first, answer, out);
             }
@@ -274,6 +285,7 @@ impl Producer {
             ProducerTimer::Due => self.application.on_due(out),
             ProducerTimer::Resume => (),
             ProducerTimer::Metadata => self.metadata.on_alarm(),
+            ProducerTimer::ProducerId => self.on_producer_id_alarm(),
             ProducerTimer::Connection(node) => {
                 if self.network.on_alarm(now, node, out) {
                     self.metadata.request_update();
@@ -289,7 +301,9 @@ impl Producer {
         let mut failed = std::mem::take(&mut self.failed);
         self.network.expire(now, &mut failed, out);
         self.fail_requests(now, failed, Failure::TimedOut, out);
-        self.expire_batches(now, out);
+        if self.question == Question::Settled {
+            self.expire_batches(now, out);
+        }
         self.look_at_all();
         let deadlines = [
             self.network.next_deadline(),

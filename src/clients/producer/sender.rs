@@ -53,8 +53,9 @@ impl Producer {
         if self.metadata.maybe_update(now, &mut self.network, (Request::Metadata, timeout), out) {
             self.wake_by(now, now + timeout, out);
         }
-        // Nothing overtakes a question for metadata that is due.
+        // Nothing overtakes a question for metadata that is due, and no batch the one for an id.
         while !self.metadata.is_due(now)
+            && self.has_id_or_asks(now, out)
             && let Some(node) = self.to_look_at.pop()
         {
             self.nodes[usize::from(node.0)].to_look_at = false;
@@ -173,6 +174,7 @@ impl Producer {
         for request in failed.drain(..) {
             match request {
                 Request::Metadata => self.metadata.on_failure(ProducerTimer::Metadata, out),
+                Request::ProducerId => self.on_producer_id_failure(out),
                 Request::Produce(first) => {
                     let mut next = Some(first);
                     while let Some(slot) = next {

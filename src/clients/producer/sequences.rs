@@ -1,8 +1,8 @@
 //! The numbers that let brokers recognise a batch they have: `TransactionManager` and `TxnPartitionEntry`, without
 //! transactions.
 //!
-//! `Departure from Kafka:` InitProducerId is not asked for: a producer has an id from the beginning. Sequences do not wrap
-//! at 2^31.
+//! `Departure from Kafka:` a producer whose epochs are used up goes on under an id of its own making, where Kafka's asks a
+//! broker for another. Sequences do not wrap at 2^31.
 
 use super::accumulator::{Accumulator, Identity, Place, Slot};
 use crate::cluster::protocol::ErrorCode;
@@ -29,6 +29,7 @@ pub(super) struct Sequences {
 /// Who the producer is to the brokers, and whether it must become another.
 #[derive(Clone, Debug)]
 pub(super) struct ProducerIdentity {
+    /// [`ProducerId::NONE`] until a broker has given one.
     id: ProducerId,
     epoch: ProducerEpoch,
     /// `clientSideEpochBumpRequired`.
@@ -38,8 +39,14 @@ pub(super) struct ProducerIdentity {
 }
 
 impl ProducerIdentity {
-    pub(super) fn new(id: ProducerId) -> ProducerIdentity {
-        ProducerIdentity { id, epoch: ProducerEpoch(0), needs_bump: false, unresolved: 0 }
+    pub(super) fn new() -> ProducerIdentity {
+        ProducerIdentity { id: ProducerId::NONE, epoch: ProducerEpoch(0), needs_bump: false, unresolved: 0 }
+    }
+
+    /// A broker has given it an id.
+    pub(super) fn begin(&mut self, id: ProducerId) {
+        assert_eq!(self.id, ProducerId::NONE, "a producer asks for an id once");
+        self.id = id;
     }
 
     /// Whether a batch at the head of a partition's queue must wait, and with it all that would go to the same broker in
@@ -58,6 +65,7 @@ impl ProducerIdentity {
     /// Numbers a batch that is drained for the first time.
     #[inline]
     pub(super) fn number(&self, accumulator: &mut Accumulator, slot: Slot) {
+        debug_assert_ne!(self.id, ProducerId::NONE, "nothing is drained without an id");
         let place = accumulator.batch(slot).place;
         if accumulator.batch(slot).identity.is_some() {
             return;
@@ -171,8 +179,8 @@ impl ProducerIdentity {
         const LAST: ProducerEpoch = ProducerEpoch(i16::MAX as u16);
         self.needs_bump = false;
         if self.epoch == LAST {
-            // Ids of producers are numbers of nodes, which are below this.
-            (self.id, self.epoch) = (ProducerId(self.id.0 + (1 << 16)), ProducerEpoch(0));
+            // Brokers count from below, and come nowhere near this.
+            (self.id, self.epoch) = (ProducerId(self.id.0 + (1 << 48)), ProducerEpoch(0));
         } else {
             self.epoch = ProducerEpoch(self.epoch.0 + 1);
         }

@@ -181,7 +181,7 @@ impl Node<'_> {
         // Divergence is settled before, and instead of, everything else the response says (KAFKA-14704).
         if let Some((epoch, end)) = result.diverging {
             let offset = truncation_offset(&self.stored.logs[place], epoch, end);
-            return self.truncate(place, offset, out);
+            return self.truncate(now, place, offset, out);
         }
         for index in entries {
             let entry = out.store.entries.get(response.entries)[index];
@@ -204,6 +204,7 @@ impl Node<'_> {
         let end = log.end();
         out.ask(Effect::Append(File::Log(partition), built.bytes));
         let LogEntry { base_offset, batch, epoch } = entry;
+        self.running.replicas[place].producers.appended(&built, base_offset);
         out.note(Happened::Appended { partition, batch, base_offset, end, epoch, leading: false });
     }
 
@@ -217,12 +218,15 @@ impl Node<'_> {
     }
 
     /// Cuts the log, and the high watermark with it if that lies above.
-    fn truncate(&mut self, place: usize, offset: Offset, out: &mut Outbox<'_, BrokerPort>) {
-        let (replica, log) = (&self.running.replicas[place], &mut self.stored.logs[place]);
+    fn truncate(&mut self, now: Time, place: usize, offset: Offset, out: &mut Outbox<'_, BrokerPort>) {
+        let (replica, log) = (&mut self.running.replicas[place], &mut self.stored.logs[place]);
         let (partition, old, epoch) =
             (replica.partition, log.end(), replica.leader_epoch.unwrap_or_default());
         log.truncate_to(offset, out.store);
         let (new, bytes) = (log.end(), log.bytes());
+        if new < old {
+            replica.producers.truncated(log, out.store, now, self.config.options.producer_id_expiration);
+        }
         out.ask(Effect::Truncate(File::Log(partition), bytes));
         out.note(Happened::Truncated { partition, old, new, epoch });
         let high_watermark = self.running.replicas[place].high_watermark;

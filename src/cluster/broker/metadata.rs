@@ -8,6 +8,7 @@ use super::line::{Alarm, Line, LineOptions};
 use super::storage::File;
 use super::{Broker, BrokerPort, ISR, LIFECYCLE, METADATA, Node, Running, Timer, Waiting};
 use crate::cluster::happened::Happened;
+use crate::cluster::log::producer_state::ProducerState;
 use crate::cluster::metadata_image::MetadataImage;
 use crate::cluster::protocol::{FetchMetadata, Message, MetadataRecord, MetadataRecords, PartitionState};
 use crate::cluster::replica::leader::Leader;
@@ -35,20 +36,20 @@ impl Broker {
         let options = &node.config.options;
         out.set_timer(Timer::IsrExpiration, options.replica_lag_time_max / 2);
         out.set_timer(Timer::HighWatermarkCheckpoint, options.replica_high_watermark_checkpoint_interval);
+        out.set_timer(Timer::ProducerIdExpiration, options.producer_id_expiration_check_interval);
     }
 
-    pub(super) fn start(&mut self, _now: Time, out: &mut Outbox<'_, BrokerPort>) {
+    pub(super) fn start(&mut self, now: Time, out: &mut Outbox<'_, BrokerPort>) {
         assert!(self.running.is_none(), "a process starts where none runs");
         let config = &self.config;
         let clean = self.stored.clean_shutdown.is_some();
         let high_watermarks: Vec<_> = self.stored.start().collect();
-        let replicas: Vec<Replica> = self
-            .stored
-            .partitions
-            .iter()
-            .zip(high_watermarks)
-            .map(|(&partition, high_watermark)| {
-                Replica::new(partition, config.topics[partition.0 as usize], high_watermark)
+        let expiration = config.options.producer_id_expiration;
+        let stored = self.stored.partitions.iter().zip(&self.stored.logs).zip(high_watermarks);
+        let replicas: Vec<Replica> = stored
+            .map(|((&partition, log), high_watermark)| {
+                let producers = ProducerState::load(log, out.store, now, expiration);
+                Replica::new(partition, config.topics[partition.0 as usize], producers, high_watermark)
             })
             .collect();
         for (replica, log) in replicas.iter().zip(&self.stored.logs) {
@@ -94,6 +95,7 @@ impl Node<'_> {
             (Timer::Lifecycle, options.broker_heartbeat_interval),
             (Timer::IsrExpiration, options.replica_lag_time_max / 2),
             (Timer::HighWatermarkCheckpoint, options.replica_high_watermark_checkpoint_interval),
+            (Timer::ProducerIdExpiration, options.producer_id_expiration_check_interval),
         ] {
             out.ask(Effect::SetTimer(timer, Span::ZERO, period));
         }

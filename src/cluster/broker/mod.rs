@@ -32,7 +32,7 @@ use super::happened::Happened;
 use super::log::Log;
 use super::metadata_image::MetadataImage;
 use super::options::{BrokerOptions, TopicOptions};
-use super::protocol::{Leaders, Message, MetadataRecord, PartitionLeader};
+use super::protocol::{Leaders, Message, MetadataRecord, PartitionLeader, ProducerIdAnswer};
 use super::replica::{Replica, Role};
 use super::store::Store;
 use super::units::{Offset, PartitionId};
@@ -68,6 +68,8 @@ pub enum Timer {
     IsrExpiration,
     /// The high watermarks are to be written down.
     HighWatermarkCheckpoint,
+    /// Producers are to be forgotten that have written nothing for long (`PeriodicProducerExpirationCheck`).
+    ProducerIdExpiration,
     /// The line to a leader, by the fetcher's place.
     FetcherLine(u32),
     /// A fetcher without a ready partition looks again.
@@ -80,7 +82,7 @@ pub enum Timer {
 
 impl crate::devices::port::Timer for Timer {
     fn slot(self) -> u32 {
-        const SINGLE: u32 = 7;
+        const SINGLE: u32 = 8;
         const KINDS: u32 = 4;
         match self {
             Timer::Lifecycle => 0,
@@ -90,6 +92,7 @@ impl crate::devices::port::Timer for Timer {
             Timer::IsrRetry => 4,
             Timer::IsrExpiration => 5,
             Timer::HighWatermarkCheckpoint => 6,
+            Timer::ProducerIdExpiration => 7,
             Timer::FetcherLine(place) => SINGLE + KINDS * place,
             Timer::FetcherBackoff(place) => SINGLE + KINDS * place + 1,
             Timer::FetchExpires(place) => SINGLE + KINDS * place + 2,
@@ -284,9 +287,11 @@ impl Node<'_> {
             Message::Produce(request) => self.on_produce(now, connection, request, out),
             Message::Fetch(request) => self.on_fetch(now, connection, request, out),
             Message::FindLeaders => self.on_find_leaders(connection, out),
+            Message::InitProducerId => self.on_init_producer_id(connection, out),
             Message::Produced(_)
             | Message::Fetched(_)
             | Message::Leaders(_)
+            | Message::ProducerIdAnswer(_)
             | Message::RegisterBroker(_)
             | Message::RegisteredBroker(_)
             | Message::Heartbeat(_)
@@ -310,6 +315,8 @@ impl Node<'_> {
             | Message::Fetch(_)
             | Message::FindLeaders
             | Message::Leaders(_)
+            | Message::InitProducerId
+            | Message::ProducerIdAnswer(_)
             | Message::RegisterBroker(_)
             | Message::Heartbeat(_)
             | Message::AlterPartitions(_)
@@ -326,6 +333,7 @@ impl Node<'_> {
             Timer::IsrRetry => self.send_isr_changes(now, out),
             Timer::IsrExpiration => self.on_isr_expiration(now, out),
             Timer::HighWatermarkCheckpoint => self.on_high_watermark_checkpoint(out),
+            Timer::ProducerIdExpiration => self.on_producer_id_expiration(now, out),
             Timer::FetcherLine(place) => self.on_fetcher_line(now, place as usize, out),
             Timer::FetcherBackoff(place) => self.fetch_from(now, place as usize, out),
             Timer::FetchExpires(place) => self.answer_parked_fetch(now, place, out),
@@ -388,6 +396,12 @@ impl Node<'_> {
         }));
         let bytes = Bytes::new(60 + 40 * list.len() as u64);
         out.respond(connection, Message::Leaders(Leaders { partitions }), bytes);
+    }
+
+    /// InitProducerId request of a producer that is idempotent and no more (`RPCProducerIdManager.generateProducerId`).
+    fn on_init_producer_id(&mut self, connection: ConnectionId, out: &mut Outbox<'_, BrokerPort>) {
+        let producer_id = self.stored.next_producer_id(self.config.id, self.config.brokers);
+        out.respond(connection, Message::ProducerIdAnswer(ProducerIdAnswer { producer_id }), Bytes::new(40));
     }
 
     /// Where a partition's replica lies among this broker's.

@@ -4,6 +4,7 @@
 use super::storage::File;
 use super::{BrokerPort, Node, Timer};
 use crate::cluster::happened::Happened;
+use crate::cluster::log::producer_state::Admission;
 use crate::cluster::protocol::{
     ErrorCode, LogEntry, Message, Produce, ProducePartition, Produced, ProducedPartition,
 };
@@ -91,7 +92,7 @@ impl Node<'_> {
         self.wake_after_append(now, request, out);
     }
 
-    /// The gate, then the append. An answer means that nothing was appended, and why.
+    /// The gate, what is known of the producer, then the append. An answer means that nothing was appended, and why.
     fn append(
         &mut self,
         now: Time,
@@ -123,9 +124,20 @@ impl Node<'_> {
         if built.bytes > replica.options.max_message_bytes {
             return refuse(ErrorCode::MessageTooLarge);
         }
-        let (epoch, log) = (leader.epoch(), &mut self.stored.logs[place]);
+        let epoch = leader.epoch();
+        match replica.producers.admit(&built) {
+            Admission::New => (),
+            Admission::Duplicate(base_offset, end) => {
+                // A success like the first one, and as far from being answered if the in-sync replicas have yet to fetch it.
+                self.advance_high_watermark(now, place, out);
+                return Appended { partition, batch, base_offset, required: end, answer: None };
+            }
+            Admission::Refused(error) => return refuse(error),
+        }
+        let log = &mut self.stored.logs[place];
         let base_offset = log.end();
         log.append(LogEntry { base_offset, batch, epoch }, u64::from(built.records), built.bytes);
+        self.running.replicas[place].producers.appended(&built, base_offset);
         let end = log.end();
         out.ask(Effect::Append(File::Log(partition), built.bytes));
         out.note(Happened::Appended { partition, batch, base_offset, end, epoch, leading: true });
@@ -224,6 +236,15 @@ impl Node<'_> {
         }
         let bytes = Bytes::new(30 + 60 * entries.len() as u64);
         out.respond(connection, Message::Produced(Produced { partitions }), bytes);
+    }
+
+    /// Forgets producers that have written nothing for `producer.id.expiration.ms`, and comes again.
+    pub(super) fn on_producer_id_expiration(&mut self, now: Time, out: &mut Outbox<'_, BrokerPort>) {
+        let options = &self.config.options;
+        out.set_timer(Timer::ProducerIdExpiration, options.producer_id_expiration_check_interval);
+        for replica in &mut self.running.replicas {
+            replica.producers.expire(now, options.producer_id_expiration);
+        }
     }
 
     /// A place for a request that waits.

@@ -6,8 +6,8 @@
 
 use crate::cluster::log::Log;
 use crate::cluster::store::Store;
-use crate::cluster::units::{BrokerEpoch, Incarnation, Offset, PartitionId};
-use crate::kernel::units::Bytes;
+use crate::cluster::units::{BrokerEpoch, Incarnation, Offset, PartitionId, ProducerId};
+use crate::kernel::units::{Bytes, NodeId};
 
 /// A file of a broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +33,8 @@ pub struct Stored {
     pub incarnation: Incarnation,
     /// The clean-shutdown file: the broker epoch of the last run, if that ended well.
     pub clean_shutdown: Option<BrokerEpoch>,
+    /// How many producer ids the broker has given out.
+    producer_ids: u64,
 }
 
 const NOWHERE: u32 = u32::MAX;
@@ -52,6 +54,7 @@ impl Stored {
             high_watermarks_token: 0,
             incarnation: Incarnation(0),
             clean_shutdown: None,
+            producer_ids: 0,
             partitions: held,
             places,
         }
@@ -75,6 +78,18 @@ impl Stored {
             .iter()
             .zip(&self.high_watermarks)
             .map(|(log, &written)| written.clamp(log.start(), log.end()))
+    }
+
+    /// An id no producer ever had, from blocks of 1000 (`ProducerIdsBlock`).
+    ///
+    /// `Departure from Kafka:` the controller allots no blocks (AllocateProducerIds): the nth block of each of `brokers` is
+    /// fixed beforehand, `me` never waits for one, and goes on in it after a restart, where Kafka's broker takes another.
+    pub(super) fn next_producer_id(&mut self, me: NodeId, brokers: u16) -> ProducerId {
+        const BLOCK: u64 = 1_000;
+        let (block, place) = (self.producer_ids / BLOCK, self.producer_ids % BLOCK);
+        self.producer_ids += 1;
+        // Brokers count from 1, and so 0, which is nobody's, is in no block.
+        ProducerId((block * u64::from(brokers) + u64::from(me.0)) * BLOCK + place)
     }
 
     /// Begins to write the high watermarks. Gives the size of the file and the token of its fsync.
@@ -107,5 +122,27 @@ impl Stored {
         let old = log.end();
         let left = log.cut_to_bytes(bytes, store);
         (old, log.end(), left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_producers_ever_have_one_id() {
+        const BROKERS: u16 = 3;
+        let mut given = BTreeSet::from([ProducerId::NONE]);
+        for broker in 1..=BROKERS {
+            let mut stored = Stored::new(1, [PartitionId(0)].into_iter());
+            for count in 0..2_500 {
+                if count % 700 == 0 {
+                    stored.start().for_each(drop);
+                }
+                let id = stored.next_producer_id(NodeId(broker), BROKERS);
+                assert!(given.insert(id), "broker {broker} gives {id}, which is somebody's");
+            }
+        }
     }
 }

@@ -236,6 +236,8 @@ impl Controller {
             | Message::Fetched(_)
             | Message::FindLeaders
             | Message::Leaders(_)
+            | Message::InitProducerId
+            | Message::ProducerIdAnswer(_)
             | Message::RegisteredBroker(_)
             | Message::HeartbeatAnswer(_)
             | Message::AlteredPartitions(_)

@@ -1,5 +1,5 @@
-//! The rows. Sources: `org.apache.kafka.server.config.{ReplicationConfigs,KRaftConfigs,ServerLogConfigs}` and
-//! `kafka.cluster.Partition` of each version's branch.
+//! The rows. Sources: `org.apache.kafka.server.config.{ReplicationConfigs,KRaftConfigs,ServerLogConfigs}`,
+//! `org.apache.kafka.coordinator.transaction.TransactionLogConfig` and `kafka.cluster.Partition` of each version's branch.
 
 use super::Generation;
 use crate::cluster::options::{BrokerOptions, ControllerOptions, TopicOptions};
@@ -34,6 +34,8 @@ pub(super) const V4_1: Generation = Generation {
         log_flush_scheduler_interval: Span::FOREVER,
         log_flush_offset_checkpoint_interval: ms(60_000),
         log_initial_task_delay: ms(30_000),
+        producer_id_expiration: ms(86_400_000),
+        producer_id_expiration_check_interval: ms(600_000),
         controller_socket_timeout: ms(30_000),
     },
     topic: TopicOptions {

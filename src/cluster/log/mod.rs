@@ -6,6 +6,7 @@
 //! Entries lie in chunks that a copy of the log shares until one of the two writes.
 
 pub mod epoch_cache;
+pub mod producer_state;
 
 use std::sync::Arc;
 

@@ -16,6 +16,7 @@ pub mod leader;
 
 use self::follower::Follower;
 use self::leader::Leader;
+use super::log::producer_state::ProducerState;
 use super::options::TopicOptions;
 use super::units::{LeaderEpoch, Offset, PartitionEpoch, PartitionId};
 
@@ -26,6 +27,8 @@ pub struct Replica {
     pub partition: PartitionId,
     /// The topic's settings.
     pub options: TopicOptions,
+    /// The producers that wrote to its log.
+    pub producers: ProducerState,
     /// The high watermark: what is below it is committed, as far as this replica knows.
     pub high_watermark: Offset,
     /// The newest leader epoch it has heard of; none before the first.
@@ -53,10 +56,16 @@ pub enum Role {
 
 impl Replica {
     /// A replica that has loaded its log and heard nothing.
-    pub fn new(partition: PartitionId, options: TopicOptions, high_watermark: Offset) -> Replica {
+    pub fn new(
+        partition: PartitionId,
+        options: TopicOptions,
+        producers: ProducerState,
+        high_watermark: Offset,
+    ) -> Replica {
         Replica {
             partition,
             options,
+            producers,
             high_watermark,
             leader_epoch: None,
             partition_epoch: PartitionEpoch(0),

@@ -250,8 +250,6 @@ pub(super) const BROKER: &[&str] = &[
     "offsets.topic.segment.bytes",
     "principal.builder.class",
     "process.roles",
-    "producer.id.expiration.check.interval.ms",
-    "producer.id.expiration.ms",
     "producer.purgatory.purge.interval.requests",
     "queued.max.request.bytes",
     "queued.max.requests",

@@ -96,7 +96,7 @@ pub(super) const READER: &[Property<ReaderOptions>] = &[
     },
 ];
 
-/// `ReplicationConfigs`, `KRaftConfigs`, `ServerLogConfigs`, `ServerConfigs`.
+/// `ReplicationConfigs`, `KRaftConfigs`, `ServerLogConfigs`, `ServerConfigs`, `TransactionLogConfig`.
 pub(super) const BROKER: &[Property<Broker>] = &[
     Property {
         name: "replica.lag.time.max.ms",
@@ -149,6 +149,14 @@ pub(super) const BROKER: &[Property<Broker>] = &[
     Property {
         name: "log.initial.task.delay.ms",
         takes: Milliseconds(0, LONG, |o, v| o.broker.log_initial_task_delay = v),
+    },
+    Property {
+        name: "producer.id.expiration.ms",
+        takes: Milliseconds(1, INT, |o, v| o.broker.producer_id_expiration = v),
+    },
+    Property {
+        name: "producer.id.expiration.check.interval.ms",
+        takes: Milliseconds(1, INT, |o, v| o.broker.producer_id_expiration_check_interval = v),
     },
     Property {
         name: "controller.socket.timeout.ms",

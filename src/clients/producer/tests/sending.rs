@@ -1,0 +1,264 @@
+//! Batches: when they go, in which order, how often, and under which numbers.
+
+use super::*;
+
+#[test]
+fn all_is_sent_told_and_closed() {
+    let mut rig = Rig::started(options(), workload(3), 1);
+    assert_eq!(rig.read(), ["to 1: p0[0-2]#0"]);
+    assert!(rig.producer.has_sent_all() && !rig.producer.is_done() && rig.producer.unanswered() == 3);
+    rig.answer(1, ErrorCode::None);
+    assert_eq!(rig.read(), ["0-2 success"]);
+    assert!(rig.has_ended && rig.producer.is_done());
+    assert_eq!(rig.store.lists_in_use(), 0);
+}
+
+#[test]
+fn batches_close_by_size_or_by_linger() {
+    // 61 bytes for the batch and 109 for a record: three fit into 400, not four.
+    let lingering = ProducerOptions { linger: MS(5), batch_size: Bytes::new(400), ..options() };
+    let mut rig = Rig::started(lingering, paced(5), 1);
+    rig.pass(MS(2));
+    assert!(rig.read().is_empty(), "three records linger");
+    rig.pass(MS(1));
+    assert_eq!(rig.read(), ["to 1: p0[0-2]#0"], "the fourth begins a batch, which fills the first");
+    rig.pass(Span::from_nanoseconds(999_999));
+    assert!(rig.read().is_empty());
+    rig.pass(MS(5));
+    assert_eq!(rig.read(), ["to 1: p0[3-4]#3"], "closing does not linger");
+
+    let mut rig = Rig::started(lingering, Workload { rate: Rate::Every(MS(4)), ..workload(9) }, 1);
+    rig.pass(MS(5));
+    assert_eq!(rig.read(), ["to 1: p0[0-1]#0"], "five milliseconds after its first record");
+    rig.pass(MS(8));
+    assert_eq!(rig.read(), ["to 1: p0[2-3]#2"]);
+}
+
+#[test]
+fn no_more_requests_are_in_flight_than_may_be() {
+    for max_in_flight in [1, 2, 5] {
+        let mut rig = Rig::started(ProducerOptions { max_in_flight, ..options() }, paced(20), 1);
+        rig.pass(MS(10));
+        assert_eq!(rig.requests.len(), max_in_flight as usize);
+        rig.read();
+        rig.answer(1, ErrorCode::None);
+        let first = max_in_flight;
+        assert_eq!(rig.read(), ["0-0 success".to_owned(), format!("to 1: p0[{first}-10]#{first}")]);
+    }
+}
+
+#[test]
+fn one_batch_of_each_partition_goes_into_a_request() {
+    let mut rig = Rig::new(options(), Workload { keys: 50, ..workload(50) }, 6);
+    rig.leaders = vec![Some(NodeId(1)); 6];
+    rig.feed(Event::Start);
+    let words = rig.read();
+    assert_eq!(words.len(), 1, "{words:?}");
+    assert_eq!(words[0].matches('p').count(), 6, "{words:?}");
+    rig.answer(1, ErrorCode::None);
+    assert!(rig.has_ended);
+}
+
+#[test]
+fn after_a_disconnection_batches_keep_their_numbers_and_their_order() {
+    let mut rig = Rig::started(options(), paced(3), 1);
+    rig.pass(MS(2));
+    assert_eq!(rig.read(), ["to 1: p0[0-0]#0", "to 1: p0[1-1]#1", "to 1: p0[2-2]#2"]);
+    rig.disconnect(1);
+    rig.pass(MS(79));
+    assert!(rig.read().is_empty(), "a retry waits at least 80 ms");
+    rig.pass(MS(1));
+    // The first alone, until it is known to be in the log: then the rest.
+    assert_eq!(rig.read(), ["to 1: p0[0-0]#0"]);
+    rig.answer(1, ErrorCode::DuplicateSequenceNumber);
+    assert_eq!(rig.read(), ["0-0 success", "to 1: p0[1-1]#1"]);
+    rig.answer(1, ErrorCode::None);
+    rig.pass(Span::ZERO);
+    assert_eq!(rig.read(), ["1-1 success", "to 1: p0[2-2]#2"]);
+}
+
+#[test]
+fn a_retry_overtakes_without_idempotence_and_is_overtaken() {
+    let cases = [
+        // (idempotence, in flight, what is sent when the first of two was refused)
+        (false, 5, vec!["to 1: p0[0-0]", "to 1: p0[1-1]", "1-1 success", "to 1: p0[0-0]"]),
+        (true, 5, vec!["to 1: p0[0-0]#0", "to 1: p0[1-1]#1", "to 1: p0[0-0]#0"]),
+        (false, 1, vec!["to 1: p0[0-0]", "to 1: p0[0-0]"]),
+    ];
+    for (idempotence, max_in_flight, expected) in cases {
+        let mut rig = Rig::started(ProducerOptions { idempotence, max_in_flight, ..options() }, paced(2), 1);
+        rig.pass(MS(1));
+        rig.answer(1, ErrorCode::NotEnoughReplicas);
+        if max_in_flight > 1 {
+            // A broker that refused 0 refuses 1 if it looks at numbers.
+            let next = if idempotence { ErrorCode::OutOfOrderSequenceNumber } else { ErrorCode::None };
+            rig.answer(1, next);
+        }
+        rig.pass(MS(80));
+        assert_eq!(rig.read(), expected);
+        rig.answer(1, ErrorCode::None);
+        if !rig.producer.is_done() {
+            rig.answer(1, ErrorCode::None);
+        }
+        assert!(rig.has_ended, "{:?}", rig.read());
+    }
+}
+
+#[test]
+fn delivery_has_its_time() {
+    // Under way: it is told as timed out, and what the answer says then does not matter.
+    let short = ProducerOptions { delivery_timeout: MS(40_000), request_timeout: MS(39_990), ..options() };
+    let mut rig = Rig::started(short, workload(1), 1);
+    rig.silent = vec![NodeId(1), NodeId(2), NodeId(3)];
+    rig.read();
+    rig.pass(MS(39_989));
+    assert!(rig.read().is_empty());
+    rig.pass(MS(11));
+    assert_eq!(rig.read(), ["0-0 TimeoutException"]);
+    assert!(rig.has_ended);
+
+    // Nobody leads: it never goes anywhere.
+    let mut rig = Rig::new(short, workload(2), 1);
+    rig.leaders = vec![None];
+    rig.feed(Event::Start);
+    rig.pass(MS(40_000));
+    assert_eq!(rig.read(), ["0-1 TimeoutException"]);
+    assert!(rig.questions > 20, "it asks for the leader all the time: {}", rig.questions);
+
+    // The answer comes after all.
+    let late = ProducerOptions { delivery_timeout: MS(1_000), ..options() };
+    let mut rig = Rig::started(late, Workload { rate: Rate::Every(MS(5_000)), ..workload(2) }, 1);
+    rig.pass(MS(2_000));
+    rig.answer(1, ErrorCode::None);
+    assert_eq!(rig.read(), ["to 1: p0[0-0]#0", "0-0 TimeoutException"]);
+    rig.pass(MS(3_000));
+    assert_eq!(rig.read(), ["to 1: p0[1-1]#1"]);
+}
+
+#[test]
+fn what_was_given_up_leaves_a_gap_that_ends_the_epoch() {
+    let short = ProducerOptions { delivery_timeout: MS(1_000), ..options() };
+    let mut rig = Rig::started(short, Workload { rate: Rate::Every(MS(2_000)), ..workload(2) }, 1);
+    rig.disconnect(1);
+    rig.pass(MS(500));
+    assert_eq!(rig.read(), ["to 1: p0[0-0]#0", "to 1: p0[0-0]#0"]);
+    rig.pass(MS(1_500));
+    assert_eq!(rig.read(), ["0-0 TimeoutException", "to 1: p0[1-1]#0e1"], "it cannot know of 0");
+}
+
+#[test]
+fn out_of_order_at_the_next_number_ends_the_epoch_and_is_tried_again() {
+    let mut rig = Rig::started(options(), paced(2), 1);
+    rig.pass(MS(1));
+    rig.answer(1, ErrorCode::None);
+    rig.answer(1, ErrorCode::OutOfOrderSequenceNumber);
+    rig.pass(MS(80));
+    assert_eq!(rig.read(), ["to 1: p0[0-0]#0", "to 1: p0[1-1]#1", "0-0 success", "to 1: p0[1-1]#0e1"]);
+}
+
+#[test]
+fn retries_end() {
+    let cases = [
+        // (error, retries, attempts, told)
+        (ErrorCode::NotEnoughReplicas, 2, 3, "0-0 NOT_ENOUGH_REPLICAS"),
+        (ErrorCode::NotEnoughReplicas, 0, 1, "0-0 NOT_ENOUGH_REPLICAS"),
+        (ErrorCode::InvalidRequiredAcks, 2, 1, "0-0 INVALID_REQUIRED_ACKS"),
+        (ErrorCode::MessageTooLarge, 2, 1, "0-0 MESSAGE_TOO_LARGE"),
+    ];
+    for (error, retries, attempts, told) in cases {
+        let plain = ProducerOptions { idempotence: false, retries, ..options() };
+        let mut rig = Rig::started(plain, workload(1), 1);
+        for _ in 0..attempts {
+            rig.answer(1, error);
+            rig.pass(MS(2_000));
+        }
+        let words = rig.read();
+        assert_eq!(words.iter().filter(|word| word.starts_with("to 1")).count(), attempts, "{error}");
+        assert_eq!(words.last().map(String::as_str), Some(told));
+        assert!(rig.has_ended);
+    }
+    let plain = ProducerOptions { idempotence: false, retries: 0, ..options() };
+    let mut rig = Rig::started(plain, workload(1), 1);
+    rig.disconnect(1);
+    assert_eq!(rig.read(), ["to 1: p0[0-0]", "0-0 NetworkException"]);
+    let mut rig = Rig::started(plain, workload(1), 1);
+    rig.pass(MS(30_000));
+    assert_eq!(rig.read(), ["to 1: p0[0-0]", "0-0 TimeoutException"]);
+}
+
+#[test]
+fn a_batch_too_large_for_the_broker_is_split_into_itself_until_its_time_is_up() {
+    let mut rig = Rig::started(options(), workload(3), 1);
+    for _ in 0..4 {
+        rig.answer(1, ErrorCode::MessageTooLarge);
+    }
+    assert_eq!(rig.read(), ["to 1: p0[0-2]#0"; 5]);
+    rig.pass(MS(120_000));
+    assert!(rig.read().contains(&"0-2 TimeoutException".to_owned()));
+}
+
+#[test]
+fn a_new_leader_is_found_by_hint_or_by_asking() {
+    for hinted in [true, false] {
+        let mut rig = Rig::started(options(), workload(2), 1);
+        rig.read();
+        rig.pass(MS(1_000));
+        let asked_before = rig.questions;
+        rig.leaders = vec![Some(NodeId(2))];
+        rig.epoch = LeaderEpoch(1);
+        let hint = hinted.then_some((NodeId(2), LeaderEpoch(1)));
+        rig.answer_with(1, ErrorCode::NotLeaderOrFollower, hint);
+        // The leader changed: there is no wait before the retry, whichever way that was learned.
+        assert_eq!(rig.read(), ["to 2: p0[0-1]#0"], "hinted: {hinted}");
+        assert_eq!(rig.questions, asked_before + 1);
+    }
+    // Old news is none: the partition's leader stays, and the retry waits.
+    let mut rig = Rig::started(options(), workload(1), 1);
+    rig.pass(MS(1_000));
+    rig.answer_with(1, ErrorCode::NotLeaderOrFollower, Some((NodeId(3), LeaderEpoch(0))));
+    rig.pass(MS(80));
+    assert_eq!(rig.read(), ["to 1: p0[0-0]#0", "to 1: p0[0-0]#0"]);
+}
+
+#[test]
+fn metadata_is_asked_for_again_when_it_is_old() {
+    let mut rig = Rig::started(options(), Workload { rate: Rate::Every(MS(3_600_000)), ..workload(2) }, 1);
+    rig.answer(1, ErrorCode::None);
+    rig.pass(MS(3_000_000));
+    assert_eq!(rig.questions, 11);
+}
+
+#[test]
+fn an_alarm_is_not_set_for_every_record() {
+    let mut rig = Rig::started(options(), Workload { waits: Waits::Every(1), ..workload(1_000) }, 1);
+    let before = rig.sets;
+    for _ in 0..1_000 {
+        rig.answer(1, ErrorCode::None);
+    }
+    assert!(rig.has_ended);
+    assert_eq!(rig.sets, before);
+}
+
+#[test]
+fn a_burst_goes_in_full_batches_and_every_message_is_told_once() {
+    let burst = Workload { size: Bytes::new(1_000), ..workload(10_000) };
+    let small = ProducerOptions { buffer_memory: Bytes::new(200_000), ..options() };
+    let mut rig = Rig::started(small, burst, 3);
+    let mut told = vec![0; 10_000];
+    while !rig.has_ended {
+        let node = rig.requests.front().map(|request| request.0.0);
+        match node {
+            Some(node) => rig.answer(node, ErrorCode::None),
+            None => rig.pass(Span::ZERO),
+        }
+        for word in rig.read() {
+            let Some(range) = word.strip_suffix(" success") else { continue };
+            let (first, last) = range.split_once('-').expect("a range");
+            let bound = |text: &str| text.parse::<usize>().expect("a number");
+            told[bound(first)..=bound(last)].iter_mut().for_each(|times| *times += 1);
+        }
+    }
+    assert!(told.iter().all(|&times| times == 1));
+    // 16 records of 1 010 bytes fill a batch of 16 384.
+    assert_eq!(rig.store.batch_count(), 10_000 / 16);
+}
