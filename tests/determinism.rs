@@ -111,7 +111,7 @@ const AFTER: &str = r#"
 
 /// How many seeds are run: `HIGHWATER_SEEDS`, or what takes some seconds, which in debug is a tenth of the pace.
 fn seeds() -> u64 {
-    let default = if cfg!(debug_assertions) { 20 } else { 1_000 };
+    let default = if cfg!(debug_assertions) { 15 } else { 1_000 };
     std::env::var_os("HIGHWATER_SEEDS").map_or(default, |seeds| {
         seeds.to_str().and_then(|seeds| seeds.parse().ok()).expect("HIGHWATER_SEEDS is a number of seeds")
     })

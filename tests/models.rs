@@ -34,7 +34,12 @@ fn the_list_of_models_fits_a_terminal() {
         let model = file::read(builtin.name, builtin.text).unwrap_or_else(|report| panic!("{report}"));
         let title = model.title.unwrap_or_default();
         let columns = width + 2 + title.chars().count();
-        assert!(columns <= 100, "{}: a title of {} columns at most, {title:?} has more", builtin.name, 98 - width);
+        assert!(
+            columns <= 100,
+            "{}: a title of {} columns at most, {title:?} has more",
+            builtin.name,
+            98 - width
+        );
     }
 }
 

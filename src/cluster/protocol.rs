@@ -174,8 +174,8 @@ pub struct ProducedPartition {
 /// Who fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fetcher {
-    /// A follower, with its broker epoch (KIP-903).
-    Replica(NodeId, BrokerEpoch),
+    /// A follower, with its broker epoch (KIP-903); none (-1) before its process has registered: then nobody checks it.
+    Replica(NodeId, Option<BrokerEpoch>),
     /// A consumer: reads below the high watermark only.
     Consumer,
 }

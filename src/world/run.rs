@@ -145,8 +145,8 @@ impl<O: Observer> World<O> {
         quiet
     }
 
-    /// Names everything that is not quiet: sends unanswered, replicas out of sync, high watermarks below log ends, readers behind,
-    /// processes that do not serve.
+    /// Names everything that is not quiet: sends unanswered, replicas out of sync, high watermarks below log ends, readers
+    /// behind, processes that do not serve.
     fn list_unquiet(&self, say: &mut dyn FnMut(&dyn Fn() -> String)) {
         let model = &self.model;
         for (place, producer) in self.producers.iter().enumerate() {

@@ -9,7 +9,7 @@
 //! takes it away.
 //!
 //! When it is checked: as soon as a broker has learned that it leads. A process that finds itself the leader because its
-//! former self was elected takes no request before it has caught up with its own registration, which ends that leadership
+//! former self was elected takes no request before it is registered and unfenced, which ends that leadership
 //! (`BrokerServer.startup`, `ReplicationControlManager.handleBrokerShutdown`); it is checked only if it serves all the same.
 //!
 //! What it does not check: records that were acknowledged and never below a high watermark (acks=1), and what a leader loses
@@ -43,8 +43,8 @@ struct Leadership {
     /// Whom the controller elected last.
     elected: LeaderEpoch,
     leader: Option<NodeId>,
-    /// Whether that was a process that has stopped since, or had already.
-    of_former_self: bool,
+    /// The newest epoch that was given to a process that has stopped since, or had already.
+    of_former_self: Option<LeaderEpoch>,
     /// The newest epoch so far under which somebody has begun to lead, and who, unless its process has stopped since.
     newest: Option<(LeaderEpoch, Option<NodeId>)>,
     /// A process that took its former self's leadership up and has served nobody yet.
@@ -69,7 +69,9 @@ impl LeaderCompleteness {
         let Some(former) = self.former.get_mut(usize::from(node.0)) else { return };
         *former = true;
         for partition in &mut self.partitions {
-            partition.of_former_self |= partition.leader == Some(node);
+            if partition.leader == Some(node) {
+                partition.of_former_self = Some(partition.elected);
+            }
             // What it loses from here on is not held against its leadership.
             if let Some((_, newest)) = &mut partition.newest
                 && *newest == Some(node)
@@ -90,7 +92,9 @@ impl LeaderCompleteness {
         if state.leader_epoch != partition.elected {
             partition.elected = state.leader_epoch;
             partition.leader = state.leader;
-            partition.of_former_self = state.leader.is_some_and(|leader| self.former[usize::from(leader.0)]);
+            if state.leader.is_some_and(|leader| self.former[usize::from(leader.0)]) {
+                partition.of_former_self = Some(state.leader_epoch);
+            }
         }
     }
 
@@ -105,7 +109,7 @@ impl LeaderCompleteness {
         epoch: LeaderEpoch,
     ) {
         let leadership = &mut self.partitions[partition.0 as usize];
-        if self.former[usize::from(leader.0)] || leadership.elected == epoch && leadership.of_former_self {
+        if self.former[usize::from(leader.0)] || leadership.of_former_self == Some(epoch) {
             leadership.unserving = Some((epoch, leader));
             return;
         }

@@ -7,6 +7,7 @@ use crate::cluster::protocol::{
     ErrorCode, Fetch, FetchPartition, Fetched, FetchedPartition, Fetcher, Message,
 };
 use crate::cluster::replica::divergence::{Comparison, compare};
+use crate::cluster::replica::leader::FetchedAs;
 use crate::cluster::store::List;
 use crate::cluster::units::{BrokerEpoch, LeaderEpoch, Offset, PartitionId};
 use crate::devices::port::{ConnectionId, Outbox};
@@ -174,20 +175,21 @@ impl Node<'_> {
         &mut self,
         now: Time,
         place: usize,
-        (broker, broker_epoch): (NodeId, BrokerEpoch),
+        (broker, broker_epoch): (NodeId, Option<BrokerEpoch>),
         fetch_offset: Offset,
         log_end: Offset,
         out: &mut Outbox<'_, BrokerPort>,
     ) -> Result<(), ErrorCode> {
         // A fetch of an earlier life of that broker counts for nothing (KAFKA-15221).
         let registration = self.running.image.broker(broker);
-        if registration.is_active() && broker_epoch < registration.broker_epoch {
+        let is_stale = |epoch: BrokerEpoch| epoch < registration.broker_epoch;
+        if registration.is_active() && broker_epoch.is_some_and(is_stale) {
             return Err(ErrorCode::NotLeaderOrFollower);
         }
         let replica = &mut self.running.replicas[place];
         let partition = replica.partition;
         let leader = replica.leader_mut().expect("checked by the read");
-        let old = leader.fetched(broker, fetch_offset, broker_epoch, now, log_end);
+        let old = leader.fetched(broker, fetch_offset, FetchedAs::from_epoch(broker_epoch), now, log_end);
         let moved = old != Some(fetch_offset);
         if moved {
             out.note(Happened::Fetched { partition, replica: broker, old, new: fetch_offset });

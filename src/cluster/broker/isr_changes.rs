@@ -8,7 +8,8 @@ use crate::cluster::metadata_image::MetadataImage;
 use crate::cluster::protocol::{
     AlterPartition, AlterPartitions, AlteredPartition, AlteredPartitions, ErrorCode, Message,
 };
-use crate::cluster::units::{BrokerEpoch, PartitionId, Replicas};
+use crate::cluster::replica::leader::FetchedAs;
+use crate::cluster::units::{PartitionId, Replicas};
 use crate::devices::port::Outbox;
 use crate::kernel::units::{Bytes, NodeId, Span, Time};
 
@@ -46,11 +47,13 @@ impl IsrChanges {
 }
 
 /// Whether a broker may be in the in-sync set as far as this image knows: unfenced, not shutting down, and fetching under the
-/// registration that stands (KIP-841, KIP-903).
+/// registration that stands, or before it had any (KIP-841, KIP-903, `isBrokerEpochIsrEligible`).
 #[inline]
-pub(super) fn is_eligible(image: &MetadataImage, broker: NodeId, fetched_with: Option<BrokerEpoch>) -> bool {
+pub(super) fn is_eligible(image: &MetadataImage, broker: NodeId, fetched_as: Option<FetchedAs>) -> bool {
     let registration = image.broker(broker);
-    registration.is_active() && fetched_with == Some(registration.broker_epoch)
+    let is_known =
+        |fetched_as: FetchedAs| fetched_as.epoch().is_none_or(|epoch| epoch == registration.broker_epoch);
+    registration.is_active() && fetched_as.is_some_and(is_known)
 }
 
 impl Node<'_> {
@@ -85,8 +88,8 @@ impl Node<'_> {
         if leader.isr.committed().contains(broker) {
             return;
         }
-        let fetched_with = leader.remote(broker).and_then(|remote| remote.broker_epoch);
-        let eligible = is_eligible(&self.running.image, broker, fetched_with);
+        let fetched_as = leader.remote(broker).and_then(|remote| remote.fetched_as);
+        let eligible = is_eligible(&self.running.image, broker, fetched_as);
         if leader.should_expand(broker, replica.high_watermark, eligible) {
             let isr = leader.isr.committed().with(broker);
             self.propose(place, isr, true, out);
@@ -105,8 +108,8 @@ impl Node<'_> {
         let leader = replica.leader_mut().expect("only a leader proposes");
         let mut isr_epochs = [None; Replicas::MOST];
         for (epoch, member) in isr_epochs.iter_mut().zip(isr.iter()) {
-            let fetched_with = leader.remote(member).and_then(|remote| remote.broker_epoch);
-            *epoch = if member == me { Some(my_epoch) } else { fetched_with };
+            let fetched_as = leader.remote(member).and_then(|remote| remote.fetched_as);
+            *epoch = if member == me { my_epoch } else { fetched_as.and_then(FetchedAs::epoch) };
         }
         let leader_epoch = leader.epoch();
         let proposal = leader.isr.propose(isr, expands).number;
@@ -118,7 +121,8 @@ impl Node<'_> {
     }
 
     pub(super) fn send_isr_changes(&mut self, _now: Time, out: &mut Outbox<'_, BrokerPort>) {
-        let broker_epoch = self.running.lifecycle.broker_epoch();
+        // A process that has not registered would be told STALE_BROKER_EPOCH, again and again until it has.
+        let Some(broker_epoch) = self.running.lifecycle.broker_epoch() else { return };
         let isr = &mut self.running.isr;
         if isr.unsent.is_empty() || isr.line.is_waiting() || !isr.line.ready(out) {
             return;

@@ -30,32 +30,23 @@ enum State {
 pub(super) struct Lifecycle {
     pub(super) line: Line,
     state: State,
-    broker_epoch: BrokerEpoch,
+    broker_epoch: Option<BrokerEpoch>,
 }
 
 impl Lifecycle {
     pub(super) fn new(line: Line) -> Lifecycle {
-        Lifecycle { line, state: State::Registering, broker_epoch: BrokerEpoch(0) }
+        Lifecycle { line, state: State::Registering, broker_epoch: None }
     }
 
     /// In the middle of its life.
     pub(super) fn running(line: Line, broker_epoch: BrokerEpoch) -> Lifecycle {
-        Lifecycle { line, state: State::Running, broker_epoch }
+        Lifecycle { line, state: State::Running, broker_epoch: Some(broker_epoch) }
     }
 
-    /// The registration; 0 before the first.
+    /// The registration; none before there is one.
     #[inline]
-    pub(super) fn broker_epoch(&self) -> BrokerEpoch {
+    pub(super) fn broker_epoch(&self) -> Option<BrokerEpoch> {
         self.broker_epoch
-    }
-
-    /// Whether replicas hear of metadata yet (`BrokerServer.startup`: publishers are installed once the controller has
-    /// acknowledged that the broker is caught up).
-    pub(super) fn publishes(&self) -> bool {
-        match self.state {
-            State::Registering | State::Starting => false,
-            State::Recovery | State::Running => true,
-        }
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -79,7 +70,7 @@ impl Node<'_> {
             }),
             State::Starting | State::Recovery | State::Running => Message::Heartbeat(Heartbeat {
                 broker,
-                broker_epoch: lifecycle.broker_epoch,
+                broker_epoch: lifecycle.broker_epoch.expect("a heartbeat follows a registration"),
                 metadata_offset: self.running.image.end(),
                 want_fence: lifecycle.state == State::Starting,
                 want_shut_down: false,
@@ -98,7 +89,7 @@ impl Node<'_> {
         lifecycle.line.answered(out);
         if response.error == ErrorCode::None {
             lifecycle.state = State::Starting;
-            lifecycle.broker_epoch = response.broker_epoch;
+            lifecycle.broker_epoch = Some(response.broker_epoch);
             self.communicate(now, out);
         } else {
             // DUPLICATE_BROKER_REGISTRATION as long as the session of its former self lasts.
@@ -120,17 +111,17 @@ impl Node<'_> {
         match lifecycle.state {
             State::Registering => panic!("no heartbeat before the registration"),
             State::Starting if answer.is_caught_up => {
-                // Only now is what it has replayed made known to its replicas, and only then are requests accepted: a former
-                // self that still leads in older records is never taken up. With nothing to recover it is ready to be unfenced.
+                // With nothing to recover it is ready to be unfenced at once.
                 lifecycle.state = State::Recovery;
-                self.publish_all(now, out);
-                out.ask(Effect::Listen);
                 self.communicate(now, out);
             }
             State::Starting => out.set_timer(Timer::Lifecycle, SOON),
             State::Recovery => {
                 if !answer.is_fenced {
+                    // Only now are requests accepted (`BrokerServer.startup`): a process that has taken up what its former self
+                    // led, as older metadata has it, serves nobody.
                     lifecycle.state = State::Running;
+                    out.ask(Effect::Listen);
                 }
                 self.communicate_later(out);
             }

@@ -87,7 +87,6 @@ impl Node<'_> {
         self.replay(now, MetadataOffset(0), metadata, out);
         let registration = *self.running.image.broker(self.config.id);
         self.running.lifecycle = Lifecycle::running(self.running.lifecycle.line, registration.broker_epoch);
-        self.publish_all(now, out);
         out.ask(Effect::Listen);
         self.fetch_metadata(out);
         let options = &self.config.options;
@@ -147,9 +146,6 @@ impl Node<'_> {
         for (index, record) in records.iter().enumerate() {
             self.running.image.replay(MetadataOffset(offset.0 + index as u64), record);
         }
-        if !self.running.lifecycle.publishes() {
-            return;
-        }
         for (index, record) in records.iter().enumerate() {
             let Some(partition) = partition_of(record) else { continue };
             // Of several changes of one partition the last is applied.
@@ -158,14 +154,6 @@ impl Node<'_> {
                 let state = *self.running.image.partition(partition);
                 self.apply(now, place, &state, out);
             }
-        }
-    }
-
-    /// Makes of every replica what the metadata says so far.
-    pub(super) fn publish_all(&mut self, now: Time, out: &mut Outbox<'_, BrokerPort>) {
-        for place in 0..self.running.replicas.len() {
-            let state = *self.running.image.partition(self.running.replicas[place].partition);
-            self.apply(now, place, &state, out);
         }
     }
 

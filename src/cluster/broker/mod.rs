@@ -2,14 +2,14 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | [`produce`] | the gate, the append, and requests that wait for the in-sync replicas |
-//! | [`fetch`] | reads for followers and consumers, and fetches that wait for records |
-//! | [`fetcher`] | the other side: one loop a leader, that follows its partitions |
-//! | [`isr_changes`] | proposals to the controller: shrink, expand, and their answers |
-//! | [`lifecycle`] | registration, heartbeats |
-//! | [`metadata`] | the controller's log replayed, and what a change makes of each replica |
+//! | `produce` | the gate, the append, and requests that wait for the in-sync replicas |
+//! | `fetch` | reads for followers and consumers, and fetches that wait for records |
+//! | `fetcher` | the other side: one loop a leader, that follows its partitions |
+//! | `isr_changes` | proposals to the controller: shrink, expand, and their answers |
+//! | `lifecycle` | registration, heartbeats |
+//! | `metadata` | the controller's log replayed, and what a change makes of each replica |
 //! | [`storage`] | files, checkpoints, and what a start makes of them |
-//! | [`line`] | a connection with one request at a time |
+//! | `line` | a connection with one request at a time |
 
 mod fetch;
 mod fetcher;

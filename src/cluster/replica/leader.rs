@@ -23,11 +23,35 @@ pub struct Leader {
 pub struct Remote {
     /// Its log end: the offset of its last fetch. None: it has not fetched in this leadership.
     pub log_end: Option<Offset>,
-    /// The registration it fetched with last.
-    pub broker_epoch: Option<BrokerEpoch>,
+    /// As whom it fetched last; none: it has not in this leadership.
+    pub fetched_as: Option<FetchedAs>,
     last_fetch: Time,
     leader_end_at_last_fetch: Option<Offset>,
     last_caught_up: Time,
+}
+
+/// As whom a follower fetches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FetchedAs {
+    /// A process that has not registered yet.
+    Unregistered,
+    /// The process of this registration.
+    Registered(BrokerEpoch),
+}
+
+impl FetchedAs {
+    /// What a fetch with this broker epoch says.
+    pub fn from_epoch(epoch: Option<BrokerEpoch>) -> FetchedAs {
+        epoch.map_or(FetchedAs::Unregistered, FetchedAs::Registered)
+    }
+
+    /// The epoch to be checked, if there is one.
+    pub fn epoch(self) -> Option<BrokerEpoch> {
+        match self {
+            FetchedAs::Unregistered => None,
+            FetchedAs::Registered(epoch) => Some(epoch),
+        }
+    }
 }
 
 impl Leader {
@@ -109,7 +133,7 @@ impl Leader {
         &mut self,
         replica: NodeId,
         fetch_offset: Offset,
-        broker_epoch: BrokerEpoch,
+        fetched_as: FetchedAs,
         now: Time,
         log_end: Offset,
     ) -> Option<Offset> {
@@ -123,7 +147,7 @@ impl Leader {
         }
         remote.last_fetch = now;
         remote.leader_end_at_last_fetch = remote.leader_end_at_last_fetch.max(Some(log_end));
-        remote.broker_epoch = Some(broker_epoch);
+        remote.fetched_as = Some(fetched_as);
         remote.log_end.replace(fetch_offset)
     }
 
@@ -137,7 +161,7 @@ impl Leader {
         log_end: Offset,
         min_isr: Option<usize>,
         lag_max: Span,
-        may_join: impl Fn(NodeId, Option<BrokerEpoch>) -> bool,
+        may_join: impl Fn(NodeId, Option<FetchedAs>) -> bool,
     ) -> Option<Offset> {
         if min_isr.is_some_and(|least| self.isr.committed().len() < least) {
             return None;
@@ -148,7 +172,7 @@ impl Leader {
             let behind = remote.log_end.is_none_or(|end| end < limit);
             if behind
                 && (maximal.contains(replica)
-                    || (remote.is_caught_up(log_end, now, lag_max) && may_join(replica, remote.broker_epoch)))
+                    || (remote.is_caught_up(log_end, now, lag_max) && may_join(replica, remote.fetched_as)))
             {
                 limit = remote.log_end?;
             }
@@ -224,9 +248,9 @@ mod tests {
     fn the_high_watermark_waits_for_every_member_to_fetch_in_this_leadership() {
         let mut leader = leader(&[1, 2, 3], at(100));
         assert_eq!(limit(&leader, at(100), 2, true), None);
-        leader.fetched(NodeId(2), Offset(105), BrokerEpoch(1), at(101), Offset(110));
+        leader.fetched(NodeId(2), Offset(105), FetchedAs::Registered(BrokerEpoch(1)), at(101), Offset(110));
         assert_eq!(limit(&leader, at(101), 2, true), None);
-        leader.fetched(NodeId(3), Offset(102), BrokerEpoch(1), at(101), Offset(110));
+        leader.fetched(NodeId(3), Offset(102), FetchedAs::Registered(BrokerEpoch(1)), at(101), Offset(110));
         assert_eq!(limit(&leader, at(101), 2, true), Some(102));
     }
 
@@ -240,8 +264,8 @@ mod tests {
     #[test]
     fn it_waits_for_a_replica_that_is_about_to_join() {
         let mut leader = leader(&[1, 3], at(100));
-        leader.fetched(NodeId(3), Offset(110), BrokerEpoch(1), at(100), Offset(110));
-        leader.fetched(NodeId(2), Offset(108), BrokerEpoch(1), at(100), Offset(108));
+        leader.fetched(NodeId(3), Offset(110), FetchedAs::Registered(BrokerEpoch(1)), at(100), Offset(110));
+        leader.fetched(NodeId(2), Offset(108), FetchedAs::Registered(BrokerEpoch(1)), at(100), Offset(108));
         assert_eq!(limit(&leader, at(101), 1, true), Some(108));
         assert_eq!(limit(&leader, at(101), 1, false), Some(110));
         assert_eq!(limit(&leader, at(131), 1, true), Some(110), "not caught up any more");
@@ -253,7 +277,13 @@ mod tests {
         let mut end = 110;
         for second in 101..200 {
             // It asks each time for what was the end at its previous fetch.
-            leader.fetched(NodeId(2), Offset(end - 10), BrokerEpoch(1), at(second), Offset(end));
+            leader.fetched(
+                NodeId(2),
+                Offset(end - 10),
+                FetchedAs::Registered(BrokerEpoch(1)),
+                at(second),
+                Offset(end),
+            );
             end += 10;
         }
         assert!(leader.out_of_sync(at(200), Offset(end), LAG).is_empty());
@@ -263,7 +293,7 @@ mod tests {
     #[test]
     fn an_idle_follower_is_never_out_of_sync() {
         let mut leader = leader(&[1, 2], at(100));
-        leader.fetched(NodeId(2), Offset(110), BrokerEpoch(1), at(100), Offset(110));
+        leader.fetched(NodeId(2), Offset(110), FetchedAs::Registered(BrokerEpoch(1)), at(100), Offset(110));
         assert!(leader.out_of_sync(at(9_000), Offset(110), LAG).is_empty());
         assert_eq!(leader.out_of_sync(at(9_000), Offset(111), LAG).as_slice(), [NodeId(2)]);
     }
@@ -272,7 +302,13 @@ mod tests {
     fn to_join_a_follower_must_have_what_was_there_before_this_leadership() {
         let mut leader = leader(&[1], at(100));
         for (end, joins) in [(99, false), (100, true)] {
-            leader.fetched(NodeId(2), Offset(end), BrokerEpoch(1), at(100), Offset(100));
+            leader.fetched(
+                NodeId(2),
+                Offset(end),
+                FetchedAs::Registered(BrokerEpoch(1)),
+                at(100),
+                Offset(100),
+            );
             assert_eq!(
                 leader.should_expand(NodeId(2), Offset(50), true),
                 joins,

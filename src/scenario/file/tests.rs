@@ -100,7 +100,8 @@ fn names_become_what_they_name() {
         |m| m.faults.iter().map(|f| format!("{:?} {:?}", f.when, f.on)).collect::<Vec<_>>().join("; ");
     let links: Look = |m| m.network.links.iter().map(|l| format!("{:?} {:?}", l.one, l.other)).collect();
     let fault = |when: &str, on: &str| {
-        let topics = "[cluster]\nbrokers = 4\nracks = [\"a\", \"b\"]\n[topics.t]\n[topics.u]\npartitions = 2\nreplication.factor = 2\n";
+        let cluster = "[cluster]\nbrokers = 4\nracks = [\"a\", \"b\"]\n";
+        let topics = format!("{cluster}[topics.t]\n[topics.u]\npartitions = 2\nreplication.factor = 2\n");
         format!("{topics}[[faults]]\n{when}\ndo = \"crash\"\non = \"{on}\"\n")
     };
     check(&[
