@@ -178,8 +178,9 @@ impl Metadata {
             let Some(place) = self.place(partition) else { continue };
             seen += 1;
             changed |= self.learn(place, leader, epoch);
-            // LEADER_NOT_AVAILABLE.
-            self.needed |= leader.is_none();
+            // LEADER_NOT_AVAILABLE; or it names a leader of long ago, and by newer news nobody leads, for which who has
+            // something to send or to fetch asks on (`unknownLeaderTopics`).
+            self.needed |= leader.is_none() || self.leader(place).is_none();
         }
         // UNKNOWN_TOPIC_OR_PARTITION: the broker asked has not heard of it.
         self.needed |= seen < self.partitions.len();

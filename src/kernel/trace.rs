@@ -104,16 +104,21 @@ impl<W: What> Trace<W> {
         Trace { digest: Digest::START, last: EventSeq(0), kept: keep.then(Vec::new) }
     }
 
-    /// Adds an entry with the next number, and gives it.
+    /// Adds an entry, whose number must be [`Trace::next`].
     #[inline]
-    pub fn add(&mut self, t: Time, node: NodeId, what: W, cause: EventSeq) -> Entry<W> {
-        self.last = EventSeq(self.last.0 + 1);
-        let entry = Entry { n: self.last, t, node, what, cause };
-        self.digest.mix(&entry);
+    pub fn add(&mut self, entry: &Entry<W>) {
+        debug_assert_eq!(entry.n, self.next(), "entries are numbered as they happen");
+        self.last = entry.n;
+        self.digest.mix(entry);
         if let Some(kept) = &mut self.kept {
-            kept.push(entry);
+            kept.push(*entry);
         }
-        entry
+    }
+
+    /// The number of the entry that comes next.
+    #[inline]
+    pub fn next(&self) -> EventSeq {
+        EventSeq(self.last.0 + 1)
     }
 
     /// The digest so far.
@@ -155,7 +160,8 @@ mod tests {
     fn digest(keep: bool, entries: &[(u64, Moved)]) -> u64 {
         let mut trace = Trace::new(keep);
         for &(t, what) in entries {
-            trace.add(Time::from_nanoseconds(t), NodeId(1), what, EventSeq(0));
+            let (n, t) = (trace.next(), Time::from_nanoseconds(t));
+            trace.add(&Entry { n, t, node: NodeId(1), what, cause: EventSeq(0) });
         }
         trace.digest().value()
     }

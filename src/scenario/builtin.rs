@@ -25,7 +25,9 @@ builtin! {
     "acks/one-loses-on-leader-crash",
     "acks/one-loses-on-power-loss",
     "acks/one-loses-on-whole-cluster-power-loss",
+    "bench/idle-hour",
     "bench/one-record-at-a-time",
+    "bench/whole-case",
 }
 
 /// The built-in model of this name.

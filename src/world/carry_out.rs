@@ -47,8 +47,8 @@ impl<O: Observer> World<O> {
         effects: &mut Vec<Effect<P>>,
         cause: EventSeq,
     ) {
-        for effect in effects.drain(..) {
-            match effect {
+        for effect in effects.iter() {
+            match *effect {
                 Effect::Note(note) => {
                     let note = P::note(note);
                     self.count_sends(&note);
@@ -121,6 +121,7 @@ impl<O: Observer> World<O> {
                 Effect::Exit => self.exit(node, cause),
             }
         }
+        effects.clear();
     }
 
     fn set_timer(&mut self, node: NodeId, timer: AnyTimer, at: Time, cause: EventSeq) {

@@ -25,7 +25,7 @@ use crate::devices::network::{Delivery, Network};
 use crate::devices::port::{Effect, Outbox};
 use crate::kernel::chance::Chance;
 use crate::kernel::queue::Queue;
-use crate::kernel::trace::{EventSeq, Trace};
+use crate::kernel::trace::{Entry, EventSeq, Trace};
 use crate::kernel::units::{NodeId, Time};
 use crate::scenario::model::Model;
 
@@ -174,7 +174,8 @@ impl<O: Observer> World<O> {
     /// Notes that something has happened, and tells whoever watches.
     #[inline]
     pub(super) fn note(&mut self, node: NodeId, what: Happened, cause: EventSeq) -> EventSeq {
-        let entry = self.trace.add(self.now, node, what, cause);
+        let entry = Entry { n: self.trace.next(), t: self.now, node, what, cause };
+        self.trace.add(&entry);
         let view = View {
             model: &self.model,
             store: &self.store,
@@ -183,7 +184,7 @@ impl<O: Observer> World<O> {
         };
         self.observer.observe(&view, &entry);
         if self.schedule.is_watching() {
-            self.watch_triggers(&what, entry.n);
+            self.watch_triggers(&entry.what, entry.n);
         }
         entry.n
     }

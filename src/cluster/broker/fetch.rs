@@ -150,18 +150,14 @@ impl Node<'_> {
         // The first partition with records may exceed the response's room; the others may not.
         if room > Bytes::ZERO || reading.bytes == Bytes::ZERO {
             let max_bytes = asked.max_bytes.min(room);
-            let entries = &mut out.store.entries;
-            let list = entries.take();
             let mut bytes = Bytes::ZERO;
-            // The list is moved out while the store is read for the sizes of batches.
-            let mut found = std::mem::take(entries.get_mut(list));
+            // The list is moved out while the store is asked for the sizes of batches.
+            let mut found = std::mem::take(out.store.entries.get_mut(reading.entries));
             result.entries = log.read(asked.fetch_offset, limit, max_bytes, out.store, &mut |entry, size| {
                 found.push(entry);
                 bytes += size;
             });
-            out.store.entries.get_mut(reading.entries).extend_from_slice(&found);
-            *out.store.entries.get_mut(list) = found;
-            out.store.entries.give_back(list);
+            *out.store.entries.get_mut(reading.entries) = found;
             reading.bytes += bytes;
         }
         if let (Fetcher::Replica(broker, epoch), true) = (fetcher, update) {

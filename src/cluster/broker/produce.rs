@@ -128,6 +128,14 @@ impl Node<'_> {
         match replica.producers.admit(&built) {
             Admission::New => (),
             Admission::Duplicate(base_offset, end) => {
+                let known = self.stored.logs[place].entries_from(base_offset).next();
+                let known =
+                    known.map(|entry| (entry.base_offset, out.store.batch(entry.batch).base_sequence));
+                assert_eq!(
+                    known,
+                    Some((base_offset, built.base_sequence)),
+                    "what is recognised is in the log"
+                );
                 // A success like the first one, and as far from being answered if the in-sync replicas have yet to fetch it.
                 self.advance_high_watermark(now, place, out);
                 return Appended { partition, batch, base_offset, required: end, answer: None };

@@ -221,6 +221,21 @@ fn a_new_leader_is_found_by_hint_or_by_asking() {
 }
 
 #[test]
+fn old_news_of_a_leader_does_not_end_the_search_for_one() {
+    let mut rig = Rig::new(options(), workload(1), 1);
+    // Nobody leads; then a broker that was cut off names who did before; then somebody does.
+    for (leader, epoch, sent) in [(None, 3, false), (Some(1), 0, false), (Some(2), 4, true)] {
+        rig.leaders = vec![leader.map(NodeId)];
+        rig.epoch = LeaderEpoch(epoch);
+        if epoch == 3 {
+            rig.feed(Event::Start);
+        }
+        rig.pass(MS(3_000));
+        assert_eq!(!rig.read().is_empty(), sent, "epoch {epoch}");
+    }
+}
+
+#[test]
 fn metadata_is_asked_for_again_when_it_is_old() {
     let mut rig = Rig::started(options(), Workload { rate: Rate::Every(MS(3_600_000)), ..workload(2) }, 1);
     rig.answer(1, ErrorCode::None);
