@@ -321,6 +321,7 @@ pub(super) fn model() -> Model {
         title: None,
         kafka: Version::V4_1,
         seed: 0,
+        planted: None,
         cluster: Machines { brokers: 3, racks: Vec::new(), controllers: 1, start_time: nothing },
         network: network::Options { latency: nothing, loss: Ratio::ZERO, bandwidth: None, links: Vec::new() },
         disk: disk::Options { fsync: nothing, survives: disk::Survives::Written },
