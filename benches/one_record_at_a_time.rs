@@ -29,7 +29,7 @@ fn main() {
         let mut world = World::new(&model, model.seed, false, Checks::new(&model));
         let ending = world.run();
         nanoseconds.push(started.elapsed().as_nanos() as u64);
-        let judgement = world.observer().judge(&world.view(), ending.settled);
+        let judgement = world.observer().judge(&world.view(), &ending);
         records = judgement.outcome.total.get(Count::Acked).expect("a number");
         events = world.events();
         assert!(!judgement.is_violation(), "a healthy run breaks nothing");

@@ -77,6 +77,27 @@ on = "broker(2)"
 for = "60s"
 "#;
 
+/// Broker 1 is cut off with what nobody else has, and comes back to a log that has gone on without it.
+const TAIL_CUT_OFF: &str = r#"
+min.insync.replicas = 2
+
+[network]
+latency = "20ms"
+
+[producers.web]
+into = "orders"
+records = 6000
+rate = "100/s"
+batch.size = 0
+acks = "1"
+
+[[faults]]
+at = "500ms"
+do = "isolate"
+on = "broker(1)"
+for = "20s"
+"#;
+
 const CASES: &[Case] = &[
     Case { planted: Planted::AckAfterAppend, breaks: &[Promise::AckedIsKept], seeds: 4, model: LEADER_DIES },
     Case {
@@ -169,30 +190,11 @@ on = "broker(2)"
 for = "60s"
 "#,
     },
-    // Broker 1 is cut off with what nobody else has, and comes back to a log that has gone on without it.
     Case {
         planted: Planted::ForgetLastFetchedEpoch,
         breaks: &[Promise::LogMatching],
         seeds: 4,
-        model: r#"
-min.insync.replicas = 2
-
-[network]
-latency = "20ms"
-
-[producers.web]
-into = "orders"
-records = 6000
-rate = "100/s"
-batch.size = 0
-acks = "1"
-
-[[faults]]
-at = "500ms"
-do = "isolate"
-on = "broker(1)"
-for = "20s"
-"#,
+        model: TAIL_CUT_OFF,
     },
     // Broker 3 is ahead of broker 2 when broker 1 dies: what broker 2 appends in the place of that tail is taken for
     // broker 3's, and broker 2 dies before broker 3 has it.
@@ -364,6 +366,92 @@ on = "broker(1)"
 for = "80s"
 "#,
     },
+    // Broker 3 leaves the in-sync set: the leader stops waiting for it before the controller has agreed.
+    Case {
+        planted: Planted::ShrinkBeforeController,
+        breaks: &[Promise::IsrSuperset],
+        seeds: 4,
+        model: r#"
+min.insync.replicas = 2
+
+[broker]
+replica.lag.time.max.ms = 2000
+
+[producers.web]
+into = "orders"
+records = 1000
+rate = "100/s"
+
+[[faults]]
+at = "1s"
+do = "pause"
+on = "broker(3)"
+for = "6s"
+"#,
+    },
+    Case {
+        planted: Planted::AppendUnderFormerEpoch,
+        breaks: &[Promise::OneLeaderPerEpoch, Promise::LogMatching],
+        seeds: 4,
+        model: TAIL_CUT_OFF,
+    },
+    Case {
+        planted: Planted::ConsumersReadLogEnd,
+        breaks: &[Promise::CommittedReadsStay],
+        seeds: 4,
+        model: r#"
+min.insync.replicas = 2
+
+[network]
+latency = "1ms"
+links = [
+  { between = ["broker(1)", "brokers(2,3)"], latency = "50ms" },
+]
+
+[producers.web]
+into = "orders"
+records = 1000
+rate = "100/s"
+
+[readers.audit]
+reads = ["orders"]
+
+[[faults]]
+at = "1s"
+do = "isolate"
+on = "broker(1)"
+for = "20s"
+"#,
+    },
+    // Broker 2 leads in a new epoch and loses power with all it has appended under it.
+    Case {
+        planted: Planted::EpochsOutliveTheirRecords,
+        breaks: &[Promise::RecoverableDisk],
+        seeds: 4,
+        model: r#"
+min.insync.replicas = 2
+
+[producers.web]
+into = "orders"
+records = 3000
+rate = "100/s"
+
+[[faults]]
+at = "1s"
+do = "crash"
+on = "broker(1)"
+for = "20s"
+
+[[faults]]
+after = { leader-change = "orders-0" }
+plus = "5s"
+do = "power-loss"
+lose = "all-unsynced"
+on = "broker(2)"
+for = "5s"
+"#,
+    },
+    Case { planted: Planted::NobodyRejoins, breaks: &[Promise::Progress], seeds: 4, model: LEADER_DIES },
 ];
 
 /// What the promises of every seed came to, with the bug and without.
