@@ -328,7 +328,7 @@ on = "broker(2)"
 for = "100ms"
 
 [[faults]]
-at = "5s"
+at = "2s"
 do = "crash"
 on = "broker(1)"
 for = "60s"
@@ -365,6 +365,13 @@ do = "isolate"
 on = "broker(1)"
 for = "80s"
 "#,
+    },
+    // A retry after the leader's death is appended again.
+    Case {
+        planted: Planted::SequencesIgnored,
+        breaks: &[Promise::NoDuplicates],
+        seeds: 4,
+        model: LEADER_DIES,
     },
     // Broker 3 leaves the in-sync set: the leader stops waiting for it before the controller has agreed.
     Case {

@@ -137,6 +137,11 @@ impl History {
         matches!(self.status[message.0 as usize], Status::Succeeded | Status::Failed)
     }
 
+    /// Whether a message's sender was told failure.
+    pub fn is_failed(&self, message: MessageId) -> bool {
+        self.status[message.0 as usize] == Status::Failed
+    }
+
     /// Whether anybody was told success.
     pub fn anything_acked(&self) -> bool {
         self.acked

@@ -262,12 +262,14 @@ impl Checks {
                 self.raised(look, at, node, (partition, new), leading.then_some(epoch));
             }
             Cluster::Truncated { partition, new, .. } => {
+                let known = (&self.history, &self.budget);
+                self.reloads.reloaded(look, known, now, node, partition);
                 self.committed.partition(partition).truncated(node, new);
                 self.reads.truncated(node, partition, new);
             }
             Cluster::Leads { partition, epoch, high_watermark, isr, .. } => {
                 self.high_watermark.has(look, at, node, partition, epoch, high_watermark);
-                self.isr_superset.counts(look, at, node, partition, (epoch, isr));
+                self.isr_superset.counts(look, at, node, partition, (epoch, isr, isr));
                 let known = (&mut self.committed, &self.budget);
                 if self.leader_completeness.leads(look, known, at, node, partition, epoch) {
                     self.reads.began(look, &self.budget, at, node, (partition, epoch));
@@ -285,8 +287,8 @@ impl Checks {
                 self.isr_superset.decided(look, at, partition, &state);
             }
             Cluster::Fetched { partition, .. } => self.served(look, at, node, partition),
-            Cluster::Isr { partition, maximal, epoch, .. } => {
-                self.isr_superset.counts(look, at, node, partition, (epoch, maximal));
+            Cluster::Isr { partition, committed, maximal, epoch } => {
+                self.isr_superset.counts(look, at, node, partition, (epoch, committed, maximal));
             }
             Cluster::Registered { broker, .. } => {
                 self.budget.registered(n, now, broker);

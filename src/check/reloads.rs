@@ -1,9 +1,9 @@
 //! When brokers had to forget what they knew of an idempotent producer.
 //!
 //! A broker knows a producer's last five batches, and recognises a retry of any. A snapshot of that knowledge holds only the
-//! last one (`ProducerStateManager`, `ProducerStateEntry`): a process that has loaded one takes a retry of an earlier batch for
-//! something new. So what was answered with duplicates in mind holds as long as no broker loaded a producer's state
-//! while more than one of its batches was unanswered.
+//! last one (`ProducerStateManager`, `ProducerStateEntry`), and is loaded when a process starts and when a log is cut: a retry
+//! of an earlier batch is out of order then, and what the client makes of that may be a copy. So retries are recognised as long
+//! as no broker loaded a producer's state while more than one of its batches was unanswered.
 //!
 //! This never knows whether a duplicate came of it.
 
@@ -53,15 +53,26 @@ impl Reloads {
     pub fn recovered(
         &mut self,
         look: &impl Look,
-        (history, budget): (&History, &Budget),
+        known: (&History, &Budget),
         now: Time,
         broker: NodeId,
         partition: PartitionId,
     ) {
         // The first start has nothing to load.
-        if !self.stopped[usize::from(broker.0)] {
-            return;
+        if self.stopped[usize::from(broker.0)] {
+            self.reloaded(look, known, now, broker, partition);
         }
+    }
+
+    /// A broker has loaded what a snapshot says of a partition's producers: it started, or cut its log.
+    pub fn reloaded(
+        &mut self,
+        look: &impl Look,
+        (history, budget): (&History, &Budget),
+        now: Time,
+        broker: NodeId,
+        partition: PartitionId,
+    ) {
         let mut unanswered = vec![0; look.model().producers.len()];
         for batch in (0..look.store().batch_count() as u32).map(BatchId) {
             let first = look.store().message_runs(batch)[0].first;

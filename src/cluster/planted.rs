@@ -37,6 +37,9 @@ pub enum Planted {
     JoinBeforeEpochStart,
     /// A leader writes the epoch before its own into its batches, as one that took over without waiting for its epoch.
     AppendUnderFormerEpoch,
+    /// A leader takes every batch as a new one, whatever its producer id and sequence (KAFKA-13598: idempotence that was not in
+    /// effect, 3.0).
+    SequencesIgnored,
     /// Consumers are given all of the leader's log, committed or not (KAFKA-9835: data above the high watermark).
     ConsumersReadLogEnd,
     /// A power loss cuts the log, and the leader-epoch file stays as it was (KAFKA-16541, 3.7).
@@ -66,6 +69,7 @@ impl Planted {
         Planted::ShrinkBeforeController,
         Planted::JoinBeforeEpochStart,
         Planted::AppendUnderFormerEpoch,
+        Planted::SequencesIgnored,
         Planted::ConsumersReadLogEnd,
         Planted::EpochsOutliveTheirRecords,
         Planted::ElectAnyLiveReplica,
@@ -88,6 +92,7 @@ impl Planted {
             Planted::ShrinkBeforeController => "shrink-before-controller",
             Planted::JoinBeforeEpochStart => "join-before-epoch-start",
             Planted::AppendUnderFormerEpoch => "append-under-former-epoch",
+            Planted::SequencesIgnored => "sequences-ignored",
             Planted::ConsumersReadLogEnd => "consumers-read-log-end",
             Planted::EpochsOutliveTheirRecords => "epochs-outlive-their-records",
             Planted::ElectAnyLiveReplica => "elect-any-live-replica",

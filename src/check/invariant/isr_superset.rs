@@ -4,8 +4,10 @@
 //! Where Kafka makes it: a leader counts whom it proposes before the controller knows, and counts whom it would leave out until
 //! the controller has agreed (KIP-497, `Partition.maximalIsr`); only the leader's proposals add to the controller's set.
 //!
-//! What it rests on: nothing but the protocol; no fault excuses it. It is what lets the high watermark wait for everybody who can
-//! be elected.
+//! What it rests on: that the leader remembers what it proposed. It forgets a proposal when the metadata log tells it what the
+//! answer to its last one had told already: news of the partition epoch it has count, and end whatever is pending
+//! (`Partition.makeLeader`, `updateAssignmentAndIsr`, 4.1). A controller that accepts the forgotten one is ahead of the leader then,
+//! until the next news; the high watermark still waits for the newcomer as one that is caught up. Nothing else excuses it.
 //!
 //! What it does not check: leaders of the past, and a broker that has not learned yet that it leads.
 
@@ -22,6 +24,10 @@ use crate::scenario::words::Promise;
 /// Why it is promised.
 pub const ALWAYS: &str =
     "a leader's maximal in-sync set holds the controller's, whatever the settings and the faults (KIP-497)";
+
+/// Why it is not promised of a proposal that the leader has forgotten.
+const FORGOTTEN: &str = "metadata of the partition epoch that a leader has from an answer already ends its next proposal, which the \
+controller may accept all the same (Partition.makeLeader)";
 
 /// Both ideas of every in-sync set.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +54,10 @@ struct Both {
 struct Led {
     by: NodeId,
     epoch: LeaderEpoch,
+    committed: Replicas,
     maximal: Replicas,
+    /// The largest set it has proposed since it last knew the controller to have accepted one.
+    proposed: Option<Replicas>,
     since: EventSeq,
 }
 
@@ -95,13 +104,20 @@ impl IsrSuperset {
         at: (EventSeq, Time),
         by: NodeId,
         partition: PartitionId,
-        (epoch, maximal): (LeaderEpoch, Replicas),
+        (epoch, committed, maximal): (LeaderEpoch, Replicas, Replicas),
     ) {
         let led = &mut self.partitions[partition.0 as usize].led;
-        if led.is_none_or(|led| led.epoch <= epoch) {
-            *led = Some(Led { by, epoch, maximal, since: at.0 });
-            self.hold(look, at, partition);
+        if led.is_some_and(|led| led.epoch > epoch) {
+            return;
         }
+        let before = led.filter(|led| led.by == by && led.epoch == epoch).and_then(|led| led.proposed);
+        let proposed = if maximal.same_set(&committed) {
+            before.filter(|proposed| !committed.is_superset(proposed))
+        } else {
+            Some(maximal)
+        };
+        *led = Some(Led { by, epoch, committed, maximal, proposed, since: at.0 });
+        self.hold(look, at, partition);
     }
 
     fn hold(&mut self, look: &impl Look, (n, now): (EventSeq, Time), partition: PartitionId) {
@@ -110,7 +126,9 @@ impl IsrSuperset {
         if led.maximal.is_superset(&isr) {
             return;
         }
-        self.findings.add(true, || {
+        let is_forgotten = led.maximal.same_set(&led.committed)
+            && led.proposed.is_some_and(|proposed| proposed.is_superset(&isr));
+        self.findings.add(!is_forgotten, || {
             let name = look.model().partition_name(partition);
             let finding = Finding {
                 promise: Promise::IsrSuperset,
@@ -122,7 +140,7 @@ impl IsrSuperset {
                 ),
                 witnesses: vec![decided.min(led.since), n],
             };
-            (Promised::yes(ALWAYS), finding)
+            (if is_forgotten { Promised::no(FORGOTTEN) } else { Promised::yes(ALWAYS) }, finding)
         });
     }
 
@@ -156,6 +174,13 @@ mod tests {
         // Somebody joins whom the leader does not count.
         let steps = [Isr(&[1, 2]), Counts(1, &[1, 2], 0), Isr(&[1, 2, 3])];
         answers(model(), &steps, PROMISE, (Held::Broken, true));
+    }
+
+    #[test]
+    fn a_proposal_that_the_leader_has_forgotten_is_not_promised() {
+        let forgets = [Isr(&[1, 2]), Counts(1, &[1, 2], 0), Counts(1, &[1, 2, 3], 0)];
+        let accepted = [&forgets[..], &[Counts(1, &[1, 2], 0), Isr(&[1, 2, 3])]].concat();
+        answers(model(), &accepted, PROMISE, (Held::Broken, false));
     }
 
     #[test]

@@ -154,8 +154,9 @@ impl LeaderCompleteness {
     ) -> bool {
         let leadership = &mut self.partitions[partition.0 as usize];
         self.changed |= leadership.newest.is_some_and(|(before, _)| before != epoch);
-        let is_newest = leadership.newest.is_none_or(|(before, _)| before <= epoch);
-        if is_newest {
+        // A process that takes up its former self's leadership under the same epoch is not a later leader.
+        let is_newest = leadership.newest.is_none_or(|(before, _)| before < epoch);
+        if leadership.newest.is_none_or(|(before, _)| before <= epoch) {
             leadership.newest = Some((epoch, Some(leader)));
         }
         let log = look.log(leader, partition).expect("a leader has a replica");

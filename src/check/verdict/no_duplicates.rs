@@ -4,8 +4,8 @@
 //! without appending it again (`ProducerStateManager`, `ProducerStateEntry.findDuplicateBatch`, KIP-98).
 //!
 //! What it rests on: idempotence that is in effect, one session of the producer, and a broker that still knows the producer's
-//! last batches: none that loaded them from a snapshot while more than one was unanswered ([`reloads`](crate::check::reloads)).
-//! No application here sends a message again, and no producer id expires.
+//! last batches: none that loaded them from a snapshot while more than one was unanswered ([`reloads`](crate::check::reloads)),
+//! and none that may forget the producer while it retries. No application here sends a message again.
 //!
 //! What it does not check: copies at or above the high watermark, or in a partition without a leader. Those make it inconclusive.
 
@@ -19,11 +19,6 @@ use crate::check::{Held, Judged};
 use crate::cluster::units::PartitionId;
 use crate::scenario::model::Model;
 use crate::scenario::words::{Count, Promise};
-
-/// Whether brokers recognise retries.
-///
-/// Departure from Kafka: they do not yet, and append a retry of what they have.
-pub(super) const RETRIES_ARE_RECOGNISED: bool = false;
 
 /// Reads the verdict from the closed books.
 pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &Outcome) -> Judged {
@@ -77,8 +72,11 @@ pub(super) fn not_recognised(
         let name = &options.name;
         return Some(format!("producer {name} is not idempotent: brokers take a retry for something new"));
     }
-    if !RETRIES_ARE_RECOGNISED {
-        return Some("brokers do not recognise retries here yet".to_owned());
+    if model.broker.producer_id_expiration <= options.options.delivery_timeout {
+        return Some(format!(
+            "producer.id.expiration.ms is {}: a broker forgets a producer that retries for up to {}",
+            model.broker.producer_id_expiration, options.options.delivery_timeout,
+        ));
     }
     reloads.first(producer, partition).map(|reload| reload.reason(model))
 }
@@ -91,7 +89,6 @@ fn kept() -> Promised {
 
 #[cfg(test)]
 mod tests {
-    use super::RETRIES_ARE_RECOGNISED;
     use crate::check::Held;
     use crate::check::hand::Step::*;
     use crate::check::hand::{Step, answers, model};
@@ -101,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_second_copy_is_found() {
-        let judged = answers(model(), &TWICE, PROMISE, (Held::Broken, RETRIES_ARE_RECOGNISED));
+        let judged = answers(model(), &TWICE, PROMISE, (Held::Broken, true));
         assert_eq!(
             judged.first.expect("a finding").text,
             "record 1 of producer web is in orders-0 more than once, again at offset 1 (batch 0)"
@@ -117,29 +114,14 @@ mod tests {
         let end = [Crash(1), Start(1, 0), Put(1, 0, 0), Commit(1, 3, 0)];
         answers(model(), &[&begin[..], &end].concat(), PROMISE, (Held::Broken, false));
         let one = [&begin[..], &[Success(1)], &end].concat();
-        answers(model(), &one, PROMISE, (Held::Broken, RETRIES_ARE_RECOGNISED));
+        answers(model(), &one, PROMISE, (Held::Broken, true));
     }
 
     #[test]
     fn without_a_retry_nothing_is_tested() {
-        answers(
-            model(),
-            &[Send, Put(1, 0, 0), Commit(1, 1, 0)],
-            PROMISE,
-            (Held::NotTested, RETRIES_ARE_RECOGNISED),
-        );
+        answers(model(), &[Send, Put(1, 0, 0), Commit(1, 1, 0)], PROMISE, (Held::NotTested, true));
         let retried = [Send, Retry(0), Put(1, 0, 0)];
-        answers(
-            model(),
-            &[&retried[..], &[Commit(1, 1, 0)]].concat(),
-            PROMISE,
-            (Held::Kept, RETRIES_ARE_RECOGNISED),
-        );
-        answers(
-            model(),
-            &[&retried[..], &[Success(0)]].concat(),
-            PROMISE,
-            (Held::Inconclusive, RETRIES_ARE_RECOGNISED),
-        );
+        answers(model(), &[&retried[..], &[Commit(1, 1, 0)]].concat(), PROMISE, (Held::Kept, true));
+        answers(model(), &[&retried[..], &[Success(0)]].concat(), PROMISE, (Held::Inconclusive, true));
     }
 }

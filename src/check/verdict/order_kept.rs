@@ -3,9 +3,10 @@
 //!
 //! Where Kafka makes it: a leader refuses a batch whose sequence does not follow the last (`OutOfOrderSequenceException`), and
 //! the client sends the batches behind a failed one again in their order (`RecordAccumulator.insertInSequenceOrder`,
-//! KAFKA-5494). Without idempotence: with one request in flight, or none ever sent again, nothing can overtake.
+//! KAFKA-5494). Without idempotence: with one request in flight, or none ever sent again, nothing that succeeds can overtake.
 //!
-//! What it rests on: either of these, and with idempotence a broker that still knows the producer's last batches
+//! What it rests on: either of these, without idempotence for messages that were not told failure (a request that the client has
+//! given up, and whose connection it has closed, is still handled, after those sent later on another); and with idempotence a broker that still knows the producer's last batches
 //! ([`reloads`](crate::check::reloads)).
 //!
 //! What it does not check: messages that are not in the log, and the order between producers or partitions.
@@ -28,7 +29,8 @@ pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &O
     let mut findings = Findings::default();
     for inversion in &outcome.inversions {
         let producer = numbering.producer(inversion.message);
-        let promised = promised(model, reloads, producer, Some(inversion.partition));
+        let failed = history.is_failed(inversion.message);
+        let promised = promised(model, reloads, producer, Some((inversion.partition, failed)));
         findings.add(promised.yes, || {
             let text = format!(
                 "record {} of producer {} comes after record {} in {}, at offset {} (batch {})",
@@ -59,9 +61,12 @@ pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &O
     Judged::by_findings(Promise::OrderKept, &findings, held, all)
 }
 
-/// Whether nothing of a producer can overtake, in one partition or everywhere.
-fn promised(model: &Model, reloads: &Reloads, producer: usize, partition: Option<PartitionId>) -> Promised {
+/// Whether nothing of a producer can be overtaken: a message in one partition, which was told failure or not, or everything.
+fn promised(model: &Model, reloads: &Reloads, producer: usize, one: Option<(PartitionId, bool)>) -> Promised {
     let options = &model.producers[producer].options;
+    if !options.idempotence && one.is_some_and(|(_, failed)| failed) {
+        return Promised::no("a request that the client gave up is still handled, after those it sent later");
+    }
     if options.max_in_flight == 1 {
         return Promised::yes(
             "max.in.flight.requests.per.connection=1: nothing is sent before the last is answered",
@@ -70,7 +75,7 @@ fn promised(model: &Model, reloads: &Reloads, producer: usize, partition: Option
     if options.retries == 0 {
         return Promised::yes("retries=0: nothing is sent again");
     }
-    match not_recognised(model, reloads, producer, partition) {
+    match not_recognised(model, reloads, producer, one.map(|(partition, _)| partition)) {
         Some(reason) if options.idempotence => Promised::no(reason),
         Some(_) => Promised::no(format!(
             "producer {} is not idempotent and has up to {} requests in flight: a retry can come after what was sent \
@@ -88,14 +93,13 @@ mod tests {
     use crate::check::Held;
     use crate::check::hand::Step::*;
     use crate::check::hand::{Step, answers, model};
-    use crate::check::verdict::no_duplicates::RETRIES_ARE_RECOGNISED;
     use crate::scenario::words::Promise::OrderKept as PROMISE;
 
     const SWAPPED: [Step; 6] = [Send, Send, Retry(0), Put(1, 1, 0), Put(1, 0, 0), Commit(1, 2, 0)];
 
     #[test]
     fn a_record_that_was_overtaken_is_found() {
-        let judged = answers(model(), &SWAPPED, PROMISE, (Held::Broken, RETRIES_ARE_RECOGNISED));
+        let judged = answers(model(), &SWAPPED, PROMISE, (Held::Broken, true));
         assert_eq!(
             judged.first.expect("a finding").text,
             "record 1 of producer web comes after record 2 in orders-0, at offset 1 (batch 0)"
@@ -117,8 +121,8 @@ mod tests {
     #[test]
     fn second_copies_have_no_order() {
         let copy = [Send, Send, Retry(0), Put(1, 0, 0), Put(1, 1, 0), Put(1, 0, 0), Commit(1, 3, 0)];
-        answers(model(), &copy, PROMISE, (Held::Kept, RETRIES_ARE_RECOGNISED));
+        answers(model(), &copy, PROMISE, (Held::Kept, true));
         let once = [Send, Send, Put(1, 0, 0), Put(1, 1, 0), Commit(1, 2, 0)];
-        answers(model(), &once, PROMISE, (Held::NotTested, RETRIES_ARE_RECOGNISED));
+        answers(model(), &once, PROMISE, (Held::NotTested, true));
     }
 }

@@ -146,7 +146,7 @@ mod tests {
         const BROKERS: u16 = 3;
         let mut given = BTreeSet::from([ProducerId::NONE]);
         for broker in 1..=BROKERS {
-            let mut stored = Stored::new(1, [PartitionId(0)].into_iter());
+            let mut stored = Stored::new(1, [PartitionId(0)].into_iter(), None);
             for count in 0..2_500 {
                 if count % 700 == 0 {
                     stored.start().for_each(drop);
