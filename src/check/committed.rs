@@ -1,15 +1,13 @@
-//! The shadow two invariants share: what leaders have committed, and how far each replica's log is known to agree with it.
+//! What leaders have committed: the shadow two invariants share.
 //!
-//! A list of committed entries grows when a leader raises its high watermark over entries of its log. A replica's log matches
-//! the list as far as the two were compared, entry by entry, since its last truncation; so each entry is compared once a
-//! replica, whatever the length of the log. Both begin at offset 0, so that where they are equal an entry has the same index
-//! in both.
+//! A list of committed entries grows when a leader raises its high watermark over entries of its log.
 //!
 //! Only leaders add to the list. One that commits something else where an earlier leader had committed before takes the rest
 //! of the list off and puts its own there: what is gone then has been counted when that leader began to lead.
 
 use std::ops::Range;
 
+use super::shadow::Shadow;
 use crate::cluster::log::Log;
 use crate::cluster::protocol::LogEntry;
 use crate::cluster::units::{LeaderEpoch, Offset, PartitionId, Replicas};
@@ -25,10 +23,7 @@ pub struct Committed {
 /// What was committed in one partition.
 #[derive(Clone, Debug, Default)]
 pub struct CommittedLog {
-    replicas: Replicas,
-    entries: Vec<LogEntry>,
-    /// By replica, in assignment order: how many entries of its log are known to be those of the list.
-    matched: [usize; Replicas::MOST],
+    list: Shadow,
     /// From which entry on the list was committed under which epoch.
     epochs: Vec<(LeaderEpoch, usize)>,
 }
@@ -48,10 +43,8 @@ impl Committed {
         self.partitions.resize_with(model.partition_count(), CommittedLog::default);
         let assignments = model.topics.iter().flat_map(|topic| &topic.assignment);
         for (partition, &replicas) in self.partitions.iter_mut().zip(assignments) {
-            partition.replicas = replicas;
-            partition.entries.clear();
+            partition.list.reset(replicas);
             partition.epochs.clear();
-            partition.matched = [0; Replicas::MOST];
         }
     }
 
@@ -65,12 +58,12 @@ impl Committed {
 impl CommittedLog {
     /// Who holds a replica.
     pub fn replicas(&self) -> &Replicas {
-        &self.replicas
+        self.list.replicas()
     }
 
     /// The nth committed entry.
     pub fn entry(&self, index: usize) -> LogEntry {
-        self.entries[index]
+        self.list.entries()[index]
     }
 
     /// A replica has a new high watermark: compares what of its log lies below it and was not compared yet. A leader, whose
@@ -83,9 +76,9 @@ impl CommittedLog {
         below: Offset,
         leading: Option<LeaderEpoch>,
     ) -> Raised {
-        let slot = self.slot(replica);
-        let before = self.entries.len();
-        let differs = self.compare(slot, log, below, before);
+        let slot = self.list.slot(replica);
+        let before = self.list.entries().len();
+        let differs = self.list.compare(slot, log, below, before);
         let Some(epoch) = leading else { return Raised { differs, fresh: before..before } };
         if let Some(index) = differs {
             if self.epochs.last().is_some_and(|&(newest, _)| epoch < newest) {
@@ -94,87 +87,57 @@ impl CommittedLog {
             }
             self.cut(index);
         }
-        let begin = self.entries.len();
-        if self.matched[slot] == begin {
+        let begin = self.list.entries().len();
+        if self.list.matched(slot) == begin {
             self.commit(slot, log, below, epoch);
         }
-        Raised { differs, fresh: begin..self.entries.len() }
+        Raised { differs, fresh: begin..self.list.entries().len() }
     }
 
     /// The first entry committed under an epoch before `epoch` that a log does not have; none: it has all.
     pub fn missing(&mut self, replica: NodeId, log: &Log, epoch: LeaderEpoch) -> Option<usize> {
-        let until = self
-            .epochs
-            .iter()
-            .find(|&&(committed_under, _)| committed_under >= epoch)
-            .map_or(self.entries.len(), |&(_, from)| from);
-        let slot = self.slot(replica);
-        match self.compare(slot, log, Offset(u64::MAX), until) {
+        let until = self.until(epoch);
+        let slot = self.list.slot(replica);
+        match self.list.compare(slot, log, Offset(u64::MAX), until) {
             Some(index) => Some(index),
-            None => (self.matched[slot] < until).then_some(self.matched[slot]),
+            None => (self.list.matched(slot) < until).then_some(self.list.matched(slot)),
         }
     }
 
     /// How many entries committed under an epoch before `epoch` there are from the nth on.
     pub fn committed_before(&self, epoch: LeaderEpoch, index: usize) -> usize {
-        let until =
-            self.epochs.iter().find(|&&(under, _)| under >= epoch).map_or(self.entries.len(), |e| e.1);
-        until.saturating_sub(index)
+        self.until(epoch).saturating_sub(index)
     }
 
     /// A replica's log was cut to this end.
     pub fn truncated(&mut self, replica: NodeId, end: Offset) {
-        let slot = self.slot(replica);
-        let known = &self.entries[..self.matched[slot]];
-        // A log is cut between batches, so what begins below its end is there as a whole.
-        self.matched[slot] = known.partition_point(|entry| entry.base_offset < end);
+        self.list.truncated(replica, end);
     }
 
-    /// Compares on from where the last comparison ended, below an offset and below the nth entry of the list.
-    #[inline]
-    fn compare(&mut self, slot: usize, log: &Log, below: Offset, until: usize) -> Option<usize> {
-        let mut index = self.matched[slot];
-        let end = until.min(log.len());
-        while index < end {
-            let entry = log.entry(index);
-            if entry.base_offset >= below {
-                break;
-            }
-            if entry != self.entries[index] {
-                self.matched[slot] = index;
-                return Some(index);
-            }
-            index += 1;
-        }
-        self.matched[slot] = index;
-        None
+    /// How many entries were committed under an epoch before `epoch`.
+    fn until(&self, epoch: LeaderEpoch) -> usize {
+        let later = self.epochs.iter().find(|&&(under, _)| under >= epoch);
+        later.map_or(self.list.entries().len(), |&(_, from)| from)
     }
 
     fn commit(&mut self, slot: usize, log: &Log, below: Offset, epoch: LeaderEpoch) {
-        let begin = self.entries.len();
+        let begin = self.list.entries().len();
         for index in begin..log.len() {
             let entry = log.entry(index);
             if entry.base_offset >= below {
                 break;
             }
-            self.entries.push(entry);
+            self.list.push(entry);
         }
-        self.matched[slot] = self.entries.len();
-        if self.entries.len() > begin && self.epochs.last().is_none_or(|&(newest, _)| newest != epoch) {
+        self.list.is_of(slot);
+        let is_new = self.epochs.last().is_none_or(|&(newest, _)| newest != epoch);
+        if self.list.entries().len() > begin && is_new {
             self.epochs.push((epoch, begin));
         }
     }
 
     fn cut(&mut self, index: usize) {
-        self.entries.truncate(index);
+        self.list.cut(index);
         self.epochs.retain(|&(_, from)| from < index);
-        for matched in &mut self.matched {
-            *matched = (*matched).min(index);
-        }
-    }
-
-    #[inline]
-    fn slot(&self, replica: NodeId) -> usize {
-        self.replicas.iter().position(|one| one == replica).expect("only a replica reports on its log")
     }
 }

@@ -27,6 +27,7 @@ use crate::scenario::fault::{Action, Fault, Target, When};
 use crate::scenario::model::{Cluster as Machines, Expect, Model, Producer, Topic};
 use crate::scenario::words::Promise;
 use crate::world::happened::Happened;
+use crate::world::run::Ending;
 
 /// The size of every batch.
 pub(super) const BATCH: u64 = 100;
@@ -75,6 +76,14 @@ pub(super) enum Step {
     Nobody(&'static [u16]),
     /// A broker learns that it leads.
     Leads(u16),
+    /// A leader of this epoch waits for these members.
+    Counts(u16, &'static [u16], u32),
+    /// A reader is handed a batch that lies at this offset and was appended under this epoch.
+    Read(u32, u64, u32),
+    /// The producer puts a batch on the wire once more.
+    Retry(u32),
+    /// The run ends before everything is quiet.
+    Unsettled,
 }
 
 /// The world and the checks that watch it.
@@ -88,6 +97,7 @@ pub(super) struct Hand {
     state: PartitionState,
     now: Time,
     sent: u32,
+    settled: bool,
 }
 
 impl Hand {
@@ -112,6 +122,7 @@ impl Hand {
             },
             now: Time::ZERO,
             sent: 0,
+            settled: true,
             model,
         }
     }
@@ -127,7 +138,11 @@ impl Hand {
     }
 
     pub(super) fn judge(&self) -> Judgement {
-        self.checks.judge(self, true)
+        let unquiet =
+            if self.settled { Vec::new() } else { vec!["broker 1 has something under way".to_owned()] };
+        let faults_took_effect = !self.model.faults.is_empty();
+        let ending = Ending { settled: self.settled, unquiet, at: self.now, faults_took_effect };
+        self.checks.judge(self, &ending)
     }
 
     pub(super) fn judged(&self, promise: Promise) -> Judged {
@@ -139,7 +154,7 @@ impl Hand {
     }
 
     fn step(&mut self, step: Step) {
-        let producer = self.model.producer_node(0).0;
+        let (producer, reader) = (self.model.producer_node(0).0, self.model.producer_node(0).0 + 1);
         let controller = self.model.controller().0;
         match step {
             Step::At(ms) => self.now = Time::ZERO + Span::from_milliseconds(ms),
@@ -216,6 +231,19 @@ impl Hand {
                 let start = self.log_of(broker).end();
                 self.happens(broker, leads(self.state.leader_epoch, start, self.state.isr));
             }
+            Step::Counts(broker, members, epoch) => {
+                let maximal = Replicas::of(members.iter().map(|&member| NodeId(member)));
+                let (committed, epoch) = (self.state.isr, LeaderEpoch(epoch));
+                self.happens(broker, Cluster::Isr { partition: ORDERS, committed, maximal, epoch });
+            }
+            Step::Read(batch, base_offset, epoch) => {
+                let (batch, base_offset, epoch) = (BatchId(batch), Offset(base_offset), LeaderEpoch(epoch));
+                self.happens(reader, Client::Read { partition: ORDERS, base_offset, batch, epoch });
+            }
+            Step::Retry(batch) => {
+                self.happens(producer, Client::Attempted { batch: BatchId(batch), attempt: 2 });
+            }
+            Step::Unsettled => self.settled = false,
         }
     }
 
@@ -321,6 +349,7 @@ pub(super) fn model() -> Model {
         title: None,
         kafka: Version::V4_1,
         seed: 0,
+        planted: None,
         cluster: Machines { brokers: 3, racks: Vec::new(), controllers: 1, start_time: nothing },
         network: network::Options { latency: nothing, loss: Ratio::ZERO, bandwidth: None, links: Vec::new() },
         disk: disk::Options { fsync: nothing, survives: disk::Survives::Written },

@@ -8,7 +8,7 @@
 
 use super::look::Look;
 use super::numbering::Numbering;
-use super::outcome::{Counts, Outcome};
+use super::outcome::{Copied, Counts, Inversion, Outcome};
 use crate::clients::app::OnError;
 use crate::clients::happened;
 use crate::cluster::log::Log;
@@ -29,6 +29,7 @@ pub struct History {
     /// Records handed to readers, by producer.
     read: Vec<u64>,
     acked: bool,
+    retried: bool,
 }
 
 /// How far a message's story is known to its sender.
@@ -38,6 +39,15 @@ enum Status {
     Untold,
     Succeeded,
     Failed,
+}
+
+/// What is found on the way through the settled logs.
+#[derive(Default)]
+struct Found {
+    copies: Vec<Copied>,
+    inversions: Vec<Inversion>,
+    /// By producer: the last first copy in this partition.
+    last_first: Vec<Option<MessageId>>,
 }
 
 /// Where a message is in the end.
@@ -58,6 +68,7 @@ impl History {
             told: Vec::new(),
             read: Vec::new(),
             acked: false,
+            retried: false,
         };
         history.reset(model);
         history
@@ -72,6 +83,7 @@ impl History {
         refill(&mut self.told, messages, Time::ZERO);
         refill(&mut self.read, self.numbering.producers(), 0);
         self.acked = false;
+        self.retried = false;
     }
 
     /// The application called `send()`.
@@ -109,6 +121,27 @@ impl History {
         self.read[producer] += u64::from(store.batch(batch).records);
     }
 
+    /// A batch was put on the wire, for the nth time.
+    #[inline]
+    pub fn attempted(&mut self, attempt: u32) {
+        self.retried |= attempt > 1;
+    }
+
+    /// Whether any batch was put on the wire more than once.
+    pub fn anything_retried(&self) -> bool {
+        self.retried
+    }
+
+    /// Whether a message's sender was told anything.
+    pub fn is_told(&self, message: MessageId) -> bool {
+        matches!(self.status[message.0 as usize], Status::Succeeded | Status::Failed)
+    }
+
+    /// Whether a message's sender was told failure.
+    pub fn is_failed(&self, message: MessageId) -> bool {
+        self.status[message.0 as usize] == Status::Failed
+    }
+
     /// Whether anybody was told success.
     pub fn anything_acked(&self) -> bool {
         self.acked
@@ -129,10 +162,17 @@ impl History {
         let producers = self.numbering.producers();
         let mut counts = vec![Counts::default(); producers];
         let mut places = vec![Place::Out; self.numbering.messages()];
-        let mut last_first = Vec::new();
+        let mut found = Found::default();
         for partition in 0..look.model().partition_count() as u32 {
-            refill(&mut last_first, producers, None);
-            self.place(look, PartitionId(partition), &mut places, &mut counts, &mut last_first);
+            refill(&mut found.last_first, producers, None);
+            self.place(look, PartitionId(partition), &mut places, &mut found);
+        }
+        let Found { copies, inversions, .. } = found;
+        for copy in &copies {
+            counts[self.numbering.producer(copy.message)].add(Count::Duplicated, 1);
+        }
+        for inversion in &inversions {
+            counts[self.numbering.producer(inversion.message)].add(Count::Reordered, 1);
         }
         let mut lost = Vec::new();
         let mut answers = Vec::new();
@@ -153,18 +193,11 @@ impl History {
         for counts in &mut counts {
             counts.set(Count::Diverged, None);
         }
-        Outcome { total, producers: counts, lost }
+        Outcome { total, producers: counts, lost, copies, inversions }
     }
 
     /// Places what one partition has.
-    fn place(
-        &self,
-        look: &impl Look,
-        partition: PartitionId,
-        places: &mut [Place],
-        counts: &mut [Counts],
-        last_first: &mut [Option<MessageId>],
-    ) {
+    fn place(&self, look: &impl Look, partition: PartitionId, places: &mut [Place], found: &mut Found) {
         let state = look.partition(partition);
         let leader = state
             .leader
@@ -184,14 +217,16 @@ impl History {
                 let producer = self.numbering.producer(run.first);
                 for message in run.first.0..run.first.0 + run.count {
                     let place = &mut places[message as usize];
+                    let LogEntry { base_offset, batch, .. } = entry;
+                    let message = MessageId(message);
                     if *place == Place::In {
-                        counts[producer].add(Count::Duplicated, 1);
+                        found.copies.push(Copied { message, partition, base_offset, batch });
                         continue;
                     }
                     *place = Place::In;
-                    let before = last_first[producer].replace(MessageId(message));
-                    if before.is_some_and(|before| before.0 > message) {
-                        counts[producer].add(Count::Reordered, 1);
+                    let before = found.last_first[producer].replace(message);
+                    if let Some(after) = before.filter(|&before| before > message) {
+                        found.inversions.push(Inversion { message, after, partition, base_offset, batch });
                     }
                 }
             }

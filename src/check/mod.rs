@@ -10,7 +10,8 @@
 //! | [`invariant`] | promises over the cluster, held against every change |
 //! | [`verdict`] | promises over the clients' history, read at the end |
 //! | [`promised`] | when Kafka promises it: the budget of unclean stops |
-//! | [`committed`] | the shadow of what leaders committed |
+//! | [`reloads`] | when a broker had to forget what it knew of a producer |
+//! | [`committed`], [`shadow`] | the shadow of what leaders committed |
 //! | [`finding`] | evidence |
 //! | [`story`] | what became of a record, in sentences |
 
@@ -24,19 +25,26 @@ pub mod look;
 pub mod numbering;
 pub mod outcome;
 pub mod promised;
+pub mod reloads;
+pub mod shadow;
 pub mod story;
 pub mod verdict;
 
 use self::committed::Committed;
 use self::finding::{Finding, Findings};
 use self::history::History;
+use self::invariant::committed_reads_stay::CommittedReadsStay;
 use self::invariant::high_watermark_never_retreats::{self, HighWatermarkNeverRetreats};
+use self::invariant::isr_superset::{self, IsrSuperset};
 use self::invariant::leader_completeness::LeaderCompleteness;
 use self::invariant::log_matching::LogMatching;
+use self::invariant::one_leader_per_epoch::{self, OneLeaderPerEpoch};
+use self::invariant::recoverable_disk::{self, RecoverableDisk};
 use self::look::Look;
 use self::outcome::Outcome;
 use self::promised::{Budget, Promised};
-use self::verdict::acked_is_kept;
+use self::reloads::Reloads;
+use self::verdict::{acked_is_kept, no_duplicates, order_kept, progress};
 use crate::clients::happened::Happened as Client;
 use crate::cluster::happened::Happened as Cluster;
 use crate::cluster::protocol::LogEntry;
@@ -47,6 +55,7 @@ use crate::scenario::model::Model;
 use crate::scenario::words::Promise;
 use crate::world::happened::Happened;
 use crate::world::observe::{Observer, View};
+use crate::world::run::Ending;
 
 /// Everything that watches a run.
 #[derive(Clone, Debug)]
@@ -57,6 +66,11 @@ pub struct Checks {
     log_matching: LogMatching,
     leader_completeness: LeaderCompleteness,
     high_watermark: HighWatermarkNeverRetreats,
+    one_leader: OneLeaderPerEpoch,
+    isr_superset: IsrSuperset,
+    reads: CommittedReadsStay,
+    disk: RecoverableDisk,
+    reloads: Reloads,
     /// Faults that took effect.
     struck: u64,
 }
@@ -111,6 +125,11 @@ impl Checks {
             log_matching: LogMatching::default(),
             leader_completeness: LeaderCompleteness::default(),
             high_watermark: HighWatermarkNeverRetreats::default(),
+            one_leader: OneLeaderPerEpoch::default(),
+            isr_superset: IsrSuperset::default(),
+            reads: CommittedReadsStay::default(),
+            disk: RecoverableDisk::default(),
+            reloads: Reloads::default(),
             struck: 0,
         };
         checks.reset(model);
@@ -125,12 +144,18 @@ impl Checks {
         self.log_matching.reset(model);
         self.leader_completeness.reset(model);
         self.high_watermark.reset(model);
+        self.one_leader.reset(model);
+        self.isr_superset.reset(model);
+        self.reads.reset(model);
+        self.disk.reset(model);
+        self.reloads.reset(model);
         self.struck = 0;
     }
 
     /// Judges the run as the world stands.
-    pub fn judge(&self, look: &impl Look, settled: bool) -> Judgement {
+    pub fn judge(&self, look: &impl Look, ending: &Ending) -> Judgement {
         let outcome = self.history.settle(look);
+        let struck = self.struck > 0;
         let budget = || match self.budget.any_breach() {
             None => Promised::within_budget(),
             Some((partition, breach)) => Promised::no(breach.reason(look.model(), partition)),
@@ -139,7 +164,7 @@ impl Checks {
             .iter()
             .map(|&promise| match promise {
                 Promise::AckedIsKept => {
-                    acked_is_kept::judge(look, &self.history, &self.budget, &outcome, self.struck > 0)
+                    acked_is_kept::judge(look, &self.history, &self.budget, &outcome, struck)
                 }
                 Promise::LogMatching => {
                     invariant(promise, self.log_matching.findings(), self.log_matching.tested(), budget)
@@ -153,9 +178,31 @@ impl Checks {
                     let always = || Promised::yes(high_watermark_never_retreats::ALWAYS);
                     invariant(promise, check.findings(), check.tested(), always)
                 }
+                Promise::OneLeaderPerEpoch => {
+                    let check = &self.one_leader;
+                    let always = || Promised::yes(one_leader_per_epoch::ALWAYS);
+                    invariant(promise, check.findings(), check.tested(), always)
+                }
+                Promise::IsrSuperset => {
+                    let check = &self.isr_superset;
+                    let always = || Promised::yes(isr_superset::ALWAYS);
+                    invariant(promise, check.findings(), check.tested(), always)
+                }
+                Promise::CommittedReadsStay => {
+                    let findings = self.reads.settled(look, &self.budget, ending.at);
+                    invariant(promise, &findings, self.reads.tested(), budget)
+                }
+                Promise::RecoverableDisk => {
+                    let check = &self.disk;
+                    let always = || Promised::yes(recoverable_disk::ALWAYS);
+                    invariant(promise, check.findings(), check.tested(), always)
+                }
+                Promise::NoDuplicates => no_duplicates::judge(look, &self.history, &self.reloads, &outcome),
+                Promise::OrderKept => order_kept::judge(look, &self.history, &self.reloads, &outcome),
+                Promise::Progress => progress::judge(look, ending, struck),
             })
             .collect();
-        Judgement { settled, outcome, promises }
+        Judgement { settled: ending.settled, outcome, promises }
     }
 
     /// What [`Observer::observe`] does, for whatever world.
@@ -168,15 +215,19 @@ impl Checks {
             | Happened::Delivered { .. }
             | Happened::Fsynced { .. } => (),
             Happened::Cluster(happened) => self.see_cluster(look, (n, now), node, happened),
-            Happened::Client(happened) => self.see_client(look, now, happened),
+            Happened::Client(happened) => self.see_client(look, (n, now), happened),
             Happened::Struck { .. } => self.struck += 1,
             Happened::Crashed | Happened::PowerLost => {
                 self.budget.stopped(n, now, node);
                 self.leader_completeness.stopped(node);
+                self.isr_superset.stopped(node);
+                self.disk.stopped(node);
+                self.reloads.stopped(node);
             }
             Happened::Lost { partition, old, new } if new < old => {
                 self.budget.lost(n, now, node, partition);
                 self.committed.partition(partition).truncated(node, new);
+                self.reads.truncated(node, partition, new);
             }
             Happened::Started { .. } => {
                 self.high_watermark.started(node);
@@ -203,38 +254,47 @@ impl Checks {
                 let entry = LogEntry { base_offset, batch, epoch };
                 self.log_matching.appended(look, &self.budget, at, (node, leading), partition, entry);
                 if leading {
-                    let known = (&mut self.committed, &self.budget);
-                    self.leader_completeness.served(look, known, at, node, partition);
+                    self.one_leader.appended(look, at, node, partition, epoch);
+                    self.served(look, at, node, partition);
                 }
             }
             Cluster::HighWatermark { partition, new, epoch, leading, .. } => {
                 self.raised(look, at, node, (partition, new), leading.then_some(epoch));
             }
             Cluster::Truncated { partition, new, .. } => {
+                let known = (&self.history, &self.budget);
+                self.reloads.reloaded(look, known, now, node, partition);
                 self.committed.partition(partition).truncated(node, new);
+                self.reads.truncated(node, partition, new);
             }
-            Cluster::Leads { partition, epoch, high_watermark, .. } => {
+            Cluster::Leads { partition, epoch, high_watermark, isr, .. } => {
                 self.high_watermark.has(look, at, node, partition, epoch, high_watermark);
+                self.isr_superset.counts(look, at, node, partition, (epoch, isr, isr));
                 let known = (&mut self.committed, &self.budget);
-                self.leader_completeness.leads(look, known, at, node, partition, epoch);
+                if self.leader_completeness.leads(look, known, at, node, partition, epoch) {
+                    self.reads.began(look, &self.budget, at, node, (partition, epoch));
+                }
             }
             Cluster::Recovered { partition, high_watermark, .. } => {
                 self.raised(look, at, node, (partition, high_watermark), None);
+                self.disk.recovered(look, at, node, partition);
+                let known = (&self.history, &self.budget);
+                self.reloads.recovered(look, known, now, node, partition);
             }
             Cluster::Decided { partition, old_leader, state, election, .. } => {
                 self.budget.decided(n, now, partition, old_leader, &state, election);
                 self.leader_completeness.decided(partition, &state);
+                self.isr_superset.decided(look, at, partition, &state);
             }
-            Cluster::Fetched { partition, .. } => {
-                let known = (&mut self.committed, &self.budget);
-                self.leader_completeness.served(look, known, at, node, partition);
+            Cluster::Fetched { partition, .. } => self.served(look, at, node, partition),
+            Cluster::Isr { partition, committed, maximal, epoch } => {
+                self.isr_superset.counts(look, at, node, partition, (epoch, committed, maximal));
             }
             Cluster::Registered { broker, .. } => {
                 self.budget.registered(n, now, broker);
                 self.leader_completeness.registered(broker);
             }
             Cluster::Follows { .. }
-            | Cluster::Isr { .. }
             | Cluster::Acked { .. }
             | Cluster::Refused { .. }
             | Cluster::Fenced { .. }
@@ -243,12 +303,28 @@ impl Checks {
     }
 
     #[inline]
-    fn see_client(&mut self, look: &impl Look, now: Time, happened: Client) {
+    fn see_client(&mut self, look: &impl Look, at: (EventSeq, Time), happened: Client) {
+        let (_, now) = at;
         match happened {
             Client::Called { message, .. } => self.history.called(now, message),
             Client::Told { first, count, outcome } => self.history.told(now, first, count, outcome),
-            Client::Read { batch, .. } => self.history.was_read(batch, look.store()),
-            Client::Batched { .. } | Client::Attempted { .. } | Client::Gone => (),
+            Client::Attempted { attempt, .. } => self.history.attempted(attempt),
+            Client::Read { partition, base_offset, batch, epoch } => {
+                self.history.was_read(batch, look.store());
+                let leads = self.leader_completeness.newest(partition);
+                let read = (partition, LogEntry { base_offset, batch, epoch });
+                self.reads.read(look, &self.budget, at, leads, read);
+            }
+            Client::Batched { .. } | Client::Gone => (),
+        }
+    }
+
+    /// A leader has served somebody: whoever took up its former self's leadership has begun to lead by that.
+    #[inline]
+    fn served(&mut self, look: &impl Look, at: (EventSeq, Time), node: NodeId, partition: PartitionId) {
+        let known = (&mut self.committed, &self.budget);
+        if let Some(epoch) = self.leader_completeness.served(look, known, at, node, partition) {
+            self.reads.began(look, &self.budget, at, node, (partition, epoch));
         }
     }
 
@@ -294,6 +370,25 @@ impl Held {
 }
 
 impl Judged {
+    /// What the findings come to, or without any what else can be said.
+    pub(crate) fn by_findings(
+        promise: Promise,
+        findings: &Findings,
+        held: Held,
+        promised: impl FnOnce() -> Promised,
+    ) -> Judged {
+        match findings.first() {
+            Some((promised, first)) => Judged {
+                promise,
+                held: Held::Broken,
+                promised: promised.clone(),
+                findings: findings.total(),
+                first: Some(first.clone()),
+            },
+            None => Judged { promise, held, promised: promised(), findings: 0, first: None },
+        }
+    }
+
     /// Whether Kafka promised it and it was broken.
     pub fn is_violation(&self) -> bool {
         self.held == Held::Broken && self.promised.yes
@@ -318,20 +413,6 @@ fn invariant(
     tested: bool,
     promised: impl FnOnce() -> Promised,
 ) -> Judged {
-    match findings.first() {
-        Some((promised, first)) => Judged {
-            promise,
-            held: Held::Broken,
-            promised: promised.clone(),
-            findings: findings.total(),
-            first: Some(first.clone()),
-        },
-        None => Judged {
-            promise,
-            held: if tested { Held::Kept } else { Held::NotTested },
-            promised: promised(),
-            findings: 0,
-            first: None,
-        },
-    }
+    let held = if tested { Held::Kept } else { Held::NotTested };
+    Judged::by_findings(promise, findings, held, promised)
 }

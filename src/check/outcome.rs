@@ -1,6 +1,6 @@
 //! What became of the messages, as numbers.
 
-use crate::cluster::units::MessageId;
+use crate::cluster::units::{BatchId, MessageId, Offset, PartitionId};
 use crate::scenario::words::Count;
 
 /// The books of a run, closed.
@@ -12,6 +12,38 @@ pub struct Outcome {
     pub producers: Vec<Counts>,
     /// The messages that were told success and are out of the log, in the order of their numbers.
     pub lost: Vec<MessageId>,
+    /// Copies in settled logs beyond the first, in the order of partitions and offsets.
+    pub copies: Vec<Copied>,
+    /// Adjacent first copies that are not in the order of `send()`, in the order of partitions and offsets.
+    pub inversions: Vec<Inversion>,
+}
+
+/// A copy of a message beyond the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// Of which message.
+    pub message: MessageId,
+    /// Where.
+    pub partition: PartitionId,
+    /// Where its batch begins.
+    pub base_offset: Offset,
+    /// Its batch.
+    pub batch: BatchId,
+}
+
+/// A message behind one that was sent later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inversion {
+    /// Which.
+    pub message: MessageId,
+    /// Behind which.
+    pub after: MessageId,
+    /// Where.
+    pub partition: PartitionId,
+    /// Where its batch begins.
+    pub base_offset: Offset,
+    /// Its batch.
+    pub batch: BatchId,
 }
 
 /// Every [`Count`], of a run or of one producer.

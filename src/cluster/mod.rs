@@ -13,6 +13,7 @@ pub mod log;
 pub mod metadata_image;
 pub mod network_client;
 pub mod options;
+pub mod planted;
 pub mod protocol;
 pub mod replica;
 pub mod store;

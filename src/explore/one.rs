@@ -38,7 +38,7 @@ pub fn run(model: &Arc<Model>, seed: u64, keep_trace: bool) -> Run {
     let mut world = World::new(model, seed, keep_trace, watching);
     let ending = world.run();
     let (checks, metrics) = world.observer();
-    let judgement = checks.judge(&world.view(), ending.settled);
+    let judgement = checks.judge(&world.view(), &ending);
     let faults = metrics.faults().to_vec();
     let expected = expectation::hold(model, &judgement, &faults, ending.faults_took_effect);
     Run {

@@ -8,6 +8,7 @@ use crate::clients::app::Workload;
 use crate::clients::options::{ProducerOptions, ReaderOptions};
 use crate::cluster::generation::Version;
 use crate::cluster::options::{BrokerOptions, ControllerOptions, TopicOptions};
+use crate::cluster::planted::Planted;
 use crate::cluster::units::{PartitionId, Replicas, TopicId};
 use crate::devices::{disk, network};
 use crate::kernel::distribution::Distribution;
@@ -24,6 +25,8 @@ pub struct Model {
     pub kafka: Version,
     /// The seed it runs with unless another is given.
     pub seed: u64,
+    /// A bug planted on purpose, to teach or to test the checks.
+    pub planted: Option<Planted>,
     /// The machines.
     pub cluster: Cluster,
     /// The links.

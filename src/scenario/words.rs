@@ -32,14 +32,28 @@ macro_rules! words {
 words! {
     /// What Kafka is held to.
     Promise {
-        /// Every message told success is in the settled log, or removed.
-        AckedIsKept = "acked-is-kept",
-        /// Same offset and leader epoch, same batch; below the lower of two high watermarks, equal logs.
-        LogMatching = "log-matching",
-        /// Who becomes leader has every record ever below a leader's high watermark in an earlier epoch.
-        LeaderCompleteness = "leader-completeness",
+        /// No two brokers append client records to a partition under one leader epoch.
+        OneLeaderPerEpoch = "one-leader-per-epoch",
         /// On the leader, within one leader epoch, the high watermark only rises.
         HighWatermarkNeverRetreats = "high-watermark-never-retreats",
+        /// Same offset and leader epoch, same batch; below the lower of two high watermarks, equal logs.
+        LogMatching = "log-matching",
+        /// Who leads at the controller's current epoch waits for everyone in the controller's in-sync set.
+        IsrSuperset = "isr-superset",
+        /// Who becomes leader has every record ever below a leader's high watermark in an earlier epoch.
+        LeaderCompleteness = "leader-completeness",
+        /// What a reader got at an offset is what every later leader has there.
+        CommittedReadsStay = "committed-reads-stay",
+        /// What any crash left loads.
+        RecoverableDisk = "recoverable-disk",
+        /// Every message told success is in the settled log, or removed.
+        AckedIsKept = "acked-is-kept",
+        /// At most one copy of a message is in the settled log.
+        NoDuplicates = "no-duplicates",
+        /// First copies are in `send()` order, producer by producer and partition by partition.
+        OrderKept = "order-kept",
+        /// Once faults are over everything becomes quiet.
+        Progress = "progress",
     }
 }
 

@@ -36,6 +36,7 @@ impl<O: Observer> World<O> {
                 model.cluster.brokers,
                 model.controller(),
                 &held,
+                model.planted,
             ));
         }
         let mut first_message = 0;
@@ -108,5 +109,6 @@ pub(super) fn build_controller(model: &Model) -> Controller {
         model.controller_options,
         partitions,
         model.cluster.brokers,
+        model.planted,
     )
 }

@@ -98,7 +98,7 @@ impl LeaderCompleteness {
         }
     }
 
-    /// A broker has begun to lead.
+    /// A broker has learned that it leads. Gives whether it has begun to, later than all others.
     pub fn leads(
         &mut self,
         look: &impl Look,
@@ -107,16 +107,17 @@ impl LeaderCompleteness {
         leader: NodeId,
         partition: PartitionId,
         epoch: LeaderEpoch,
-    ) {
+    ) -> bool {
         let leadership = &mut self.partitions[partition.0 as usize];
         if self.former[usize::from(leader.0)] || leadership.of_former_self == Some(epoch) {
             leadership.unserving = Some((epoch, leader));
-            return;
+            return false;
         }
-        self.began(look, known, at, leader, partition, epoch);
+        self.began(look, known, at, leader, partition, epoch)
     }
 
-    /// A leader has served somebody: appended for a producer, or taken a follower's fetch.
+    /// A leader has served somebody: appended for a producer, or taken a follower's fetch. Gives its epoch if only now it has
+    /// begun to lead, later than all others.
     #[inline]
     pub fn served(
         &mut self,
@@ -125,13 +126,21 @@ impl LeaderCompleteness {
         at: (EventSeq, Time),
         leader: NodeId,
         partition: PartitionId,
-    ) {
+    ) -> Option<LeaderEpoch> {
         if let Some((epoch, unserving)) = self.partitions[partition.0 as usize].unserving
             && unserving == leader
         {
             self.partitions[partition.0 as usize].unserving = None;
-            self.began(look, known, at, leader, partition, epoch);
+            return self.began(look, known, at, leader, partition, epoch).then_some(epoch);
         }
+        None
+    }
+
+    /// The newest leader that has begun, unless its process has stopped since.
+    #[inline]
+    pub fn newest(&self, partition: PartitionId) -> Option<(LeaderEpoch, NodeId)> {
+        let (epoch, leader) = self.partitions[partition.0 as usize].newest?;
+        Some((epoch, leader?))
     }
 
     fn began(
@@ -142,15 +151,17 @@ impl LeaderCompleteness {
         leader: NodeId,
         partition: PartitionId,
         epoch: LeaderEpoch,
-    ) {
+    ) -> bool {
         let leadership = &mut self.partitions[partition.0 as usize];
         self.changed |= leadership.newest.is_some_and(|(before, _)| before != epoch);
+        // A process that takes up its former self's leadership under the same epoch is not a later leader.
+        let is_newest = leadership.newest.is_none_or(|(before, _)| before < epoch);
         if leadership.newest.is_none_or(|(before, _)| before <= epoch) {
             leadership.newest = Some((epoch, Some(leader)));
         }
         let log = look.log(leader, partition).expect("a leader has a replica");
         let committed = committed.partition(partition);
-        let Some(index) = committed.missing(leader, log, epoch) else { return };
+        let Some(index) = committed.missing(leader, log, epoch) else { return is_newest };
         let entry = committed.entry(index);
         let breach = budget.breach_since_append(entry.batch);
         self.findings.add(breach.is_none(), || {
@@ -171,6 +182,7 @@ impl LeaderCompleteness {
             let finding = Finding { promise: Promise::LeaderCompleteness, at: now, text, witnesses };
             (Budget::promised(look.model(), partition, breach), finding)
         });
+        is_newest
     }
 
     /// A leader has committed something. If another has begun to lead since, that one must have it.

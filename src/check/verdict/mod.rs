@@ -3,3 +3,6 @@
 //! A verdict never watches the run: it is given the closed books.
 
 pub mod acked_is_kept;
+pub mod no_duplicates;
+pub mod order_kept;
+pub mod progress;

@@ -3,6 +3,7 @@
 
 use super::{BrokerPort, Node, Timer};
 use crate::cluster::happened::Happened;
+use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{
     ErrorCode, Fetch, FetchPartition, Fetched, FetchedPartition, Fetcher, Message,
 };
@@ -120,6 +121,7 @@ impl Node<'_> {
                 leader.remote(broker).ok_or(ErrorCode::UnknownLeaderEpoch)?;
                 log.end()
             }
+            Fetcher::Consumer if Planted::ConsumersReadLogEnd.is(self.config.planted) => log.end(),
             Fetcher::Consumer => replica.high_watermark,
         };
         let mut result = FetchedPartition {
@@ -138,6 +140,12 @@ impl Node<'_> {
                 // A diverging follower's offset says nothing, so nothing is noted of it (KAFKA-13141).
                 Comparison::Diverges(epoch, end) => {
                     result.diverging = Some((epoch, end));
+                    if let (Fetcher::Replica(broker, epoch), true) =
+                        (fetcher, Planted::DivergingFetchCounts.is(self.config.planted))
+                    {
+                        let end = log.end();
+                        self.follower_fetched(now, place, (broker, epoch), asked.fetch_offset, end, out)?;
+                    }
                     return Ok(result);
                 }
                 Comparison::OutOfRange => return Err(ErrorCode::OffsetOutOfRange),
@@ -185,13 +193,21 @@ impl Node<'_> {
         let replica = &mut self.running.replicas[place];
         let partition = replica.partition;
         let leader = replica.leader_mut().expect("checked by the read");
+        let leader_epoch = leader.epoch();
         let old = leader.fetched(broker, fetch_offset, FetchedAs::from_epoch(broker_epoch), now, log_end);
-        let moved = old != Some(fetch_offset);
+        let mut moved = old != Some(fetch_offset);
+        let follows = Planted::HighWatermarkFollowsLastFetch.is(self.config.planted)
+            && fetch_offset != replica.high_watermark;
+        if follows {
+            let (old, epoch) = (std::mem::replace(&mut replica.high_watermark, fetch_offset), leader_epoch);
+            out.note(Happened::HighWatermark { partition, old, new: fetch_offset, epoch, leading: true });
+        }
         if moved {
             out.note(Happened::Fetched { partition, replica: broker, old, new: fetch_offset });
         }
         self.maybe_expand_isr(now, place, broker, out);
-        if moved && self.advance_high_watermark(now, place, out) {
+        moved = moved && self.advance_high_watermark(now, place, out);
+        if moved || follows {
             self.complete_produces(place, out);
             self.complete_fetches(now, place, out);
         }

@@ -6,6 +6,7 @@ use super::storage::File;
 use super::{BrokerPort, FETCHER, Node, Timer};
 use crate::cluster::happened::Happened;
 use crate::cluster::log::Log;
+use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{
     ErrorCode, Fetch, FetchPartition, Fetched, FetchedPartition, Fetcher, LogEntry, Message,
 };
@@ -72,7 +73,7 @@ impl Node<'_> {
 
     /// The next request, if the line is free and a partition is ready.
     pub(super) fn fetch_from(&mut self, now: Time, place: usize, out: &mut Outbox<'_, BrokerPort>) {
-        let options = &self.config.options;
+        let (options, planted) = (&self.config.options, self.config.planted);
         let running = &mut *self.running;
         let thread = &mut running.fetchers[place];
         if thread.line.is_waiting() || thread.places.is_empty() {
@@ -97,7 +98,9 @@ impl Node<'_> {
                     partition,
                     current_leader_epoch: Some(follower.epoch),
                     fetch_offset: follower.fetch_offset,
-                    last_fetched_epoch: follower.last_fetched_epoch,
+                    last_fetched_epoch: follower
+                        .last_fetched_epoch
+                        .filter(|_| !Planted::ForgetLastFetchedEpoch.is(planted)),
                     log_start_offset: log.start(),
                     max_bytes: options.replica_fetch_max_bytes,
                 },
@@ -218,7 +221,13 @@ impl Node<'_> {
     }
 
     /// Cuts the log, and the high watermark with it if that lies above.
-    fn truncate(&mut self, now: Time, place: usize, offset: Offset, out: &mut Outbox<'_, BrokerPort>) {
+    pub(super) fn truncate(
+        &mut self,
+        now: Time,
+        place: usize,
+        offset: Offset,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
         let (replica, log) = (&mut self.running.replicas[place], &mut self.stored.logs[place]);
         let (partition, old, epoch) =
             (replica.partition, log.end(), replica.leader_epoch.unwrap_or_default());

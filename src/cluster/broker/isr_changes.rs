@@ -5,6 +5,7 @@ use super::line::{Alarm, Line};
 use super::{BrokerPort, Node, Timer};
 use crate::cluster::happened::Happened;
 use crate::cluster::metadata_image::MetadataImage;
+use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{
     AlterPartition, AlterPartitions, AlteredPartition, AlteredPartitions, ErrorCode, Message,
 };
@@ -85,7 +86,7 @@ impl Node<'_> {
     ) {
         let replica = &self.running.replicas[place];
         let leader = replica.leader().expect("only a leader is fetched from");
-        if leader.isr.committed().contains(broker) {
+        if leader.isr.committed().contains(broker) || Planted::NobodyRejoins.is(self.config.planted) {
             return;
         }
         let fetched_as = leader.remote(broker).and_then(|remote| remote.fetched_as);
@@ -112,6 +113,8 @@ impl Node<'_> {
             *epoch = if member == me { my_epoch } else { fetched_as.and_then(FetchedAs::epoch) };
         }
         let leader_epoch = leader.epoch();
+        // As if it expanded: the maximal set is the proposed one at once.
+        let expands = expands || Planted::ShrinkBeforeController.is(self.config.planted);
         let proposal = leader.isr.propose(isr, expands).number;
         let (committed, maximal) = (*leader.isr.committed(), *leader.isr.maximal());
         let change =

@@ -10,6 +10,7 @@ use super::{Broker, BrokerPort, ISR, LIFECYCLE, METADATA, Node, Running, Timer, 
 use crate::cluster::happened::Happened;
 use crate::cluster::log::producer_state::ProducerState;
 use crate::cluster::metadata_image::MetadataImage;
+use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{FetchMetadata, Message, MetadataRecord, MetadataRecords, PartitionState};
 use crate::cluster::replica::leader::Leader;
 use crate::cluster::replica::{Replica, Role};
@@ -183,15 +184,22 @@ impl Node<'_> {
         let replica = &mut self.running.replicas[place];
         if new_epoch {
             log.begin_epoch(state.leader_epoch);
+            let joins_at_any = Planted::JoinBeforeEpochStart.is(self.config.planted);
+            let joins_from = if joins_at_any { log.start() } else { log.end() };
             match &mut replica.role {
-                Role::Leader(leader) => leader.renew(state, now, log.end()),
+                Role::Leader(leader) => leader.renew(state, now, joins_from),
                 Role::Follower(_) | Role::Waiting => {
-                    replica.role = Role::Leader(Leader::new(self.config.id, state, now, log.end()));
+                    replica.role = Role::Leader(Leader::new(self.config.id, state, now, joins_from));
                 }
             }
             let (partition, epoch, start) = (replica.partition, state.leader_epoch, log.end());
             let (high_watermark, isr) = (replica.high_watermark, state.isr);
             out.note(Happened::Leads { partition, epoch, start, high_watermark, isr });
+            if Planted::NewLeaderCommitsItsLog.is(self.config.planted) && start > high_watermark {
+                replica.high_watermark = start;
+                let (old, new) = (high_watermark, start);
+                out.note(Happened::HighWatermark { partition, old, new, epoch, leading: true });
+            }
         } else {
             let leader = replica.leader_mut().expect("within one epoch a leader stays what it is");
             let (committed, maximal) = (*leader.isr.committed(), *leader.isr.maximal());
@@ -224,6 +232,9 @@ impl Node<'_> {
         replica.role = Role::Follower(follow(&self.stored.logs[place], state.leader, state.leader_epoch));
         let (partition, epoch, leader) = (replica.partition, state.leader_epoch, state.leader);
         out.note(Happened::Follows { partition, epoch, leader });
+        if Planted::TruncateToHighWatermark.is(self.config.planted) {
+            self.truncate(now, place, self.running.replicas[place].high_watermark, out);
+        }
         // Who waits here for a leader's high watermark or records waits no longer (KAFKA-2960).
         self.complete_produces(place, out);
         self.complete_fetches(now, place, out);

@@ -32,6 +32,7 @@ use super::happened::Happened;
 use super::log::Log;
 use super::metadata_image::MetadataImage;
 use super::options::{BrokerOptions, TopicOptions};
+use super::planted::Planted;
 use super::protocol::{Leaders, Message, MetadataRecord, PartitionLeader, ProducerIdAnswer};
 use super::replica::{Replica, Role};
 use super::store::Store;
@@ -125,6 +126,7 @@ struct Config {
     brokers: u16,
     controller: NodeId,
     session_timeout: crate::kernel::units::Span,
+    planted: Option<Planted>,
 }
 
 /// What a crash takes.
@@ -161,11 +163,14 @@ impl Broker {
         brokers: u16,
         controller: NodeId,
         partitions: &[(TopicOptions, bool)],
+        planted: Option<Planted>,
     ) -> Broker {
         let topics = partitions.iter().map(|&(topic, _)| topic).collect();
         let held = partitions.iter().enumerate().filter(|(_, (_, held))| *held);
-        let stored = Stored::new(partitions.len(), held.map(|(place, _)| PartitionId(place as u32)));
-        let config = Config { id, generation, options, topics, brokers, controller, session_timeout };
+        let held = held.map(|(place, _)| PartitionId(place as u32));
+        let stored = Stored::new(partitions.len(), held, planted);
+        let config =
+            Config { id, generation, options, topics, brokers, controller, session_timeout, planted };
         Broker { config, stored, running: None }
     }
 
@@ -424,15 +429,21 @@ impl Node<'_> {
 
     /// Lets the high watermark go as far as it may, and whoever waited for that go on. Gives whether it moved.
     fn advance_high_watermark(&mut self, now: Time, place: usize, out: &mut Outbox<'_, BrokerPort>) -> bool {
-        let waits = self.config.generation.high_watermark_waits_for_min_isr;
+        let planted = self.config.planted;
+        let waits = self.config.generation.high_watermark_waits_for_min_isr
+            && !Planted::HighWatermarkBelowMinIsr.is(planted);
         let min_isr = waits.then(|| self.min_isr(place));
         let (log, replica) = (&self.stored.logs[place], &mut self.running.replicas[place]);
         let (old, partition) = (replica.high_watermark, replica.partition);
         let Role::Leader(leader) = &replica.role else { return false };
         let (image, lag_max) = (&self.running.image, self.config.options.replica_lag_time_max);
-        let limit = leader.high_watermark_limit(now, log.end(), min_isr, lag_max, |broker, epoch| {
-            isr_changes::is_eligible(image, broker, epoch)
-        });
+        let limit = if Planted::HighWatermarkIgnoresFollowers.is(planted) {
+            Some(log.end())
+        } else {
+            leader.high_watermark_limit(now, log.end(), min_isr, lag_max, |broker, epoch| {
+                isr_changes::is_eligible(image, broker, epoch)
+            })
+        };
         let Some(new) = limit.filter(|&limit| limit > old) else { return false };
         let epoch = leader.epoch();
         replica.high_watermark = new;

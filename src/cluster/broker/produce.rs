@@ -5,6 +5,7 @@ use super::storage::File;
 use super::{BrokerPort, Node, Timer};
 use crate::cluster::happened::Happened;
 use crate::cluster::log::producer_state::Admission;
+use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{
     ErrorCode, LogEntry, Message, Produce, ProducePartition, Produced, ProducedPartition,
 };
@@ -124,8 +125,17 @@ impl Node<'_> {
         if built.bytes > replica.options.max_message_bytes {
             return refuse(ErrorCode::MessageTooLarge);
         }
-        let epoch = leader.epoch();
-        match replica.producers.admit(&built) {
+        let mut epoch = leader.epoch();
+        if Planted::AppendUnderFormerEpoch.is(self.config.planted) {
+            epoch.0 = epoch.0.saturating_sub(1);
+        }
+        let admission = if Planted::SequencesIgnored.is(self.config.planted) {
+            Admission::New
+        } else {
+            replica.producers.admit(&built)
+        };
+        match admission {
+            _ if Planted::SequencesIgnored.is(self.config.planted) => (),
             Admission::New => (),
             Admission::Duplicate(base_offset, end) => {
                 let known = self.stored.logs[place].entries_from(base_offset).next();
@@ -157,6 +167,9 @@ impl Node<'_> {
     /// What can be said of an appended batch now (`DelayedProduce.tryComplete`, `checkEnoughReplicasReachOffset`). Unlike the
     /// gate this looks at the maximal in-sync set.
     fn produce_outcome(&self, entry: &Appended) -> Option<ErrorCode> {
+        if Planted::AckAfterAppend.is(self.config.planted) {
+            return Some(ErrorCode::None);
+        }
         let place = self.place(entry.partition)?;
         let replica = &self.running.replicas[place];
         let Some(leader) = replica.leader() else { return Some(ErrorCode::NotLeaderOrFollower) };

@@ -5,6 +5,7 @@
 //! to the same); loading and recovering logs takes no time of its own.
 
 use crate::cluster::log::Log;
+use crate::cluster::planted::Planted;
 use crate::cluster::store::Store;
 use crate::cluster::units::{BrokerEpoch, Incarnation, Offset, PartitionId, ProducerId};
 use crate::kernel::units::{Bytes, NodeId};
@@ -35,13 +36,18 @@ pub struct Stored {
     pub clean_shutdown: Option<BrokerEpoch>,
     /// How many producer ids the broker has given out.
     producer_ids: u64,
+    planted: Option<Planted>,
 }
 
 const NOWHERE: u32 = u32::MAX;
 
 impl Stored {
     /// An empty disk for the replicas of `held`, of so many partitions in all.
-    pub(super) fn new(partitions: usize, held: impl Iterator<Item = PartitionId>) -> Stored {
+    pub(super) fn new(
+        partitions: usize,
+        held: impl Iterator<Item = PartitionId>,
+        planted: Option<Planted>,
+    ) -> Stored {
         let held: Vec<PartitionId> = held.collect();
         let mut places = vec![NOWHERE; partitions];
         for (place, partition) in held.iter().enumerate() {
@@ -55,6 +61,7 @@ impl Stored {
             incarnation: Incarnation(0),
             clean_shutdown: None,
             producer_ids: 0,
+            planted,
             partitions: held,
             places,
         }
@@ -120,7 +127,11 @@ impl Stored {
         let place = self.place(partition).expect("a file is of a replica this broker has");
         let log = &mut self.logs[place];
         let old = log.end();
-        let left = log.cut_to_bytes(bytes, store);
+        let left = if Planted::EpochsOutliveTheirRecords.is(self.planted) {
+            log.cut_batches_to_bytes(bytes, store)
+        } else {
+            log.cut_to_bytes(bytes, store)
+        };
         (old, log.end(), left)
     }
 }
@@ -135,7 +146,7 @@ mod tests {
         const BROKERS: u16 = 3;
         let mut given = BTreeSet::from([ProducerId::NONE]);
         for broker in 1..=BROKERS {
-            let mut stored = Stored::new(1, [PartitionId(0)].into_iter());
+            let mut stored = Stored::new(1, [PartitionId(0)].into_iter(), None);
             for count in 0..2_500 {
                 if count % 700 == 0 {
                     stored.start().for_each(drop);

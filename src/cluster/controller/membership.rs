@@ -4,6 +4,7 @@
 use super::heartbeat::SOON;
 use super::partition_change::{PartitionRules, Target, next_state};
 use super::{Controller, ControllerPort, Planned, Timer, Volatile};
+use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{MetadataRecord, PartitionState};
 use crate::devices::port::Outbox;
 use crate::kernel::units::NodeId;
@@ -48,7 +49,12 @@ impl Controller {
     /// A new process of a broker has come; the former one's stop was clean or not. After an unclean stop the broker leaves the
     /// ELR too; whatever it is still in sync with it leaves either way.
     pub(super) fn plan_restart(&mut self, broker: NodeId, was_clean: bool) {
-        let moved = if was_clean { Move::Left(broker) } else { Move::StoppedUncleanly(broker) };
+        if !was_clean && Planted::RestartStaysInSync.is(self.planted) {
+            return;
+        }
+        let stays_eligible = Planted::EligibleAfterUncleanStop.is(self.planted);
+        let moved =
+            if was_clean || stays_eligible { Move::Left(broker) } else { Move::StoppedUncleanly(broker) };
         self.plan_partitions(moved, usize::MAX, |state, _| {
             state.isr.contains(broker) || (!was_clean && state.elr.contains(broker))
         });

@@ -40,6 +40,7 @@ use super::generation::Generation;
 use super::happened::{Election, Happened};
 use super::metadata_image::{MetadataImage, Registration};
 use super::options::ControllerOptions;
+use super::planted::Planted;
 use super::protocol::{Message, MetadataRecord, PartitionState};
 use super::store::Store;
 use super::units::{BrokerEpoch, MetadataOffset, PartitionId};
@@ -94,6 +95,7 @@ pub struct Controller {
     /// By partition.
     rules: Vec<PartitionRules>,
     brokers: u16,
+    planted: Option<Planted>,
     /// Whether it has started within this run. The first start stands for a process that has been running for long.
     has_started: bool,
     durable: MetadataLog,
@@ -132,6 +134,7 @@ impl Controller {
         options: ControllerOptions,
         partitions: Vec<(PartitionState, u16, bool)>,
         brokers: u16,
+        planted: Option<Planted>,
     ) -> Controller {
         let rules = partitions.iter().map(|&(state, min_insync_replicas, unclean)| {
             let most = if generation.min_isr_capped_by_replicas { state.replicas.len() } else { usize::MAX };
@@ -140,12 +143,13 @@ impl Controller {
                 unclean,
                 eligible_leader_replicas: options.eligible_leader_replicas,
                 isr_shrink_starts_epoch: generation.isr_shrink_starts_epoch,
+                planted,
             }
         });
         let rules: Vec<PartitionRules> = rules.collect();
         let durable = MetadataLog::genesis(brokers, partitions.into_iter().map(|(state, ..)| state));
         let volatile = Volatile::load(&durable, options, brokers, rules.len());
-        Controller { id, options, rules, brokers, has_started: false, durable, volatile }
+        Controller { id, options, rules, brokers, planted, has_started: false, durable, volatile }
     }
 
     /// What happens to the controller, and what it asks for.

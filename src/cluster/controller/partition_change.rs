@@ -2,6 +2,7 @@
 
 use super::election::{Ballot, elect};
 use crate::cluster::happened::Election;
+use crate::cluster::planted::Planted;
 use crate::cluster::protocol::PartitionState;
 use crate::cluster::units::Replicas;
 use crate::kernel::units::NodeId;
@@ -17,6 +18,8 @@ pub struct PartitionRules {
     pub eligible_leader_replicas: bool,
     /// A shrinking in-sync set starts a new leader epoch (KAFKA-15021).
     pub isr_shrink_starts_epoch: bool,
+    /// What is broken on purpose.
+    pub planted: Option<Planted>,
 }
 
 /// What is to become of a partition.
@@ -48,7 +51,12 @@ pub fn next_state(
         eligible_leader_replicas: on,
         unclean: rules.unclean,
     };
-    let elected = elect(ballot, is_active);
+    let elected = if Planted::ElectAnyLiveReplica.is(rules.planted) {
+        let first = old.leader.iter().copied().chain(old.replicas.iter()).find(|&replica| is_active(replica));
+        first.map(|one| (one, if target.isr.contains(one) { Election::Clean } else { Election::Eligible }))
+    } else {
+        elect(ballot, is_active)
+    };
 
     let mut new = *old;
     new.leader = elected.map(|(leader, _)| leader);
@@ -111,6 +119,7 @@ mod tests {
         unclean: false,
         eligible_leader_replicas: true,
         isr_shrink_starts_epoch: false,
+        planted: None,
     };
     const NO_ELR: PartitionRules = PartitionRules { eligible_leader_replicas: false, ..ELR };
     const UNCLEAN: PartitionRules = PartitionRules { unclean: true, ..ELR };

@@ -103,6 +103,7 @@ impl Bench {
                 options,
                 partitions.collect(),
                 brokers,
+                None,
             ),
             notes: Vec::new(),
             first_look: Span::from_milliseconds(1_125),

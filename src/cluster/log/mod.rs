@@ -148,13 +148,19 @@ impl Log {
 
     /// Cuts the log to what `bytes` of its file hold: whole batches only, a torn one goes. Gives how many bytes are left.
     pub fn cut_to_bytes(&mut self, bytes: Bytes, store: &Store) -> Bytes {
+        let left = self.cut_batches_to_bytes(bytes, store);
+        self.epochs.truncate_from(self.end);
+        left
+    }
+
+    /// The same without the leader-epoch file: where that is forgotten (`epochs-outlive-their-records`).
+    pub(super) fn cut_batches_to_bytes(&mut self, bytes: Bytes, store: &Store) -> Bytes {
         while self.bytes > bytes {
             let entry = self.entry(self.len - 1);
             self.len -= 1;
             self.end = entry.base_offset;
             self.bytes = self.bytes - store.batch(entry.batch).bytes;
         }
-        self.epochs.truncate_from(self.end);
         self.bytes
     }
 

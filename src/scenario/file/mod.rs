@@ -49,6 +49,7 @@ use tree::{Key, Node, Table};
 use super::builtin;
 use super::model::{Expect, Model};
 use crate::cluster::generation::Version;
+use crate::cluster::planted::Planted;
 
 const TOP: Schema = Schema {
     own: &[
@@ -56,6 +57,7 @@ const TOP: Schema = Schema {
         "title",
         "kafka",
         "seed",
+        "planted",
         "cluster",
         "network",
         "disk",
@@ -131,6 +133,7 @@ fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Repor
     let title =
         top.get("title").and_then(|node| reading.text("title", node, "\"what it shows\"")).map(str::to_owned);
     let seed = top.get("seed").and_then(|node| reading.whole("seed", node, 0..=u64::MAX)).unwrap_or(0);
+    let planted = top.get("planted").and_then(|node| planted(node, reading));
     let mut table = |key| top.get(key).and_then(|node| cluster::as_table(key, node, reading));
     let [cluster_table, network_table, disk_table, broker_table, run_table, expect_table] =
         ["cluster", "network", "disk", "broker", "run", "expect"].map(&mut table);
@@ -179,6 +182,7 @@ fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Repor
         title,
         kafka: version,
         seed,
+        planted,
         settle_bound: run::settle_bound(&producers, &broker.broker, &broker.controller),
         until: until.map_or_else(|| run::default_until(end, &producers), |until| until.value),
         network,
@@ -212,6 +216,13 @@ fn heading(top: &Section<'_>, reading: &mut Reading) -> Version {
         reading.not_a_word("kafka", name, node.place, &names, later.as_slice());
         Version::NEWEST
     })
+}
+
+/// `planted`: a bug the cluster runs with on purpose, to teach what the protocol guards against and to test the checks.
+fn planted(node: &Node, reading: &mut Reading) -> Option<Planted> {
+    let choices: Vec<(&str, Planted)> =
+        Planted::ALL.iter().map(|&planted| (planted.word(), planted)).collect();
+    reading.choice("planted", node, &choices, &[])
 }
 
 /// The tables of a table: `[topics.orders]`, `[topics.payments]`.

@@ -1,0 +1,166 @@
+//! `recoverable-disk`: what any crash left loads: offsets follow one another, leader epochs never fall, and the log does not end
+//! before it begins.
+//!
+//! Where Kafka makes it: an unclean start scans the segments above the recovery point and cuts at the first batch that is torn
+//! (`LogLoader.recoverLog`, `LogSegment.recover`); the leader-epoch file is cut to what is left (`LogLoader.load`,
+//! `LeaderEpochFileCache.truncateFromEndAsyncFlush`).
+//!
+//! What it rests on: nothing but the broker's own code. There is no disk here yet that lies or rots, which would excuse it.
+//!
+//! What it does not check: whether everything that should be there is there.
+
+use crate::check::finding::{Finding, Findings};
+use crate::check::look::Look;
+use crate::check::promised::Promised;
+use crate::cluster::log::Log;
+use crate::cluster::store::Store;
+use crate::cluster::units::PartitionId;
+use crate::kernel::trace::EventSeq;
+use crate::kernel::units::{NodeId, Time};
+use crate::scenario::model::Model;
+use crate::scenario::words::Promise;
+
+/// Why it is promised.
+pub const ALWAYS: &str = "no disk of this run lies or rots, and what such a disk holds after a crash loads";
+
+/// Every start after a stop.
+#[derive(Clone, Debug, Default)]
+pub struct RecoverableDisk {
+    /// By broker, broker 1 first: whether it has stopped uncleanly and not started since.
+    stopped: Vec<bool>,
+    loaded: bool,
+    findings: Findings,
+}
+
+impl RecoverableDisk {
+    /// The same for another model, with the memory of this one.
+    pub fn reset(&mut self, model: &Model) {
+        self.stopped.clear();
+        self.stopped.resize(usize::from(model.cluster.brokers) + 1, false);
+        self.loaded = false;
+        self.findings.clear();
+    }
+
+    /// A node stopped uncleanly.
+    pub fn stopped(&mut self, node: NodeId) {
+        if let Some(stopped) = self.stopped.get_mut(usize::from(node.0)) {
+            *stopped = true;
+        }
+    }
+
+    /// A process has loaded a log.
+    pub fn recovered(
+        &mut self,
+        look: &impl Look,
+        (n, now): (EventSeq, Time),
+        broker: NodeId,
+        partition: PartitionId,
+    ) {
+        self.loaded |= self.stopped[usize::from(broker.0)];
+        let log = look.log(broker, partition).expect("a log that was loaded is there");
+        let Some(wrong) = first_wrong(log, look.store()) else { return };
+        self.findings.add(true, || {
+            let finding = Finding {
+                promise: Promise::RecoverableDisk,
+                at: now,
+                text: format!("broker {broker} loaded {}: {wrong}", look.model().partition_name(partition)),
+                witnesses: vec![n],
+            };
+            (Promised::yes(ALWAYS), finding)
+        });
+    }
+
+    /// What was found.
+    pub fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
+    /// Whether any process started again after an unclean stop.
+    pub fn tested(&self) -> bool {
+        self.loaded
+    }
+}
+
+/// The first thing that is not as in any log.
+fn first_wrong(log: &Log, store: &Store) -> Option<String> {
+    let (start, end) = (log.start(), log.end());
+    if end < start {
+        return Some(format!("it begins at offset {start} and ends at {end}"));
+    }
+    let mut next = start;
+    let mut epoch = None;
+    for entry in log.entries() {
+        if entry.base_offset != next {
+            return Some(format!("offset {} comes where {next} should", entry.base_offset));
+        }
+        if epoch.is_some_and(|before| entry.epoch < before) {
+            return Some(format!("leader epoch {} at offset {next} comes after a newer one", entry.epoch));
+        }
+        epoch = Some(entry.epoch);
+        next = next.plus(u64::from(store.batch(entry.batch).records));
+    }
+    if next != end {
+        return Some(format!("it ends at offset {end}, and its batches at {next}"));
+    }
+    let &(epoch, begins) = log.epochs().entries().iter().find(|&&(_, begins)| begins > end)?;
+    Some(format!("leader epoch {epoch} begins at offset {begins}, and the log ends at {end}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Held;
+    use crate::check::hand::Step::*;
+    use crate::check::hand::{answers, model};
+    use crate::cluster::protocol::LogEntry;
+    use crate::cluster::store::MessageRun;
+    use crate::cluster::units::{
+        BatchId, LeaderEpoch, MessageId, Offset, ProducerEpoch, ProducerId, Sequence,
+    };
+    use crate::kernel::units::Bytes;
+    use crate::scenario::words::Promise::RecoverableDisk as PROMISE;
+
+    #[test]
+    fn what_a_crash_left_loads() {
+        let steps = [Send, Send, Put(1, 0, 0), Put(1, 1, 0), Power(1, 1), Start(1, 0)];
+        answers(model(), &steps, PROMISE, (Held::Kept, true));
+        answers(model(), &steps[..5], PROMISE, (Held::NotTested, true));
+    }
+
+    #[test]
+    fn an_epoch_that_fell_is_found() {
+        let steps = [Send, Send, Put(1, 0, 3), Put(1, 1, 2), Crash(1), Start(1, 0)];
+        let judged = answers(model(), &steps, PROMISE, (Held::Broken, true));
+        assert_eq!(
+            judged.first.expect("a finding").text,
+            "broker 1 loaded orders-0: leader epoch 2 at offset 1 comes after a newer one"
+        );
+    }
+
+    #[test]
+    fn offsets_and_epochs_that_do_not_fit_are_found() {
+        // A log of two batches of two records each, the second in an epoch of its own.
+        let mut store = Store::default();
+        let mut log = Log::new();
+        for (number, records) in [(0, 2), (1, 2)] {
+            let run = MessageRun { first: MessageId(2 * number), count: 2 };
+            let producer = (ProducerId(0), ProducerEpoch(0), Sequence(0));
+            store.add_batch(producer, &[run], Bytes::new(10), Time::ZERO);
+            let entry =
+                LogEntry { base_offset: log.end(), batch: BatchId(number), epoch: LeaderEpoch(number) };
+            log.append(entry, records, Bytes::new(10));
+        }
+        assert_eq!(first_wrong(&log, &store), None);
+        // The file keeps what the log does not have: its second epoch begins behind its end.
+        let mut cut = log.clone();
+        cut.truncate_to(Offset(2), &store);
+        cut.begin_epoch(LeaderEpoch(7));
+        assert_eq!(first_wrong(&cut, &store), None, "a leader that has appended nothing yet");
+        let mut short = Log::new();
+        short.append(log.entry(0), 1, Bytes::new(10));
+        assert_eq!(first_wrong(&short, &store).as_deref(), Some("it ends at offset 1, and its batches at 2"));
+        let entry = LogEntry { base_offset: Offset(1), ..log.entry(1) };
+        short.append(entry, 2, Bytes::new(10));
+        assert_eq!(first_wrong(&short, &store).as_deref(), Some("offset 1 comes where 2 should"));
+    }
+}

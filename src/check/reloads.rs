@@ -1,0 +1,113 @@
+//! When brokers had to forget what they knew of an idempotent producer.
+//!
+//! A broker knows a producer's last five batches, and recognises a retry of any. A snapshot of that knowledge holds only the
+//! last one (`ProducerStateManager`, `ProducerStateEntry`), and is loaded when a process starts and when a log is cut: a retry
+//! of an earlier batch is out of order then, and what the client makes of that may be a copy. So retries are recognised as long
+//! as no broker loaded a producer's state while more than one of its batches was unanswered.
+//!
+//! This never knows whether a duplicate came of it.
+
+use crate::check::history::History;
+use crate::check::look::Look;
+use crate::check::promised::Budget;
+use crate::cluster::units::{BatchId, PartitionId};
+use crate::kernel::units::{NodeId, Time};
+use crate::scenario::model::Model;
+
+/// Every reload with more than one batch unanswered.
+#[derive(Clone, Debug, Default)]
+pub struct Reloads {
+    /// By broker, broker 1 first: whether its process has stopped and not started since.
+    stopped: Vec<bool>,
+    reloads: Vec<Reload>,
+}
+
+/// One reload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// Whose state, by the producer's place in the model.
+    pub producer: usize,
+    /// Of which partition.
+    pub partition: PartitionId,
+    at: Time,
+    broker: NodeId,
+    unanswered: usize,
+}
+
+impl Reloads {
+    /// The same for another model, with the memory of this one.
+    pub fn reset(&mut self, model: &Model) {
+        self.stopped.clear();
+        self.stopped.resize(usize::from(model.cluster.brokers) + 1, false);
+        self.reloads.clear();
+    }
+
+    /// A node's process stopped.
+    pub fn stopped(&mut self, node: NodeId) {
+        if let Some(stopped) = self.stopped.get_mut(usize::from(node.0)) {
+            *stopped = true;
+        }
+    }
+
+    /// A process has loaded a partition's log, and with it what is known of its producers.
+    pub fn recovered(
+        &mut self,
+        look: &impl Look,
+        known: (&History, &Budget),
+        now: Time,
+        broker: NodeId,
+        partition: PartitionId,
+    ) {
+        // The first start has nothing to load.
+        if self.stopped[usize::from(broker.0)] {
+            self.reloaded(look, known, now, broker, partition);
+        }
+    }
+
+    /// A broker has loaded what a snapshot says of a partition's producers: it started, or cut its log.
+    pub fn reloaded(
+        &mut self,
+        look: &impl Look,
+        (history, budget): (&History, &Budget),
+        now: Time,
+        broker: NodeId,
+        partition: PartitionId,
+    ) {
+        let mut unanswered = vec![0; look.model().producers.len()];
+        for batch in (0..look.store().batch_count() as u32).map(BatchId) {
+            let first = look.store().message_runs(batch)[0].first;
+            let is_here = budget.append(batch).is_some_and(|append| append.partition == partition);
+            if is_here && !history.is_told(first) {
+                unanswered[history.numbering().producer(first)] += 1;
+            }
+        }
+        for (producer, unanswered) in unanswered.into_iter().enumerate() {
+            if unanswered > 1 {
+                self.reloads.push(Reload { producer, partition, at: now, broker, unanswered });
+            }
+        }
+    }
+
+    /// The first reload of a producer's state, of one partition or of any.
+    pub fn first(&self, producer: usize, partition: Option<PartitionId>) -> Option<&Reload> {
+        let is_it = |reload: &&Reload| {
+            reload.producer == producer && partition.is_none_or(|partition| reload.partition == partition)
+        };
+        self.reloads.iter().find(is_it)
+    }
+}
+
+impl Reload {
+    /// The reload as a reason, in words Kafka's users know.
+    pub fn reason(&self, model: &Model) -> String {
+        format!(
+            "at {} broker {} loaded what a snapshot says of producer {} in {}, which is the last batch, while {} were \
+             unanswered",
+            self.at,
+            self.broker,
+            model.producers[self.producer].name,
+            model.partition_name(self.partition),
+            self.unanswered,
+        )
+    }
+}

@@ -1,0 +1,127 @@
+//! `no-duplicates`: at most one copy of a message is in the settled log.
+//!
+//! Where Kafka makes it: a batch carries its producer's id, epoch and sequence, and a leader that knows the batch answers
+//! without appending it again (`ProducerStateManager`, `ProducerStateEntry.findDuplicateBatch`, KIP-98).
+//!
+//! What it rests on: idempotence that is in effect, one session of the producer, and a broker that still knows the producer's
+//! last batches: none that loaded them from a snapshot while more than one was unanswered ([`reloads`](crate::check::reloads)),
+//! and none that may forget the producer while it retries. No application here sends a message again.
+//!
+//! What it does not check: copies at or above the high watermark, or in a partition without a leader. Those make it inconclusive.
+
+use crate::check::finding::{Finding, Findings};
+use crate::check::history::History;
+use crate::check::look::Look;
+use crate::check::outcome::Outcome;
+use crate::check::promised::Promised;
+use crate::check::reloads::Reloads;
+use crate::check::{Held, Judged};
+use crate::cluster::units::PartitionId;
+use crate::scenario::model::Model;
+use crate::scenario::words::{Count, Promise};
+
+/// Reads the verdict from the closed books.
+pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &Outcome) -> Judged {
+    let model = look.model();
+    let mut findings = Findings::default();
+    for copy in &outcome.copies {
+        let producer = history.numbering().producer(copy.message);
+        let promised = promised(model, reloads, producer, Some(copy.partition));
+        findings.add(promised.yes, || {
+            let text = format!(
+                "record {} of producer {} is in {} more than once, again at offset {} (batch {})",
+                history.numbering().number(copy.message),
+                model.producers[producer].name,
+                model.partition_name(copy.partition),
+                copy.base_offset,
+                copy.batch,
+            );
+            let at = history.told_at(copy.message);
+            (promised, Finding { promise: Promise::NoDuplicates, at, text, witnesses: Vec::new() })
+        });
+    }
+    let held = if outcome.total.number(Count::Unreadable) > 0 {
+        Held::Inconclusive
+    } else if history.anything_retried() {
+        Held::Kept
+    } else {
+        Held::NotTested
+    };
+    let all = || {
+        let each = |producer| promised(model, reloads, producer, None);
+        (0..model.producers.len()).map(each).find(|promised| !promised.yes).unwrap_or_else(kept)
+    };
+    Judged::by_findings(Promise::NoDuplicates, &findings, held, all)
+}
+
+/// Whether a producer's retries are recognised, in one partition or everywhere.
+fn promised(model: &Model, reloads: &Reloads, producer: usize, partition: Option<PartitionId>) -> Promised {
+    let Some(reason) = not_recognised(model, reloads, producer, partition) else { return kept() };
+    Promised::no(reason)
+}
+
+/// Why a producer's retries may not be recognised.
+pub(super) fn not_recognised(
+    model: &Model,
+    reloads: &Reloads,
+    producer: usize,
+    partition: Option<PartitionId>,
+) -> Option<String> {
+    let options = &model.producers[producer];
+    if !options.options.idempotence {
+        let name = &options.name;
+        return Some(format!("producer {name} is not idempotent: brokers take a retry for something new"));
+    }
+    if model.broker.producer_id_expiration <= options.options.delivery_timeout {
+        return Some(format!(
+            "producer.id.expiration.ms is {}: a broker forgets a producer that retries for up to {}",
+            model.broker.producer_id_expiration, options.options.delivery_timeout,
+        ));
+    }
+    reloads.first(producer, partition).map(|reload| reload.reason(model))
+}
+
+fn kept() -> Promised {
+    Promised::yes(
+        "enable.idempotence is in effect, and no broker lost what it knew of unanswered batches (KIP-98)",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::Held;
+    use crate::check::hand::Step::*;
+    use crate::check::hand::{Step, answers, model};
+    use crate::scenario::words::Promise::NoDuplicates as PROMISE;
+
+    const TWICE: [Step; 6] = [Send, Retry(0), Put(1, 0, 0), Put(1, 0, 0), Commit(1, 2, 0), Success(0)];
+
+    #[test]
+    fn a_second_copy_is_found() {
+        let judged = answers(model(), &TWICE, PROMISE, (Held::Broken, true));
+        assert_eq!(
+            judged.first.expect("a finding").text,
+            "record 1 of producer web is in orders-0 more than once, again at offset 1 (batch 0)"
+        );
+        let mut plain = model();
+        plain.producers[0].options.idempotence = false;
+        answers(plain, &TWICE, PROMISE, (Held::Broken, false));
+    }
+
+    #[test]
+    fn a_broker_that_loaded_a_snapshot_may_not_know_the_last_but_one() {
+        let begin = [Send, Send, Retry(0), Put(1, 0, 0), Put(1, 1, 0)];
+        let end = [Crash(1), Start(1, 0), Put(1, 0, 0), Commit(1, 3, 0)];
+        answers(model(), &[&begin[..], &end].concat(), PROMISE, (Held::Broken, false));
+        let one = [&begin[..], &[Success(1)], &end].concat();
+        answers(model(), &one, PROMISE, (Held::Broken, true));
+    }
+
+    #[test]
+    fn without_a_retry_nothing_is_tested() {
+        answers(model(), &[Send, Put(1, 0, 0), Commit(1, 1, 0)], PROMISE, (Held::NotTested, true));
+        let retried = [Send, Retry(0), Put(1, 0, 0)];
+        answers(model(), &[&retried[..], &[Commit(1, 1, 0)]].concat(), PROMISE, (Held::Kept, true));
+        answers(model(), &[&retried[..], &[Success(0)]].concat(), PROMISE, (Held::Inconclusive, true));
+    }
+}

@@ -1,0 +1,128 @@
+//! `order-kept`: the first copies of a producer's messages are in the settled log in the order of its `send()` calls, partition
+//! by partition.
+//!
+//! Where Kafka makes it: a leader refuses a batch whose sequence does not follow the last (`OutOfOrderSequenceException`), and
+//! the client sends the batches behind a failed one again in their order (`RecordAccumulator.insertInSequenceOrder`,
+//! KAFKA-5494). Without idempotence: with one request in flight, or none ever sent again, nothing that succeeds can overtake.
+//!
+//! What it rests on: either of these, without idempotence for messages that were not told failure (a request that the client has
+//! given up, and whose connection it has closed, is still handled, after those sent later on another); and with idempotence a broker that still knows the producer's last batches
+//! ([`reloads`](crate::check::reloads)).
+//!
+//! What it does not check: messages that are not in the log, and the order between producers or partitions.
+
+use super::no_duplicates::not_recognised;
+use crate::check::finding::{Finding, Findings};
+use crate::check::history::History;
+use crate::check::look::Look;
+use crate::check::outcome::Outcome;
+use crate::check::promised::Promised;
+use crate::check::reloads::Reloads;
+use crate::check::{Held, Judged};
+use crate::cluster::units::PartitionId;
+use crate::scenario::model::Model;
+use crate::scenario::words::{Count, Promise};
+
+/// Reads the verdict from the closed books.
+pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &Outcome) -> Judged {
+    let (model, numbering) = (look.model(), history.numbering());
+    let mut findings = Findings::default();
+    for inversion in &outcome.inversions {
+        let producer = numbering.producer(inversion.message);
+        let failed = history.is_failed(inversion.message);
+        let promised = promised(model, reloads, producer, Some((inversion.partition, failed)));
+        findings.add(promised.yes, || {
+            let text = format!(
+                "record {} of producer {} comes after record {} in {}, at offset {} (batch {})",
+                numbering.number(inversion.message),
+                model.producers[producer].name,
+                numbering.number(inversion.after),
+                model.partition_name(inversion.partition),
+                inversion.base_offset,
+                inversion.batch,
+            );
+            let at = history.told_at(inversion.message);
+            (promised, Finding { promise: Promise::OrderKept, at, text, witnesses: Vec::new() })
+        });
+    }
+    let held = if outcome.total.number(Count::Unreadable) > 0 {
+        Held::Inconclusive
+    } else if history.anything_retried() {
+        Held::Kept
+    } else {
+        Held::NotTested
+    };
+    let all = || {
+        let each = (0..model.producers.len()).map(|producer| promised(model, reloads, producer, None));
+        let mut each = each.collect::<Vec<_>>().into_iter();
+        let first = each.next().unwrap_or_else(|| Promised::yes("nobody sends anything"));
+        if first.yes { each.find(|promised| !promised.yes).unwrap_or(first) } else { first }
+    };
+    Judged::by_findings(Promise::OrderKept, &findings, held, all)
+}
+
+/// Whether nothing of a producer can be overtaken: a message in one partition, which was told failure or not, or everything.
+fn promised(model: &Model, reloads: &Reloads, producer: usize, one: Option<(PartitionId, bool)>) -> Promised {
+    let options = &model.producers[producer].options;
+    if !options.idempotence && one.is_some_and(|(_, failed)| failed) {
+        return Promised::no("a request that the client gave up is still handled, after those it sent later");
+    }
+    if options.max_in_flight == 1 {
+        return Promised::yes(
+            "max.in.flight.requests.per.connection=1: nothing is sent before the last is answered",
+        );
+    }
+    if options.retries == 0 {
+        return Promised::yes("retries=0: nothing is sent again");
+    }
+    match not_recognised(model, reloads, producer, one.map(|(partition, _)| partition)) {
+        Some(reason) if options.idempotence => Promised::no(reason),
+        Some(_) => Promised::no(format!(
+            "producer {} is not idempotent and has up to {} requests in flight: a retry can come after what was sent \
+             later",
+            model.producers[producer].name, options.max_in_flight,
+        )),
+        None => Promised::yes(
+            "enable.idempotence is in effect: a leader takes batches in their order only (KIP-98)",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::Held;
+    use crate::check::hand::Step::*;
+    use crate::check::hand::{Step, answers, model};
+    use crate::scenario::words::Promise::OrderKept as PROMISE;
+
+    const SWAPPED: [Step; 6] = [Send, Send, Retry(0), Put(1, 1, 0), Put(1, 0, 0), Commit(1, 2, 0)];
+
+    #[test]
+    fn a_record_that_was_overtaken_is_found() {
+        let judged = answers(model(), &SWAPPED, PROMISE, (Held::Broken, true));
+        assert_eq!(
+            judged.first.expect("a finding").text,
+            "record 1 of producer web comes after record 2 in orders-0, at offset 1 (batch 0)"
+        );
+    }
+
+    #[test]
+    fn one_in_flight_or_no_retries_keep_the_order_too() {
+        for (max_in_flight, retries, promised) in [(5, 3, false), (1, 3, true), (5, 0, true)] {
+            let mut plain = model();
+            let options = &mut plain.producers[0].options;
+            options.idempotence = false;
+            options.max_in_flight = max_in_flight;
+            options.retries = retries;
+            answers(plain, &SWAPPED, PROMISE, (Held::Broken, promised));
+        }
+    }
+
+    #[test]
+    fn second_copies_have_no_order() {
+        let copy = [Send, Send, Retry(0), Put(1, 0, 0), Put(1, 1, 0), Put(1, 0, 0), Commit(1, 3, 0)];
+        answers(model(), &copy, PROMISE, (Held::Kept, true));
+        let once = [Send, Send, Put(1, 0, 0), Put(1, 1, 0), Commit(1, 2, 0)];
+        answers(model(), &once, PROMISE, (Held::NotTested, true));
+    }
+}

@@ -1,0 +1,77 @@
+//! `progress`: once all faults are over, everything becomes quiet within the bound: each partition is led, every replica is in
+//! sync and has everything, every `send()` is answered, every reader has read all.
+//!
+//! Where Kafka makes it: elections, fetchers, retries and reconnections that never give up.
+//!
+//! What it rests on: somebody who may lead each partition. Where every replica that was in sync or eligible has stopped uncleanly
+//! and the last known leader is not one either, only an operator can choose (KIP-966).
+//!
+//! What it does not check: how quick anything is while faults last.
+
+use crate::check::finding::Finding;
+use crate::check::look::Look;
+use crate::check::promised::Promised;
+use crate::check::{Held, Judged};
+use crate::cluster::units::PartitionId;
+use crate::scenario::words::Promise;
+use crate::world::run::Ending;
+
+/// Why it is promised.
+const ALWAYS: &str =
+    "faults are over, processes run, links are open, and every partition has a replica that may lead";
+
+/// Reads the verdict from how the run ended.
+pub fn judge(look: &impl Look, ending: &Ending, struck: bool) -> Judged {
+    let promise = Promise::Progress;
+    let promised = promised(look);
+    if ending.settled {
+        let held = if struck { Held::Kept } else { Held::NotTested };
+        return Judged { promise, held, promised, findings: 0, first: None };
+    }
+    let text = format!("after {} {}", ending.at, ending.unquiet.join(", and "));
+    let first = Finding { promise, at: ending.at, text, witnesses: Vec::new() };
+    let findings = ending.unquiet.len() as u64;
+    Judged { promise, held: Held::Broken, promised, findings, first: Some(first) }
+}
+
+fn promised(look: &impl Look) -> Promised {
+    for partition in (0..look.model().partition_count() as u32).map(PartitionId) {
+        let state = look.partition(partition);
+        if state.leader.is_none()
+            && state.isr.is_empty()
+            && state.elr.is_empty()
+            && state.last_known_leader.is_none()
+        {
+            let name = look.model().partition_name(partition);
+            return Promised::no(format!("nobody is left who may lead {name} (KIP-966)"));
+        }
+    }
+    Promised::yes(ALWAYS)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::Held;
+    use crate::check::hand::Step::*;
+    use crate::check::hand::{answers, model};
+    use crate::scenario::words::Promise::Progress as PROMISE;
+
+    #[test]
+    fn what_is_not_quiet_is_told() {
+        let judged = answers(model(), &[Unsettled], PROMISE, (Held::Broken, true));
+        assert_eq!(judged.first.expect("a finding").text, "after 0.000 s broker 1 has something under way");
+        assert_eq!(judged.findings, 1);
+    }
+
+    #[test]
+    fn only_somebody_who_may_lead_can_go_on() {
+        answers(model(), &[Strike(1), Crash(1), Nobody(&[]), Unsettled], PROMISE, (Held::Broken, false));
+        answers(model(), &[Strike(1), Crash(1), Nobody(&[1]), Unsettled], PROMISE, (Held::Broken, true));
+    }
+
+    #[test]
+    fn without_a_fault_nothing_is_tested() {
+        answers(model(), &[Send], PROMISE, (Held::NotTested, true));
+        answers(model(), &[Send, Strike(1), Crash(1)], PROMISE, (Held::Kept, true));
+    }
+}
