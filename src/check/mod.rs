@@ -184,6 +184,8 @@ impl Checks {
             Happened::Lost { .. }
             | Happened::NoEffect { .. }
             | Happened::Ended { .. }
+            | Happened::Stopping
+            | Happened::Stopped
             | Happened::Paused
             | Happened::Resumed
             | Happened::Isolated

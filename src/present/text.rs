@@ -106,6 +106,7 @@ fn faults(out: &mut String, model: &Model, run: &Run) {
 fn describe(fault: &Fault) -> String {
     let what = match fault.action {
         Action::Crash => "crash",
+        Action::Stop => "stop",
         Action::PowerLoss(Lose::Drawn) => "power-loss",
         Action::PowerLoss(Lose::AllUnsynced) => "power-loss of all that was not fsynced",
         Action::PowerLoss(Lose::Nothing) => "power-loss that takes nothing",

@@ -41,6 +41,9 @@ pub enum Trigger {
 pub enum Action {
     /// `crash`: kill -9. The page cache stays.
     Crash,
+    /// `stop`: SIGTERM, which a broker answers with a controlled shutdown. It starts again when the fault is over, or once it
+    /// has ended if that is later.
+    Stop,
     /// `power-loss`: the machine goes dark. Of what was not durable, the disk keeps what `lose` leaves.
     PowerLoss(Lose),
     /// `pause`: the process stands still (SIGSTOP); its kernel goes on receiving.

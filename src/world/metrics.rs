@@ -106,7 +106,11 @@ impl Metrics {
     pub fn see(&mut self, entry: &Entry<Happened>) {
         match entry.what {
             Happened::Struck { fault } => self.struck(entry.t, entry.node, fault),
-            Happened::Crashed | Happened::PowerLost | Happened::Paused | Happened::Isolated => {
+            Happened::Crashed
+            | Happened::PowerLost
+            | Happened::Stopping
+            | Happened::Paused
+            | Happened::Isolated => {
                 self.befell(entry.t, entry.node);
             }
             Happened::Cluster(cluster::happened::Happened::Decided { partition, state, .. }) => {
@@ -126,6 +130,7 @@ impl Metrics {
             | Happened::Ended { .. }
             | Happened::Lost { .. }
             | Happened::Started { .. }
+            | Happened::Stopped
             | Happened::Resumed
             | Happened::Joined
             | Happened::Healed

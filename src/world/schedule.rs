@@ -3,7 +3,9 @@
 
 use super::due::{AnyFile, Due, What};
 use super::happened::Happened;
+use super::machine::Held;
 use super::observe::Observer;
+use super::spoken::Told;
 use super::world::World;
 use crate::clients;
 use crate::clients::happened::Outcome;
@@ -148,6 +150,7 @@ impl<O: Observer> World<O> {
         let cause = self.note(first, Happened::Struck { fault: number }, cause);
         match &described.action {
             Action::Crash => nodes.iter().for_each(|&node| self.crash(node, cause)),
+            Action::Stop => nodes.iter().for_each(|&node| self.stop(node, cause)),
             Action::PowerLoss(lose) => nodes.iter().for_each(|&node| self.lose_power(node, *lose, cause)),
             Action::Pause => nodes.iter().for_each(|&node| self.pause(node, cause)),
             Action::Isolate => self.isolate(&nodes, cause),
@@ -180,6 +183,12 @@ impl<O: Observer> World<O> {
             Action::Crash => {
                 for &node in &nodes {
                     self.machines[usize::from(node.0)].killed -= 1;
+                    self.start_if_possible(node, cause);
+                }
+            }
+            Action::Stop => {
+                for &node in &nodes {
+                    self.machines[usize::from(node.0)].stopped -= 1;
                     self.start_if_possible(node, cause);
                 }
             }
@@ -227,6 +236,7 @@ impl<O: Observer> World<O> {
         let machine = &self.machines[usize::from(node.0)];
         match action {
             Action::Crash | Action::Pause => machine.running,
+            Action::Stop => machine.running && !machine.stopping,
             Action::PowerLoss(_) => machine.dark == 0,
             Action::Isolate => true,
         }
@@ -236,6 +246,20 @@ impl<O: Observer> World<O> {
         self.machines[usize::from(node.0)].killed += 1;
         self.end_process(node, cause);
         self.note(node, Happened::Crashed, cause);
+    }
+
+    /// Asks the process to end (SIGTERM). One that stands still hears of it when it goes on.
+    fn stop(&mut self, node: NodeId, cause: EventSeq) {
+        let machine = &mut self.machines[usize::from(node.0)];
+        machine.stopped += 1;
+        machine.stopping = true;
+        let is_paused = machine.paused > 0;
+        let cause = self.note(node, Happened::Stopping, cause);
+        if is_paused {
+            self.machines[usize::from(node.0)].held.push((Held::Stop, cause));
+        } else {
+            self.tell(node, Told::Stop, cause);
+        }
     }
 
     fn lose_power(&mut self, node: NodeId, lose: Lose, cause: EventSeq) {
@@ -332,7 +356,7 @@ impl<O: Observer> World<O> {
     /// Orders the start of a process if nothing keeps it from running.
     pub(super) fn start_if_possible(&mut self, node: NodeId, cause: EventSeq) {
         let machine = &mut self.machines[usize::from(node.0)];
-        if machine.running || machine.exited || machine.killed > 0 || machine.dark > 0 {
+        if machine.running || machine.exited || machine.is_kept_down() {
             return;
         }
         machine.starts += 1;
@@ -345,7 +369,7 @@ impl<O: Observer> World<O> {
     /// A process that was ordered to start has come up.
     pub(super) fn on_start(&mut self, node: NodeId, order: u32, cause: EventSeq) {
         let machine = &self.machines[usize::from(node.0)];
-        let overtaken = machine.starts != order || machine.running || machine.killed > 0 || machine.dark > 0;
+        let overtaken = machine.starts != order || machine.running || machine.is_kept_down();
         if !overtaken {
             self.begin_process(node, cause);
         }

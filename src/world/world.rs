@@ -277,6 +277,7 @@ impl<O: Observer> World<O> {
                     }
                 }
                 Held::Flushed(file, token) => self.tell(node, Told::Flushed(file, token), cause),
+                Held::Stop => self.tell(node, Told::Stop, cause),
                 Held::Delivery(delivery) => {
                     if hearer(&delivery).is_none_or(|hearer| self.network.is_wanted(hearer)) {
                         self.deliver(delivery, cause);

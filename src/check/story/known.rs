@@ -61,6 +61,8 @@ impl Known {
                 | Happened::NoEffect { .. }
                 | Happened::Ended { .. }
                 | Happened::Crashed
+                | Happened::Stopping
+                | Happened::Stopped
                 | Happened::PowerLost
                 | Happened::Lost { .. }
                 | Happened::Started { .. }

@@ -1,7 +1,7 @@
 //! The story of a loss.
 
 use super::known::Known;
-use super::replay::{Health, Replay};
+use super::replay::{Down, Health, Replay};
 use super::words::{brokers, either, list, sentence};
 use crate::check::numbering::Numbering;
 use crate::cluster::happened::{Election, Happened as Cluster};
@@ -162,6 +162,8 @@ impl Telling<'_> {
                 | Happened::NoEffect { .. }
                 | Happened::Ended { .. }
                 | Happened::Crashed
+                | Happened::Stopping
+                | Happened::Stopped
                 | Happened::PowerLost
                 | Happened::Started { .. }
                 | Happened::Paused
@@ -213,7 +215,7 @@ impl Telling<'_> {
             let changes = match what {
                 Fault::Pause => health.paused.is_none(),
                 Fault::Isolate => health.isolated.is_none(),
-                Fault::Crash | Fault::PowerLoss => true,
+                Fault::Crash | Fault::Stop | Fault::PowerLoss => true,
             };
             changes && (now.contains(broker) || before.leader == Some(*broker))
         };
@@ -230,6 +232,9 @@ impl Telling<'_> {
                 "At {at} the {} of {subject} crashed.",
                 either(concerned.len(), "process", "processes")
             ),
+            Fault::Stop => {
+                format!("At {at} {subject} {} asked to stop.", either(concerned.len(), "was", "were"))
+            }
             Fault::Pause => format!("At {at} {subject} stood still."),
             Fault::Isolate => format!(
                 "At {at} {subject} {} cut off from everybody else.",
@@ -392,6 +397,7 @@ impl Telling<'_> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fault {
     Crash,
+    Stop,
     PowerLoss,
     Pause,
     Isolate,
@@ -400,6 +406,7 @@ enum Fault {
 fn befell(what: Happened) -> Option<Fault> {
     match what {
         Happened::Crashed => Some(Fault::Crash),
+        Happened::Stopping => Some(Fault::Stop),
         Happened::PowerLost => Some(Fault::PowerLoss),
         Happened::Paused => Some(Fault::Pause),
         Happened::Isolated => Some(Fault::Isolate),
@@ -414,6 +421,7 @@ fn befell(what: Happened) -> Option<Fault> {
         | Happened::Ended { .. }
         | Happened::Lost { .. }
         | Happened::Started { .. }
+        | Happened::Stopped
         | Happened::Resumed
         | Happened::Joined
         | Happened::Healed
@@ -425,8 +433,9 @@ fn befell(what: Happened) -> Option<Fault> {
 /// What a broker suffers from, the worst first.
 fn trouble(health: Health) -> Option<String> {
     match health {
-        Health { down: Some((at, true)), .. } => Some(format!("lost power at {at}")),
-        Health { down: Some((at, false)), .. } => Some(format!("crashed at {at}")),
+        Health { down: Some((at, Down::LostPower)), .. } => Some(format!("lost power at {at}")),
+        Health { down: Some((at, Down::Crashed)), .. } => Some(format!("crashed at {at}")),
+        Health { down: Some((at, Down::Stopped)), .. } => Some(format!("had stopped in order at {at}")),
         Health { isolated: Some(at), .. } => Some(format!("was cut off from everybody else at {at}")),
         Health { paused: Some(at), .. } => Some(format!("stood still from {at} on")),
         Health { down: None, isolated: None, paused: None } => None,

@@ -42,7 +42,12 @@ impl Broker {
     pub(super) fn start(&mut self, now: Time, out: &mut Outbox<'_, BrokerPort>) {
         assert!(self.running.is_none(), "a process starts where none runs");
         let config = &self.config;
-        let clean = self.stored.clean_shutdown.is_some();
+        // The file goes before anything is loaded, so that a crash from here on counts as unclean (KAFKA-10471).
+        let previous_broker_epoch = self.stored.clean_shutdown.take();
+        let clean = previous_broker_epoch.is_some();
+        if clean {
+            out.ask(Effect::Delete(File::CleanShutdown));
+        }
         let high_watermarks: Vec<_> = self.stored.start().collect();
         let expiration = config.options.producer_id_expiration;
         let stored = self.stored.partitions.iter().zip(&self.stored.logs).zip(high_watermarks);
@@ -71,12 +76,16 @@ impl Broker {
             image: MetadataImage::new(config.brokers, config.topics.len()),
             waiting: vec![Waiting::default(); replicas.len()],
             replicas,
-            lifecycle: Lifecycle::new(line(LIFECYCLE, Timer::LifecycleLine, heartbeat_timeout, RECONNECT)),
+            lifecycle: Lifecycle::new(
+                line(LIFECYCLE, Timer::LifecycleLine, heartbeat_timeout, RECONNECT),
+                previous_broker_epoch,
+            ),
             metadata_line: line(METADATA, Timer::MetadataLine, METADATA_TIMEOUT, RECONNECT_METADATA_MAX),
             isr: IsrChanges::new(line(ISR, Timer::IsrLine, channel_timeout, RECONNECT)),
             fetchers: Vec::new(),
             parked_fetches: Vec::new(),
             parked_produces: Vec::new(),
+            unflushed: 0,
         });
     }
 }
@@ -218,9 +227,16 @@ impl Node<'_> {
         let replica = &mut self.running.replicas[place];
         replica.leader_epoch = Some(state.leader_epoch);
         replica.partition_epoch = state.partition_epoch;
+        // During controlled shutdown a replica that has no leader, or is out of the in-sync set, is not fetched for any more.
+        let stops = self.running.lifecycle.is_stopping()
+            && (state.leader.is_none() || !state.isr.contains(self.config.id));
+        if stops {
+            self.remove_from_fetchers(place, out);
+        }
         if !new_epoch {
             return;
         }
+        let replica = &mut self.running.replicas[place];
         replica.role = Role::Follower(follow(&self.stored.logs[place], state.leader, state.leader_epoch));
         let (partition, epoch, leader) = (replica.partition, state.leader_epoch, state.leader);
         out.note(Happened::Follows { partition, epoch, leader });
@@ -228,7 +244,7 @@ impl Node<'_> {
         self.complete_produces(place, out);
         self.complete_fetches(now, place, out);
         self.remove_from_fetchers(place, out);
-        if let Some(leader) = leader {
+        if let Some(leader) = leader.filter(|_| !stops) {
             self.add_to_fetcher(now, place, leader, out);
         }
     }

@@ -156,6 +156,8 @@ impl Controller {
             Event::Timer(Timer::FenceStaleBrokers) => self.on_fence_stale_brokers(now, out),
             Event::Timer(Timer::ElectUncleanLeaders) => self.on_elect_unclean_leaders(out),
             Event::Timer(Timer::FetchWait(broker)) => self.on_fetch_wait(broker, out),
+            // One controller has nobody to hand over to.
+            Event::Stop => out.ask(Effect::Exit),
             // What it holds has counted as committed since it was appended.
             Event::Flushed(File::MetadataLog, _) => (),
             // A fault the controller does not survive (`fatalFaultHandler`).

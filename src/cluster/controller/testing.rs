@@ -176,6 +176,7 @@ impl Bench {
                 | Effect::Close(_)
                 | Effect::Send(..)
                 | Effect::Hangup(_)
+                | Effect::StopListening
                 | Effect::SetTimerExponential(..)
                 | Effect::Truncate(..)
                 | Effect::Replace(..)

@@ -30,10 +30,9 @@ pub(super) const AFTER: Schema =
     Schema { own: &["ack", "isr", "size", "leader-change", "nth", "plus"], later: &[], kafka: None };
 
 /// What a fault may do, by name.
-const ACTIONS: [&str; 4] = ["crash", "power-loss", "pause", "isolate"];
+const ACTIONS: [&str; 5] = ["crash", "stop", "power-loss", "pause", "isolate"];
 /// What a fault may do one day.
-const LATER: [&str; 19] = [
-    "stop",
+const LATER: [&str; 18] = [
     "wipe",
     "cut",
     "slow-link",
@@ -117,6 +116,7 @@ fn read(node: &Node, reading: &mut Reading) -> Option<Draft> {
     let when = when(&section, node.place, reading);
     let action = match action? {
         "crash" => Action::Crash,
+        "stop" => Action::Stop,
         "power-loss" => Action::PowerLoss(lose?),
         "pause" => Action::Pause,
         _ => Action::Isolate,
