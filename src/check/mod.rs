@@ -215,6 +215,9 @@ impl Checks {
             Cluster::Truncated { partition, new, .. } => {
                 self.committed.partition(partition).truncated(node, new);
             }
+            Cluster::Deleted { partition, .. } => {
+                self.committed.partition(partition).truncated(node, Offset::ZERO);
+            }
             Cluster::Leads { partition, epoch, high_watermark, .. } => {
                 self.high_watermark.has(look, at, node, partition, epoch, high_watermark);
                 let known = (&mut self.committed, &self.budget);

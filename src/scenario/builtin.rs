@@ -26,6 +26,10 @@ builtin! {
     "acks/one-loses-on-power-loss",
     "acks/one-loses-on-whole-cluster-power-loss",
     "bench/one-record-at-a-time",
+    "elections/controlled-stop-loses-acks-one",
+    "elections/planned-move-loses-acks-one",
+    "elections/reassignment-keeps",
+    "elections/rolling-restart-keeps",
 }
 
 /// The built-in model of this name.

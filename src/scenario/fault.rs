@@ -1,5 +1,6 @@
 //! Faults as data: what strikes, whom, when, and for how long.
 
+use crate::cluster::protocol::{ElectLeaders, Reassign};
 use crate::cluster::units::PartitionId;
 use crate::kernel::units::{NodeId, Span, Time};
 
@@ -50,6 +51,10 @@ pub enum Action {
     Pause,
     /// `isolate`: every link between the target and everybody else is cut.
     Isolate,
+    /// `elect`: an administrator moves leadership.
+    Elect(ElectLeaders),
+    /// `reassign`: an administrator moves replicas.
+    Reassign(Reassign),
 }
 
 /// What a power loss takes of the bytes that were not durable.
@@ -78,6 +83,8 @@ pub enum Target {
     Follower(PartitionId, u16),
     /// `isr(orders-0)`: everyone in the controller's in-sync set.
     Isr(PartitionId),
+    /// What an administrator changes; its leader counts as struck.
+    Partition(PartitionId),
     /// `controller`.
     Controller,
 }

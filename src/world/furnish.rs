@@ -23,7 +23,8 @@ impl<O: Observer> World<O> {
         let topics: Vec<_> = model
             .topics
             .iter()
-            .flat_map(|topic| topic.assignment.iter().map(|replicas| (topic.options, *replicas)))
+            .flat_map(|topic| topic.assignment.iter().map(|_| topic.options))
+            .zip(model.holders())
             .collect();
         for broker in model.brokers() {
             let held: Vec<_> =
@@ -91,6 +92,7 @@ pub(super) fn build_controller(model: &Model) -> Controller {
                 let state = PartitionState {
                     replicas,
                     isr: replicas,
+                    removing: 0,
                     elr: Replicas::NONE,
                     last_known_leader: None,
                     leader: replicas.as_slice().first().copied(),

@@ -191,6 +191,7 @@ impl Metrics {
                 after.isr_restored_after = Some(span);
             }
         }
+        partition.replicas = state.replicas;
         partition.leader = state.leader;
         partition.isr = state.isr;
     }
@@ -256,6 +257,7 @@ mod tests {
             state: PartitionState {
                 replicas: all,
                 isr: Replicas::of(isr.iter().map(|&broker| NodeId(broker))),
+                removing: 0,
                 elr: Replicas::NONE,
                 last_known_leader: None,
                 leader: (leader > 0).then_some(NodeId(leader)),

@@ -11,8 +11,11 @@ use crate::clients;
 use crate::clients::happened::Outcome;
 use crate::cluster;
 use crate::cluster::broker::storage::File;
+use crate::cluster::protocol::Message;
 use crate::cluster::units::PartitionId;
 use crate::devices::disk;
+use crate::devices::network::Delivery;
+use crate::devices::port::ConnectionId;
 use crate::kernel::chance::{Occasion, Purpose};
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::{Bytes, NodeId};
@@ -154,6 +157,8 @@ impl<O: Observer> World<O> {
             Action::PowerLoss(lose) => nodes.iter().for_each(|&node| self.lose_power(node, *lose, cause)),
             Action::Pause => nodes.iter().for_each(|&node| self.pause(node, cause)),
             Action::Isolate => self.isolate(&nodes, cause),
+            Action::Elect(request) => self.administer(Message::ElectLeaders(*request), cause),
+            Action::Reassign(request) => self.administer(Message::Reassign(*request), cause),
         }
         self.schedule.states[fault].nodes = nodes;
         match described.lasts {
@@ -204,6 +209,8 @@ impl<O: Observer> World<O> {
             }
             Action::Pause => nodes.iter().for_each(|&node| self.resume(node, cause)),
             Action::Isolate => self.join(&nodes, cause),
+            // What an administrator did is not undone.
+            Action::Elect(_) | Action::Reassign(_) => (),
         }
         self.schedule.states[fault].nodes = nodes;
     }
@@ -227,6 +234,9 @@ impl<O: Observer> World<O> {
                 followers.nth(usize::from(*nth)).into_iter().collect()
             }
             Target::Isr(partition) => self.controller.partition(*partition).isr.iter().collect(),
+            Target::Partition(partition) => {
+                vec![led_by(*partition).unwrap_or(self.model.controller())]
+            }
             Target::Controller => vec![self.model.controller()],
         }
     }
@@ -239,6 +249,9 @@ impl<O: Observer> World<O> {
             Action::Stop => machine.running && !machine.stopping,
             Action::PowerLoss(_) => machine.dark == 0,
             Action::Isolate => true,
+            Action::Elect(_) | Action::Reassign(_) => {
+                self.machines[usize::from(self.model.controller().0)].running
+            }
         }
     }
 
@@ -260,6 +273,13 @@ impl<O: Observer> World<O> {
         } else {
             self.tell(node, Told::Stop, cause);
         }
+    }
+
+    /// Hands an administrator's request to the controller, over no network. One that stands still has it when it goes on.
+    fn administer(&mut self, message: Message, cause: EventSeq) {
+        let nowhere = ConnectionId { slot: u32::MAX, generation: u32::MAX };
+        let (server, from) = (self.model.controller(), NodeId::NOBODY);
+        self.deliver(Delivery::Request { server, connection: nowhere, from, message }, cause);
     }
 
     fn lose_power(&mut self, node: NodeId, lose: Lose, cause: EventSeq) {

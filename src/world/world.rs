@@ -189,7 +189,7 @@ impl<O: Observer> World<O> {
     }
 
     /// Something has reached a machine: its process is told, or will be when it goes on.
-    fn deliver(&mut self, delivery: Delivery<Message>, cause: EventSeq) {
+    pub(super) fn deliver(&mut self, delivery: Delivery<Message>, cause: EventSeq) {
         let node = match delivery {
             Delivery::Nothing => return,
             Delivery::Connected(hearer) | Delivery::Disconnected(hearer) | Delivery::Response(hearer, _) => {

@@ -94,6 +94,7 @@ impl Known {
             | Cluster::Refused { .. }
             | Cluster::HighWatermark { .. }
             | Cluster::Truncated { .. }
+            | Cluster::Deleted { .. }
             | Cluster::Leads { .. }
             | Cluster::Follows { .. }
             | Cluster::Fetched { .. }

@@ -136,6 +136,15 @@ impl Telling<'_> {
                         over = replay.health(leader).down.is_none() && !self.has(&replay, leader);
                     }
                 }
+                Happened::Cluster(Cluster::Deleted { partition, .. })
+                    if partition == self.partition && had && !self.has(&replay, entry.node) =>
+                {
+                    told.push(format!(
+                        "At {} broker {}, which no longer held a replica, deleted its log, and the record with it.",
+                        entry.t, entry.node
+                    ));
+                    holders = replay.partition(partition).holders(self.batches);
+                }
                 Happened::Cluster(Cluster::Truncated { partition, new, .. })
                     if partition == self.partition && had && !self.has(&replay, entry.node) =>
                 {

@@ -71,8 +71,7 @@ struct Held {
 impl<'a> Replay<'a> {
     /// The cluster at the beginning: everything is empty, and the first replica leads.
     pub(super) fn new(model: &Model, store: &'a Store) -> Replay<'a> {
-        let assignments = model.topics.iter().flat_map(|topic| &topic.assignment);
-        let partitions = assignments.map(|replicas| Partition {
+        let partitions = model.holders().map(|replicas| Partition {
             leader: replicas.iter().next(),
             replicas: replicas.iter().map(Replica::new).collect(),
         });
@@ -148,6 +147,7 @@ impl<'a> Replay<'a> {
                 replica.batches.push(Held { batch, base_offset, bytes });
                 replica.end = end;
             }
+            Cluster::Deleted { partition, .. } => self.replica(partition, node).cut(Offset::ZERO),
             Cluster::Truncated { partition, new, .. } => self.replica(partition, node).cut(new),
             Cluster::Decided { partition, state: PartitionState { leader, .. }, .. } => {
                 self.partitions[partition.0 as usize].leader = leader;

@@ -69,6 +69,14 @@ impl Lifecycle {
         self.state == State::Running
     }
 
+    /// Whether it has had all metadata since it registered.
+    pub(super) fn has_caught_up(&self) -> bool {
+        match self.state {
+            State::Registering | State::Starting => false,
+            State::Recovery | State::Running | State::PendingShutdown(_) | State::ShuttingDown => true,
+        }
+    }
+
     /// Whether it has begun its controlled shutdown (`ReplicaManager.isInControlledShutdown`).
     pub(super) fn is_stopping(&self) -> bool {
         matches!(self.state, State::PendingShutdown(_) | State::ShuttingDown)
@@ -155,6 +163,7 @@ impl Node<'_> {
             State::Starting if answer.is_caught_up => {
                 // With nothing to recover it is ready to be unfenced at once.
                 lifecycle.state = State::Recovery;
+                self.delete_stray_replicas(now, out);
                 self.communicate(now, out);
             }
             State::Starting => out.set_timer(Timer::Lifecycle, SOON),

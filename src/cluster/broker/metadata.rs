@@ -8,12 +8,13 @@ use super::line::{Alarm, Line, LineOptions};
 use super::storage::File;
 use super::{Broker, BrokerPort, ISR, LIFECYCLE, METADATA, Node, Running, Timer, Waiting};
 use crate::cluster::happened::Happened;
+use crate::cluster::log::Log;
 use crate::cluster::log::producer_state::ProducerState;
 use crate::cluster::metadata_image::MetadataImage;
 use crate::cluster::protocol::{FetchMetadata, Message, MetadataRecord, MetadataRecords, PartitionState};
 use crate::cluster::replica::leader::Leader;
 use crate::cluster::replica::{Replica, Role};
-use crate::cluster::units::{MetadataOffset, PartitionId};
+use crate::cluster::units::{MetadataOffset, Offset, PartitionId};
 use crate::devices::port::{Channel, Effect, Outbox, Peer};
 use crate::kernel::units::{Bytes, Span, Time};
 
@@ -168,7 +169,14 @@ impl Node<'_> {
 
     fn apply(&mut self, now: Time, place: usize, state: &PartitionState, out: &mut Outbox<'_, BrokerPort>) {
         let replica = &self.running.replicas[place];
-        if state.partition_epoch < replica.partition_epoch || !state.replicas.contains(self.config.id) {
+        if state.partition_epoch < replica.partition_epoch {
+            return;
+        }
+        if !state.replicas.contains(self.config.id) {
+            // Older metadata may not have the replica yet.
+            if self.running.lifecycle.has_caught_up() {
+                self.delete_replica(now, place, out);
+            }
             return;
         }
         let new_epoch = replica.leader_epoch.is_none_or(|epoch| state.leader_epoch > epoch);
@@ -247,6 +255,33 @@ impl Node<'_> {
         if let Some(leader) = leader.filter(|_| !stops) {
             self.add_to_fetcher(now, place, leader, out);
         }
+    }
+
+    /// The metadata is all there: what this broker holds and should not goes (`LogManager.deleteStrayKRaftReplicas`).
+    pub(super) fn delete_stray_replicas(&mut self, now: Time, out: &mut Outbox<'_, BrokerPort>) {
+        for place in 0..self.running.replicas.len() {
+            let state = self.running.image.partition(self.running.replicas[place].partition);
+            if !state.replicas.contains(self.config.id) {
+                self.delete_replica(now, place, out);
+            }
+        }
+    }
+
+    /// This broker holds no replica, or no longer: the log goes (`ReplicaManager.stopPartitions`).
+    fn delete_replica(&mut self, now: Time, place: usize, out: &mut Outbox<'_, BrokerPort>) {
+        let replica = &mut self.running.replicas[place];
+        let (partition, log) = (replica.partition, &mut self.stored.logs[place]);
+        if matches!(replica.role, Role::Waiting) && log.end() == Offset::ZERO {
+            return;
+        }
+        let old = log.end();
+        *log = Log::new();
+        *replica = Replica::new(partition, replica.options, ProducerState::default(), Offset::ZERO);
+        out.ask(Effect::Delete(File::Log(partition)));
+        out.note(Happened::Deleted { partition, old });
+        self.complete_produces(place, out);
+        self.complete_fetches(now, place, out);
+        self.remove_from_fetchers(place, out);
     }
 
     /// Writes every replica's high watermark down, and comes again.

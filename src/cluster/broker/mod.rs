@@ -311,6 +311,8 @@ impl Node<'_> {
             | Message::RegisterBroker(_)
             | Message::RegisteredBroker(_)
             | Message::Heartbeat(_)
+            | Message::ElectLeaders(_)
+            | Message::Reassign(_)
             | Message::HeartbeatAnswer(_)
             | Message::AlterPartitions(_)
             | Message::AlteredPartitions(_)
@@ -335,6 +337,8 @@ impl Node<'_> {
             | Message::ProducerIdAnswer(_)
             | Message::RegisterBroker(_)
             | Message::Heartbeat(_)
+            | Message::ElectLeaders(_)
+            | Message::Reassign(_)
             | Message::AlterPartitions(_)
             | Message::FetchMetadata(_) => panic!("{peer:?} answers a broker with {message:?}"),
         }
