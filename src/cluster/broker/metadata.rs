@@ -58,7 +58,8 @@ impl Broker {
                 Replica::new(partition, config.topics[partition.0 as usize], producers, high_watermark)
             })
             .collect();
-        for (replica, log) in replicas.iter().zip(&self.stored.logs) {
+        let present = replicas.iter().zip(&self.stored.logs).zip(&self.stored.present);
+        for ((replica, log), _) in present.filter(|&(_, &present)| present) {
             let (partition, high_watermark) = (replica.partition, replica.high_watermark);
             out.note(Happened::Recovered { partition, end: log.end(), high_watermark, clean });
         }
@@ -179,6 +180,7 @@ impl Node<'_> {
             }
             return;
         }
+        self.stored.present[place] = true;
         let new_epoch = replica.leader_epoch.is_none_or(|epoch| state.leader_epoch > epoch);
         if state.leader == Some(self.config.id) {
             self.make_leader(now, place, state, new_epoch, out);
@@ -271,7 +273,7 @@ impl Node<'_> {
     fn delete_replica(&mut self, now: Time, place: usize, out: &mut Outbox<'_, BrokerPort>) {
         let replica = &mut self.running.replicas[place];
         let (partition, log) = (replica.partition, &mut self.stored.logs[place]);
-        if matches!(replica.role, Role::Waiting) && log.end() == Offset::ZERO {
+        if !std::mem::replace(&mut self.stored.present[place], false) {
             return;
         }
         let old = log.end();

@@ -119,6 +119,17 @@ pub struct Broker {
     running: Option<Running>,
 }
 
+/// Whether a broker holds a replica of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// At no time of the run.
+    Never,
+    /// Perhaps, once a fault of the schedule has reassigned it.
+    Later,
+    /// By the assignment the partition was created with.
+    FromTheBeginning,
+}
+
 /// What never changes while a run lasts.
 #[derive(Clone, Debug)]
 struct Config {
@@ -158,7 +169,7 @@ struct Waiting {
 
 impl Broker {
     /// A broker whose machine is there and whose process has not started. `partitions` holds, for every partition of the run,
-    /// its topic's settings and whether this broker has a replica of it.
+    /// its topic's settings and whether this broker holds a replica of it.
     #[allow(clippy::too_many_arguments, reason = "each is one fact of the model, given once")]
     pub fn new(
         id: NodeId,
@@ -167,11 +178,18 @@ impl Broker {
         session_timeout: crate::kernel::units::Span,
         brokers: u16,
         controller: NodeId,
-        partitions: &[(TopicOptions, bool)],
+        partitions: &[(TopicOptions, Holds)],
     ) -> Broker {
         let topics = partitions.iter().map(|&(topic, _)| topic).collect();
-        let held = partitions.iter().enumerate().filter(|(_, (_, held))| *held);
-        let stored = Stored::new(partitions.len(), held.map(|(place, _)| PartitionId(place as u32)));
+        let held = partitions.iter().enumerate().filter_map(|(place, &(_, holds))| {
+            let partition = PartitionId(place as u32);
+            match holds {
+                Holds::Never => None,
+                Holds::Later => Some((partition, false)),
+                Holds::FromTheBeginning => Some((partition, true)),
+            }
+        });
+        let stored = Stored::new(partitions.len(), held);
         let config = Config { id, generation, options, topics, brokers, controller, session_timeout };
         Broker { config, stored, running: None }
     }

@@ -44,10 +44,13 @@ impl Node<'_> {
         let all = running.replicas.iter().map(|replica| replica.high_watermark);
         let (bytes, token) = self.stored.write_high_watermarks(all);
         out.ask(Effect::Replace(File::HighWatermarks, bytes, token));
-        for &partition in &self.stored.partitions {
+        running.unflushed = 1;
+        for (&partition, _) in
+            self.stored.partitions.iter().zip(&self.stored.present).filter(|&(_, &there)| there)
+        {
             out.ask(Effect::Flush(File::Log(partition), LAST));
+            running.unflushed += 1;
         }
-        running.unflushed = 1 + self.stored.partitions.len() as u32;
     }
 
     /// Once it shuts down nothing matters but its fsyncs.

@@ -23,10 +23,12 @@ pub enum File {
 /// What is on a broker's disk, page cache included.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// The partitions this broker has replicas of, in order.
+    /// The partitions this broker has replicas of, or may come to have, in order.
     pub partitions: Vec<PartitionId>,
     /// Their logs.
     pub logs: Vec<Log>,
+    /// Whether the log is there.
+    pub(super) present: Vec<bool>,
     places: Vec<u32>,
     high_watermarks: Vec<Offset>,
     high_watermarks_next: Vec<Offset>,
@@ -42,15 +44,16 @@ pub struct Stored {
 const NOWHERE: u32 = u32::MAX;
 
 impl Stored {
-    /// An empty disk for the replicas of `held`, of so many partitions in all.
-    pub(super) fn new(partitions: usize, held: impl Iterator<Item = PartitionId>) -> Stored {
-        let held: Vec<PartitionId> = held.collect();
+    /// An empty disk for the replicas of `held`, of so many partitions in all; with each whether its log is there already.
+    pub(super) fn new(partitions: usize, held: impl Iterator<Item = (PartitionId, bool)>) -> Stored {
+        let (held, present): (Vec<PartitionId>, Vec<bool>) = held.unzip();
         let mut places = vec![NOWHERE; partitions];
         for (place, partition) in held.iter().enumerate() {
             places[partition.0 as usize] = place as u32;
         }
         Stored {
             logs: vec![Log::new(); held.len()],
+            present,
             high_watermarks: vec![Offset::ZERO; held.len()],
             high_watermarks_next: Vec::new(),
             high_watermarks_token: 0,
@@ -141,7 +144,7 @@ mod tests {
         const BROKERS: u16 = 3;
         let mut given = BTreeSet::from([ProducerId::NONE]);
         for broker in 1..=BROKERS {
-            let mut stored = Stored::new(1, [PartitionId(0)].into_iter());
+            let mut stored = Stored::new(1, [(PartitionId(0), true)].into_iter());
             for count in 0..2_500 {
                 if count % 700 == 0 {
                     stored.start().for_each(drop);
