@@ -71,7 +71,7 @@ fn measure(name: &str, seeds: u64) -> Measured {
 fn case(model: &Arc<Model>, world: &mut World<Checks>, seed: u64) -> u64 {
     world.reset(model, seed, Checks::new(model));
     let ending = world.run();
-    let judgement = world.observer().judge(&world.view(), ending.settled);
+    let judgement = world.observer().judge(&world.view(), &ending);
     assert!(!judgement.is_violation(), "{} --seed {seed}: what Kafka promises is kept", model.name);
     judgement.outcome.total.get(Count::Acked).expect("a number")
 }

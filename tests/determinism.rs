@@ -24,12 +24,13 @@ use highwater::world::world::World;
 
 /// Small models that together use every device and every kind of fault. In each, the faults stand in the order in which
 /// they strike, and the sends go on until the last has ended.
-const MODELS: [(&str, &str); 5] = [
+const MODELS: [(&str, &str); 6] = [
     ("every-fault", EVERY_FAULT),
     ("acks-0-over-a-bad-network", ACKS_0),
     ("acks-1-and-power", ACKS_1),
     ("three-producers", THREE_PRODUCERS),
     ("after-what-happened", AFTER),
+    ("stops-and-moves", STOPS_AND_MOVES),
 ];
 
 const EVERY_FAULT: &str = r#"
@@ -105,6 +106,27 @@ const AFTER: &str = r#"
         { after = { ack = 10 }, do = "crash", on = "leader(orders-0)", for = "1s" },
         { after = { isr = "orders-0", size = 2, plus = "50ms" }, do = "pause", on = "leader(orders-1)", for = "2s" },
         { after = { leader-change = "orders-0", plus = "1s" }, do = "isolate", on = "isr(orders-1)", for = "300ms" },
+    ]
+    run.until = "60s"
+"#;
+
+const STOPS_AND_MOVES: &str = r#"
+    kafka = "4.1"
+    cluster = { brokers = 5, start_time = { uniform = ["100ms", "300ms"] } }
+    network.latency = { lognormal = ["500us", "10ms"] }
+    disk.fsync = { exponential = "3ms" }
+    topics.orders = { assignment = [[1, 2, 3], [2, 3, 4]], min.insync.replicas = 2 }
+    broker.leader.imbalance.check.interval.seconds = 3
+    producers.web = { into = "orders", records = 300, rate = "20/s", acks = "all" }
+    readers.audit = { reads = ["orders"] }
+    faults = [
+        { at = "500ms", do = "stop", on = "leader(orders-0)", for = "200ms" },
+        { at = "1s", do = "elect", partition = "orders-1", to = "broker(3)" },
+        { at = "2s", do = "reassign", partition = "orders-1", replicas = [5, 3] },
+        { at = "3s", do = "crash", on = "leader(orders-1)", for = "1s" },
+        { at = "6s", do = "reassign", partition = "orders-0", replicas = [4, 1, 2] },
+        { at = "7s", do = "stop", on = "brokers(1,4)", for = "1s" },
+        { at = "8s", do = "elect", partition = "orders-0", unclean = true },
     ]
     run.until = "60s"
 "#;

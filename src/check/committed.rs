@@ -41,8 +41,7 @@ impl Committed {
     /// The same for another model, with the memory of this one.
     pub fn reset(&mut self, model: &Model) {
         self.partitions.resize_with(model.partition_count(), CommittedLog::default);
-        let assignments = model.topics.iter().flat_map(|topic| &topic.assignment);
-        for (partition, &replicas) in self.partitions.iter_mut().zip(assignments) {
+        for (partition, replicas) in self.partitions.iter_mut().zip(model.holders()) {
             partition.list.reset(replicas);
             partition.epochs.clear();
         }

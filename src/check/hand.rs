@@ -113,6 +113,7 @@ impl Hand {
             state: PartitionState {
                 replicas,
                 isr: replicas,
+                removing: 0,
                 elr: Replicas::NONE,
                 last_known_leader: None,
                 leader: replicas.iter().next(),

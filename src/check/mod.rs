@@ -235,6 +235,8 @@ impl Checks {
             Happened::Lost { .. }
             | Happened::NoEffect { .. }
             | Happened::Ended { .. }
+            | Happened::Stopping
+            | Happened::Stopped
             | Happened::Paused
             | Happened::Resumed
             | Happened::Isolated
@@ -266,6 +268,9 @@ impl Checks {
                 self.reloads.reloaded(look, known, now, node, partition);
                 self.committed.partition(partition).truncated(node, new);
                 self.reads.truncated(node, partition, new);
+            }
+            Cluster::Deleted { partition, .. } => {
+                self.committed.partition(partition).truncated(node, Offset::ZERO);
             }
             Cluster::Leads { partition, epoch, high_watermark, isr, .. } => {
                 self.high_watermark.has(look, at, node, partition, epoch, high_watermark);

@@ -122,10 +122,11 @@ impl Budget {
             partitions.clear();
         }
         self.of_broker.resize_with(usize::from(model.cluster.brokers), Vec::new);
+        let mut holders = model.holders();
         for topic in &model.topics {
             for &replicas in &topic.assignment {
                 let partition = PartitionId(self.partitions.len() as u32);
-                for replica in replicas.iter() {
+                for replica in holders.next().expect("one a partition").iter() {
                     self.of_broker[usize::from(replica.0) - 1].push(partition);
                 }
                 self.partitions.push(Account {

@@ -65,6 +65,13 @@ pub enum Happened {
         /// The leader epoch the replica is in.
         epoch: LeaderEpoch,
     },
+    /// A broker that no longer holds a replica deleted its log.
+    Deleted {
+        /// Which.
+        partition: PartitionId,
+        /// The log end before.
+        old: Offset,
+    },
     /// A replica has learned that it leads.
     Leads {
         /// What.
@@ -203,6 +210,7 @@ impl What for Happened {
             Happened::Fenced { .. } => 12,
             Happened::ShuttingDown { .. } => 13,
             Happened::Decided { .. } => 14,
+            Happened::Deleted { .. } => 15,
         }
     }
 
@@ -222,6 +230,7 @@ impl What for Happened {
             Happened::Fenced { .. } => "fenced",
             Happened::ShuttingDown { .. } => "shutting-down",
             Happened::Decided { .. } => "epoch",
+            Happened::Deleted { .. } => "deleted",
         }
     }
 
@@ -248,6 +257,10 @@ impl What for Happened {
                 each("old", offset(old));
                 each("new", offset(new));
                 each("epoch", epoch.0.into());
+            }
+            Happened::Deleted { partition, old } => {
+                each("partition", partition.0.into());
+                each("old", offset(old));
             }
             Happened::Leads { partition, epoch, start, high_watermark, isr } => {
                 each("partition", partition.0.into());

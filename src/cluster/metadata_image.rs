@@ -142,6 +142,7 @@ impl Registration {
 const UNASSIGNED: PartitionState = PartitionState {
     replicas: Replicas::NONE,
     isr: Replicas::NONE,
+    removing: 0,
     elr: Replicas::NONE,
     last_known_leader: None,
     leader: None,

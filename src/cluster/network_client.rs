@@ -381,6 +381,7 @@ mod tests {
             Effect::SetTimer(_, least, most) => format!("alarm {least} {most}"),
             Effect::CancelTimer(_) => "cancel".to_owned(),
             other @ (Effect::Listen
+            | Effect::StopListening
             | Effect::Respond(..)
             | Effect::Hangup(_)
             | Effect::SetTimerExponential(..)

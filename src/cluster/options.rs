@@ -45,6 +45,10 @@ pub struct ControllerOptions {
     pub broker_session_timeout: Span,
     /// `eligible.leader.replicas.version` is at least 1 (KIP-966).
     pub eligible_leader_replicas: bool,
+    /// `auto.leader.rebalance.enable`: leadership goes back to preferred replicas by itself.
+    pub auto_leader_rebalance: bool,
+    /// `leader.imbalance.check.interval.seconds`: how often that is looked at.
+    pub leader_imbalance_check_interval: Span,
     /// `unclean.leader.election.interval.ms`: how often leaderless partitions are looked at again.
     pub unclean_leader_election_interval: Span,
 }

@@ -43,6 +43,10 @@ pub enum Message {
     AlterPartitions(AlterPartitions),
     /// The answer to `AlterPartitions`.
     AlteredPartitions(AlteredPartitions),
+    /// ElectLeaders: an administrator wants another leader. Nobody reads the answer.
+    ElectLeaders(ElectLeaders),
+    /// AlterPartitionReassignments: an administrator wants other replicas. Nobody reads the answer.
+    Reassign(Reassign),
     /// Fetch on `__cluster_metadata`: what has been decided from an offset on.
     FetchMetadata(FetchMetadata),
     /// The answer to `FetchMetadata`.
@@ -434,11 +438,34 @@ pub enum MetadataRecord {
     },
 }
 
+/// ElectLeaders request, of one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ElectLeaders {
+    /// Which.
+    pub partition: PartitionId,
+    /// Whom, if not the preferred replica: the assignment is reordered first, with this one in front.
+    pub to: Option<NodeId>,
+    /// `ElectionType.UNCLEAN`: if there is no leader, whoever is alive.
+    pub unclean: bool,
+}
+
+/// AlterPartitionReassignments request, of one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reassign {
+    /// Which.
+    pub partition: PartitionId,
+    /// Who is to hold a replica, in assignment order.
+    pub replicas: Replicas,
+}
+
 /// A partition as the controller has decided it (`PartitionRegistration`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionState {
-    /// Who holds a replica, in assignment order: the first is preferred.
+    /// Who holds a replica, in assignment order: the first is preferred. While it is being reassigned, whoever is to leave
+    /// comes last.
     pub replicas: Replicas,
+    /// How many of `replicas`, from the last, are to leave (`removingReplicas`).
+    pub removing: u8,
     /// Who is in sync.
     pub isr: Replicas,
     /// Who may still lead though not in sync (KIP-966).

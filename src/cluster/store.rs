@@ -218,6 +218,8 @@ impl Store {
             | Message::RegisterBroker(_)
             | Message::RegisteredBroker(_)
             | Message::Heartbeat(_)
+            | Message::ElectLeaders(_)
+            | Message::Reassign(_)
             | Message::HeartbeatAnswer(_)
             | Message::FetchMetadata(_) => (),
         }

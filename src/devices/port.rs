@@ -63,6 +63,8 @@ pub enum Event<P: Port> {
     Request(ConnectionId, NodeId, P::Message),
     /// An alarm this node set.
     Timer(P::Timer),
+    /// The process is asked to end (SIGTERM): it does so when it sees fit, by `Exit`.
+    Stop,
     /// An fsync this node asked for has ended well. The token is the one it was asked with.
     Flushed(P::File, u32),
     /// An fsync this node asked for has failed. The token is the one it was asked with.
@@ -74,6 +76,8 @@ pub enum Event<P: Port> {
 pub enum Effect<P: Port> {
     /// Accept connections from now on. Until then, and after the process has ended, they are refused.
     Listen,
+    /// Accept no connection any more, and end those that were accepted: the other sides are told after one latency.
+    StopListening,
     /// Open a connection; answered by `Connected` or `Disconnected`, or not at all while the other side says nothing.
     Connect {
         /// To whom.

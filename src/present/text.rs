@@ -7,8 +7,10 @@ use anstyle::{AnsiColor, Style};
 use crate::check::outcome::Counts;
 use crate::check::story::verdict_sentence;
 use crate::check::{Held, Judged};
+use crate::cluster::protocol::ElectLeaders;
 use crate::explore::expectation::readable;
 use crate::explore::one::Run;
+use crate::kernel::units::Span;
 use crate::scenario::fault::{Action, Fault, Lose};
 use crate::scenario::model::{FaultMark, Model};
 use crate::scenario::words::Count;
@@ -106,14 +108,19 @@ fn faults(out: &mut String, model: &Model, run: &Run) {
 fn describe(fault: &Fault) -> String {
     let what = match fault.action {
         Action::Crash => "crash",
+        Action::Stop => "stop",
         Action::PowerLoss(Lose::Drawn) => "power-loss",
         Action::PowerLoss(Lose::AllUnsynced) => "power-loss of all that was not fsynced",
         Action::PowerLoss(Lose::Nothing) => "power-loss that takes nothing",
         Action::PowerLoss(Lose::Records(_)) => "power-loss of the last records",
         Action::Pause => "pause",
         Action::Isolate => "isolate",
+        Action::Elect(ElectLeaders { unclean: true, .. }) => "unclean election",
+        Action::Elect(_) => "election",
+        Action::Reassign(_) => "reassignment",
     };
     match fault.lasts {
+        Some(Span::ZERO) => what.to_owned(),
         Some(span) => format!("{what} for {span}"),
         None => what.to_owned(),
     }

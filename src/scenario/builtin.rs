@@ -28,6 +28,10 @@ builtin! {
     "bench/idle-hour",
     "bench/one-record-at-a-time",
     "bench/whole-case",
+    "elections/controlled-stop-loses-acks-one",
+    "elections/planned-move-loses-acks-one",
+    "elections/reassignment-keeps",
+    "elections/rolling-restart-keeps",
 }
 
 /// The built-in model of this name.

@@ -1,5 +1,6 @@
 //! Faults as data: what strikes, whom, when, and for how long.
 
+use crate::cluster::protocol::{ElectLeaders, Reassign};
 use crate::cluster::units::PartitionId;
 use crate::kernel::units::{NodeId, Span, Time};
 
@@ -41,12 +42,19 @@ pub enum Trigger {
 pub enum Action {
     /// `crash`: kill -9. The page cache stays.
     Crash,
+    /// `stop`: SIGTERM, which a broker answers with a controlled shutdown. It starts again when the fault is over, or once it
+    /// has ended if that is later.
+    Stop,
     /// `power-loss`: the machine goes dark. Of what was not durable, the disk keeps what `lose` leaves.
     PowerLoss(Lose),
     /// `pause`: the process stands still (SIGSTOP); its kernel goes on receiving.
     Pause,
     /// `isolate`: every link between the target and everybody else is cut.
     Isolate,
+    /// `elect`: an administrator moves leadership.
+    Elect(ElectLeaders),
+    /// `reassign`: an administrator moves replicas.
+    Reassign(Reassign),
 }
 
 /// What a power loss takes of the bytes that were not durable.
@@ -75,6 +83,8 @@ pub enum Target {
     Follower(PartitionId, u16),
     /// `isr(orders-0)`: everyone in the controller's in-sync set.
     Isr(PartitionId),
+    /// What an administrator changes; its leader counts as struck.
+    Partition(PartitionId),
     /// `controller`.
     Controller,
 }

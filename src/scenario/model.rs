@@ -2,13 +2,14 @@
 //!
 //! The file reader makes one, tests make one by hand, and nothing below asks again whether a broker exists.
 
-use super::fault::Fault;
+use super::fault::{Action, Fault};
 use super::words::{Count, Promise};
 use crate::clients::app::Workload;
 use crate::clients::options::{ProducerOptions, ReaderOptions};
 use crate::cluster::generation::Version;
 use crate::cluster::options::{BrokerOptions, ControllerOptions, TopicOptions};
 use crate::cluster::planted::Planted;
+use crate::cluster::protocol::Reassign;
 use crate::cluster::units::{PartitionId, Replicas, TopicId};
 use crate::devices::{disk, network};
 use crate::kernel::distribution::Distribution;
@@ -198,6 +199,25 @@ impl Model {
     /// How many partitions there are in all.
     pub fn partition_count(&self) -> usize {
         self.topics.iter().map(|topic| topic.assignment.len()).sum()
+    }
+
+    /// Who may come to hold a replica of each partition: its assignment, then whoever a fault of the schedule reassigns it to.
+    pub fn holders(&self) -> impl Iterator<Item = Replicas> {
+        let assignments = self.topics.iter().flat_map(|topic| &topic.assignment);
+        assignments.enumerate().map(|(place, &assigned)| {
+            self.faults.iter().fold(assigned, |all, fault| match fault.action {
+                Action::Reassign(Reassign { partition, replicas }) if partition.0 as usize == place => {
+                    replicas.iter().fold(all, |all, replica| all.with(replica))
+                }
+                Action::Reassign(_)
+                | Action::Elect(_)
+                | Action::Crash
+                | Action::Stop
+                | Action::PowerLoss(_)
+                | Action::Pause
+                | Action::Isolate => all,
+            })
+        })
     }
 
     /// A partition's topic and its number within it.

@@ -6,6 +6,7 @@ use super::machine::Held;
 use super::observe::Observer;
 use super::spoken::Spoken;
 use super::world::World;
+use crate::cluster::broker::Broker;
 use crate::cluster::protocol::Message;
 use crate::cluster::store::Store;
 use crate::devices::network::{Delivery, Pending, Surroundings};
@@ -106,6 +107,10 @@ impl<O: Observer> World<O> {
                     self.schedule_fsync(node, P::file(file), token, at, cause);
                 }
                 Effect::Listen => self.network.process_started(node),
+                Effect::StopListening => {
+                    let (network, now, mut around) = self.around(cause);
+                    network.stop_serving(now, node, &mut around);
+                }
                 Effect::Connect { peer, round_trips } => {
                     let (network, now, mut around) = self.around(cause);
                     network.connect(now, node, peer, round_trips, &mut around);
@@ -137,10 +142,19 @@ impl<O: Observer> World<O> {
         self.queue.push(at, Due { what: What::Fsync { node, file, token, incarnation }, cause });
     }
 
-    /// A process ends of its own will.
+    /// A process ends of its own will: for good, unless it was asked to end, in which case it is started again some time.
     fn exit(&mut self, node: NodeId, cause: EventSeq) {
-        self.machines[usize::from(node.0)].exited = true;
+        let machine = &mut self.machines[usize::from(node.0)];
+        if !machine.stopping {
+            machine.exited = true;
+            return self.end_process(node, cause);
+        }
         self.end_process(node, cause);
+        // Asked to end before it served, a broker ends as if it were killed.
+        let is_clean = self.brokers.get(usize::from(node.0) - 1).is_none_or(Broker::has_stopped_cleanly);
+        let what = if is_clean { Happened::Stopped } else { Happened::Crashed };
+        let cause = self.note(node, what, cause);
+        self.start_if_possible(node, cause);
     }
 
     /// A process is no more: its kernel closes its connections, its memory is gone.
@@ -153,6 +167,7 @@ impl<O: Observer> World<O> {
         }
         let machine = &mut self.machines[usize::from(node.0)];
         machine.running = false;
+        machine.stopping = false;
         machine.paused = 0;
         machine.forget_alarms();
         let is_dark = machine.dark > 0;

@@ -7,7 +7,7 @@ use super::observe::Observer;
 use super::world::World;
 use crate::clients::consumer::{Reader, ReaderSetup};
 use crate::clients::producer::{Producer, ProducerSetup};
-use crate::cluster::broker::Broker;
+use crate::cluster::broker::{Broker, Holds};
 use crate::cluster::controller::Controller;
 use crate::cluster::protocol::PartitionState;
 use crate::cluster::units::{LeaderEpoch, MessageId, PartitionEpoch, Replicas};
@@ -23,11 +23,21 @@ impl<O: Observer> World<O> {
         let topics: Vec<_> = model
             .topics
             .iter()
-            .flat_map(|topic| topic.assignment.iter().map(|replicas| (topic.options, *replicas)))
+            .flat_map(|topic| topic.assignment.iter().map(|assigned| (topic.options, *assigned)))
+            .zip(model.holders())
             .collect();
         for broker in model.brokers() {
-            let held: Vec<_> =
-                topics.iter().map(|(options, replicas)| (*options, replicas.contains(broker))).collect();
+            let held: Vec<_> = topics
+                .iter()
+                .map(|&((options, assigned), holders)| {
+                    let holds = match (assigned.contains(broker), holders.contains(broker)) {
+                        (true, _) => Holds::FromTheBeginning,
+                        (false, true) => Holds::Later,
+                        (false, false) => Holds::Never,
+                    };
+                    (options, holds)
+                })
+                .collect();
             self.brokers.push(Broker::new(
                 broker,
                 model.kafka.generation(),
@@ -92,6 +102,7 @@ pub(super) fn build_controller(model: &Model) -> Controller {
                 let state = PartitionState {
                     replicas,
                     isr: replicas,
+                    removing: 0,
                     elr: Replicas::NONE,
                     last_known_leader: None,
                     leader: replicas.as_slice().first().copied(),

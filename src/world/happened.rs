@@ -72,6 +72,10 @@ pub enum Happened {
         /// The count of its starts.
         incarnation: Incarnation,
     },
+    /// The node's process was asked to end (SIGTERM).
+    Stopping,
+    /// The node's process, which was asked to, has ended.
+    Stopped,
     /// The node's process stands still.
     Paused,
     /// The node's process goes on.
@@ -111,6 +115,8 @@ impl What for Happened {
             Happened::Settled => 216,
             Happened::Unsettled => 217,
             Happened::Answered { .. } => 218,
+            Happened::Stopping => 219,
+            Happened::Stopped => 220,
         }
     }
 
@@ -136,6 +142,8 @@ impl What for Happened {
             Happened::Settled => "settled",
             Happened::Unsettled => "unsettled",
             Happened::Answered { .. } => "answered",
+            Happened::Stopping => "stopping",
+            Happened::Stopped => "stopped",
         }
     }
 
@@ -167,6 +175,8 @@ impl What for Happened {
             }
             Happened::Started { incarnation } => each("incarnation", incarnation.0.into()),
             Happened::Crashed
+            | Happened::Stopping
+            | Happened::Stopped
             | Happened::PowerLost
             | Happened::Paused
             | Happened::Resumed

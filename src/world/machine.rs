@@ -13,6 +13,10 @@ pub(super) struct Machine {
     pub(super) dark: u32,
     /// How many crashes keep its process from running.
     pub(super) killed: u32,
+    /// How many controlled stops keep its process from starting.
+    pub(super) stopped: u32,
+    /// Its process has been asked to end, and will.
+    pub(super) stopping: bool,
     /// How many pauses are on its process.
     pub(super) paused: u32,
     /// Whether a process runs.
@@ -41,6 +45,7 @@ pub(super) enum Held {
     Delivery(Delivery<Message>),
     Timer(AnyTimer, Time),
     Flushed(super::due::AnyFile, u32),
+    Stop,
 }
 
 impl Alarm {
@@ -64,6 +69,11 @@ impl Machine {
         self.held.clear();
         let (alarms, held) = (std::mem::take(&mut self.alarms), std::mem::take(&mut self.held));
         *self = Machine { alarms, held, ..Machine::default() };
+    }
+
+    /// Whether some fault keeps its process from running.
+    pub(super) fn is_kept_down(&self) -> bool {
+        self.killed > 0 || self.dark > 0 || self.stopped > 0
     }
 
     /// Wants an alarm at `at`. Gives whether an event must be queued for it.

@@ -106,7 +106,11 @@ impl Metrics {
     pub fn see(&mut self, entry: &Entry<Happened>) {
         match entry.what {
             Happened::Struck { fault } => self.struck(entry.t, entry.node, fault),
-            Happened::Crashed | Happened::PowerLost | Happened::Paused | Happened::Isolated => {
+            Happened::Crashed
+            | Happened::PowerLost
+            | Happened::Stopping
+            | Happened::Paused
+            | Happened::Isolated => {
                 self.befell(entry.t, entry.node);
             }
             Happened::Cluster(cluster::happened::Happened::Decided { partition, state, .. }) => {
@@ -126,6 +130,7 @@ impl Metrics {
             | Happened::Ended { .. }
             | Happened::Lost { .. }
             | Happened::Started { .. }
+            | Happened::Stopped
             | Happened::Resumed
             | Happened::Joined
             | Happened::Healed
@@ -186,6 +191,7 @@ impl Metrics {
                 after.isr_restored_after = Some(span);
             }
         }
+        partition.replicas = state.replicas;
         partition.leader = state.leader;
         partition.isr = state.isr;
     }
@@ -251,6 +257,7 @@ mod tests {
             state: PartitionState {
                 replicas: all,
                 isr: Replicas::of(isr.iter().map(|&broker| NodeId(broker))),
+                removing: 0,
                 elr: Replicas::NONE,
                 last_known_leader: None,
                 leader: (leader > 0).then_some(NodeId(leader)),

@@ -3,14 +3,19 @@
 
 use super::due::{AnyFile, Due, What};
 use super::happened::Happened;
+use super::machine::Held;
 use super::observe::Observer;
+use super::spoken::Told;
 use super::world::World;
 use crate::clients;
 use crate::clients::happened::Outcome;
 use crate::cluster;
 use crate::cluster::broker::storage::File;
+use crate::cluster::protocol::Message;
 use crate::cluster::units::PartitionId;
 use crate::devices::disk;
+use crate::devices::network::Delivery;
+use crate::devices::port::ConnectionId;
 use crate::kernel::chance::{Occasion, Purpose};
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::{Bytes, NodeId};
@@ -148,9 +153,12 @@ impl<O: Observer> World<O> {
         let cause = self.note(first, Happened::Struck { fault: number }, cause);
         match &described.action {
             Action::Crash => nodes.iter().for_each(|&node| self.crash(node, cause)),
+            Action::Stop => nodes.iter().for_each(|&node| self.stop(node, cause)),
             Action::PowerLoss(lose) => nodes.iter().for_each(|&node| self.lose_power(node, *lose, cause)),
             Action::Pause => nodes.iter().for_each(|&node| self.pause(node, cause)),
             Action::Isolate => self.isolate(&nodes, cause),
+            Action::Elect(request) => self.administer(Message::ElectLeaders(*request), cause),
+            Action::Reassign(request) => self.administer(Message::Reassign(*request), cause),
         }
         self.schedule.states[fault].nodes = nodes;
         match described.lasts {
@@ -183,6 +191,12 @@ impl<O: Observer> World<O> {
                     self.start_if_possible(node, cause);
                 }
             }
+            Action::Stop => {
+                for &node in &nodes {
+                    self.machines[usize::from(node.0)].stopped -= 1;
+                    self.start_if_possible(node, cause);
+                }
+            }
             Action::PowerLoss(_) => {
                 for &node in &nodes {
                     let machine = &mut self.machines[usize::from(node.0)];
@@ -195,6 +209,8 @@ impl<O: Observer> World<O> {
             }
             Action::Pause => nodes.iter().for_each(|&node| self.resume(node, cause)),
             Action::Isolate => self.join(&nodes, cause),
+            // What an administrator did is not undone.
+            Action::Elect(_) | Action::Reassign(_) => (),
         }
         self.schedule.states[fault].nodes = nodes;
     }
@@ -218,6 +234,9 @@ impl<O: Observer> World<O> {
                 followers.nth(usize::from(*nth)).into_iter().collect()
             }
             Target::Isr(partition) => self.controller.partition(*partition).isr.iter().collect(),
+            Target::Partition(partition) => {
+                vec![led_by(*partition).unwrap_or(self.model.controller())]
+            }
             Target::Controller => vec![self.model.controller()],
         }
     }
@@ -227,8 +246,12 @@ impl<O: Observer> World<O> {
         let machine = &self.machines[usize::from(node.0)];
         match action {
             Action::Crash | Action::Pause => machine.running,
+            Action::Stop => machine.running && !machine.stopping,
             Action::PowerLoss(_) => machine.dark == 0,
             Action::Isolate => true,
+            Action::Elect(_) | Action::Reassign(_) => {
+                self.machines[usize::from(self.model.controller().0)].running
+            }
         }
     }
 
@@ -236,6 +259,27 @@ impl<O: Observer> World<O> {
         self.machines[usize::from(node.0)].killed += 1;
         self.end_process(node, cause);
         self.note(node, Happened::Crashed, cause);
+    }
+
+    /// Asks the process to end (SIGTERM). One that stands still hears of it when it goes on.
+    fn stop(&mut self, node: NodeId, cause: EventSeq) {
+        let machine = &mut self.machines[usize::from(node.0)];
+        machine.stopped += 1;
+        machine.stopping = true;
+        let is_paused = machine.paused > 0;
+        let cause = self.note(node, Happened::Stopping, cause);
+        if is_paused {
+            self.machines[usize::from(node.0)].held.push((Held::Stop, cause));
+        } else {
+            self.tell(node, Told::Stop, cause);
+        }
+    }
+
+    /// Hands an administrator's request to the controller, over no network. One that stands still has it when it goes on.
+    fn administer(&mut self, message: Message, cause: EventSeq) {
+        let nowhere = ConnectionId { slot: u32::MAX, generation: u32::MAX };
+        let (server, from) = (self.model.controller(), NodeId::NOBODY);
+        self.deliver(Delivery::Request { server, connection: nowhere, from, message }, cause);
     }
 
     fn lose_power(&mut self, node: NodeId, lose: Lose, cause: EventSeq) {
@@ -332,7 +376,7 @@ impl<O: Observer> World<O> {
     /// Orders the start of a process if nothing keeps it from running.
     pub(super) fn start_if_possible(&mut self, node: NodeId, cause: EventSeq) {
         let machine = &mut self.machines[usize::from(node.0)];
-        if machine.running || machine.exited || machine.killed > 0 || machine.dark > 0 {
+        if machine.running || machine.exited || machine.is_kept_down() {
             return;
         }
         machine.starts += 1;
@@ -345,7 +389,7 @@ impl<O: Observer> World<O> {
     /// A process that was ordered to start has come up.
     pub(super) fn on_start(&mut self, node: NodeId, order: u32, cause: EventSeq) {
         let machine = &self.machines[usize::from(node.0)];
-        let overtaken = machine.starts != order || machine.running || machine.killed > 0 || machine.dark > 0;
+        let overtaken = machine.starts != order || machine.running || machine.is_kept_down();
         if !overtaken {
             self.begin_process(node, cause);
         }

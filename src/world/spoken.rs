@@ -21,6 +21,7 @@ pub(super) enum Told {
     Request(ConnectionId, NodeId, Message),
     Timer(AnyTimer),
     Flushed(AnyFile, u32),
+    Stop,
 }
 
 /// A vocabulary the world speaks: how its words become the world's, and back.
@@ -43,6 +44,7 @@ pub(super) trait Spoken: Port<Message = Message, Store = Store> {
             Told::Disconnected(peer) => Event::Disconnected(peer),
             Told::Response(peer, message) => Event::Response(peer, message),
             Told::Request(connection, from, message) => Event::Request(connection, from, message),
+            Told::Stop => Event::Stop,
             Told::Timer(timer) => Event::Timer(Self::own_timer(timer).expect("an alarm the node set itself")),
             Told::Flushed(file, token) => {
                 Event::Flushed(Self::own_file(file).expect("a file the node named itself"), token)

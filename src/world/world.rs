@@ -190,7 +190,7 @@ impl<O: Observer> World<O> {
     }
 
     /// Something has reached a machine: its process is told, or will be when it goes on.
-    fn deliver(&mut self, delivery: Delivery<Message>, cause: EventSeq) {
+    pub(super) fn deliver(&mut self, delivery: Delivery<Message>, cause: EventSeq) {
         let node = match delivery {
             Delivery::Nothing => return,
             Delivery::Connected(hearer) | Delivery::Disconnected(hearer) | Delivery::Response(hearer, _) => {
@@ -278,6 +278,7 @@ impl<O: Observer> World<O> {
                     }
                 }
                 Held::Flushed(file, token) => self.tell(node, Told::Flushed(file, token), cause),
+                Held::Stop => self.tell(node, Told::Stop, cause),
                 Held::Delivery(delivery) => {
                     if hearer(&delivery).is_none_or(|hearer| self.network.is_wanted(hearer)) {
                         self.deliver(delivery, cause);

@@ -45,7 +45,7 @@ impl HighWatermarkNeverRetreats {
     /// The same for another model, with the memory of this one.
     pub fn reset(&mut self, model: &Model) {
         self.replicas.clear();
-        self.replicas.extend(model.topics.iter().flat_map(|topic| &topic.assignment));
+        self.replicas.extend(model.holders());
         self.partitions.clear();
         self.partitions.resize(self.replicas.len(), [None; Replicas::MOST]);
         self.moved = false;

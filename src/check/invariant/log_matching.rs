@@ -49,8 +49,7 @@ impl LogMatching {
     /// The same for another model, with the memory of this one.
     pub fn reset(&mut self, model: &Model) {
         self.partitions.resize_with(model.partition_count(), Appended::default);
-        let assignments = model.topics.iter().flat_map(|topic| &topic.assignment);
-        for (partition, &replicas) in self.partitions.iter_mut().zip(assignments) {
+        for (partition, replicas) in self.partitions.iter_mut().zip(model.holders()) {
             partition.replicas = replicas;
             partition.epochs.iter_mut().for_each(Vec::clear);
             partition.next = [(LeaderEpoch(0), 0); Replicas::MOST];

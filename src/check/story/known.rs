@@ -61,6 +61,8 @@ impl Known {
                 | Happened::NoEffect { .. }
                 | Happened::Ended { .. }
                 | Happened::Crashed
+                | Happened::Stopping
+                | Happened::Stopped
                 | Happened::PowerLost
                 | Happened::Lost { .. }
                 | Happened::Started { .. }
@@ -92,6 +94,7 @@ impl Known {
             | Cluster::Refused { .. }
             | Cluster::HighWatermark { .. }
             | Cluster::Truncated { .. }
+            | Cluster::Deleted { .. }
             | Cluster::Leads { .. }
             | Cluster::Follows { .. }
             | Cluster::Fetched { .. }

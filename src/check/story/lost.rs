@@ -1,7 +1,7 @@
 //! The story of a loss.
 
 use super::known::Known;
-use super::replay::{Health, Replay};
+use super::replay::{Down, Health, Replay};
 use super::words::{brokers, either, list, sentence};
 use crate::check::numbering::Numbering;
 use crate::cluster::happened::{Election, Happened as Cluster};
@@ -136,6 +136,15 @@ impl Telling<'_> {
                         over = replay.health(leader).down.is_none() && !self.has(&replay, leader);
                     }
                 }
+                Happened::Cluster(Cluster::Deleted { partition, .. })
+                    if partition == self.partition && had && !self.has(&replay, entry.node) =>
+                {
+                    told.push(format!(
+                        "At {} broker {}, which no longer held a replica, deleted its log, and the record with it.",
+                        entry.t, entry.node
+                    ));
+                    holders = replay.partition(partition).holders(self.batches);
+                }
                 Happened::Cluster(Cluster::Truncated { partition, new, .. })
                     if partition == self.partition && had && !self.has(&replay, entry.node) =>
                 {
@@ -162,6 +171,8 @@ impl Telling<'_> {
                 | Happened::NoEffect { .. }
                 | Happened::Ended { .. }
                 | Happened::Crashed
+                | Happened::Stopping
+                | Happened::Stopped
                 | Happened::PowerLost
                 | Happened::Started { .. }
                 | Happened::Paused
@@ -213,7 +224,7 @@ impl Telling<'_> {
             let changes = match what {
                 Fault::Pause => health.paused.is_none(),
                 Fault::Isolate => health.isolated.is_none(),
-                Fault::Crash | Fault::PowerLoss => true,
+                Fault::Crash | Fault::Stop | Fault::PowerLoss => true,
             };
             changes && (now.contains(broker) || before.leader == Some(*broker))
         };
@@ -230,6 +241,9 @@ impl Telling<'_> {
                 "At {at} the {} of {subject} crashed.",
                 either(concerned.len(), "process", "processes")
             ),
+            Fault::Stop => {
+                format!("At {at} {subject} {} asked to stop.", either(concerned.len(), "was", "were"))
+            }
             Fault::Pause => format!("At {at} {subject} stood still."),
             Fault::Isolate => format!(
                 "At {at} {subject} {} cut off from everybody else.",
@@ -392,6 +406,7 @@ impl Telling<'_> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fault {
     Crash,
+    Stop,
     PowerLoss,
     Pause,
     Isolate,
@@ -400,6 +415,7 @@ enum Fault {
 fn befell(what: Happened) -> Option<Fault> {
     match what {
         Happened::Crashed => Some(Fault::Crash),
+        Happened::Stopping => Some(Fault::Stop),
         Happened::PowerLost => Some(Fault::PowerLoss),
         Happened::Paused => Some(Fault::Pause),
         Happened::Isolated => Some(Fault::Isolate),
@@ -414,6 +430,7 @@ fn befell(what: Happened) -> Option<Fault> {
         | Happened::Ended { .. }
         | Happened::Lost { .. }
         | Happened::Started { .. }
+        | Happened::Stopped
         | Happened::Resumed
         | Happened::Joined
         | Happened::Healed
@@ -425,8 +442,9 @@ fn befell(what: Happened) -> Option<Fault> {
 /// What a broker suffers from, the worst first.
 fn trouble(health: Health) -> Option<String> {
     match health {
-        Health { down: Some((at, true)), .. } => Some(format!("lost power at {at}")),
-        Health { down: Some((at, false)), .. } => Some(format!("crashed at {at}")),
+        Health { down: Some((at, Down::LostPower)), .. } => Some(format!("lost power at {at}")),
+        Health { down: Some((at, Down::Crashed)), .. } => Some(format!("crashed at {at}")),
+        Health { down: Some((at, Down::Stopped)), .. } => Some(format!("had stopped in order at {at}")),
         Health { isolated: Some(at), .. } => Some(format!("was cut off from everybody else at {at}")),
         Health { paused: Some(at), .. } => Some(format!("stood still from {at} on")),
         Health { down: None, isolated: None, paused: None } => None,

@@ -21,12 +21,23 @@ pub(super) struct Replay<'a> {
 /// How a broker fares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Health {
-    /// Since when its process is dead, and whether its machine lost power.
-    pub(super) down: Option<(Time, bool)>,
+    /// Since when its process is gone, and of what.
+    pub(super) down: Option<(Time, Down)>,
     /// Since when it stands still.
     pub(super) paused: Option<Time>,
     /// Since when it is cut off.
     pub(super) isolated: Option<Time>,
+}
+
+/// What ended a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Down {
+    /// It stopped in order.
+    Stopped,
+    /// It was killed.
+    Crashed,
+    /// Its machine lost power.
+    LostPower,
 }
 
 /// One partition.
@@ -60,8 +71,7 @@ struct Held {
 impl<'a> Replay<'a> {
     /// The cluster at the beginning: everything is empty, and the first replica leads.
     pub(super) fn new(model: &Model, store: &'a Store) -> Replay<'a> {
-        let assignments = model.topics.iter().flat_map(|topic| &topic.assignment);
-        let partitions = assignments.map(|replicas| Partition {
+        let partitions = model.holders().map(|replicas| Partition {
             leader: replicas.iter().next(),
             replicas: replicas.iter().map(Replica::new).collect(),
         });
@@ -97,11 +107,14 @@ impl<'a> Replay<'a> {
             Happened::Lost { partition, new, .. } => {
                 self.replica(partition, entry.node).cut(new);
             }
+            Happened::Stopped => self.change(entry.node, |health| {
+                *health = Health { down: Some((entry.t, Down::Stopped)), paused: None, ..*health };
+            }),
             Happened::Crashed => self.change(entry.node, |health| {
-                *health = Health { down: Some((entry.t, false)), paused: None, ..*health };
+                *health = Health { down: Some((entry.t, Down::Crashed)), paused: None, ..*health };
             }),
             Happened::PowerLost => self.change(entry.node, |health| {
-                *health = Health { down: Some((entry.t, true)), paused: None, ..*health };
+                *health = Health { down: Some((entry.t, Down::LostPower)), paused: None, ..*health };
             }),
             Happened::Started { .. } => self.change(entry.node, |health| health.down = None),
             Happened::Paused => self.change(entry.node, |health| health.paused = Some(entry.t)),
@@ -118,6 +131,7 @@ impl<'a> Replay<'a> {
             | Happened::Delivered { .. }
             | Happened::Struck { .. }
             | Happened::NoEffect { .. }
+            | Happened::Stopping
             | Happened::Ended { .. }
             | Happened::Settled
             | Happened::Unsettled => (),
@@ -133,6 +147,7 @@ impl<'a> Replay<'a> {
                 replica.batches.push(Held { batch, base_offset, bytes });
                 replica.end = end;
             }
+            Cluster::Deleted { partition, .. } => self.replica(partition, node).cut(Offset::ZERO),
             Cluster::Truncated { partition, new, .. } => self.replica(partition, node).cut(new),
             Cluster::Decided { partition, state: PartitionState { leader, .. }, .. } => {
                 self.partitions[partition.0 as usize].leader = leader;

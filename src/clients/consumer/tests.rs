@@ -96,6 +96,7 @@ impl Rig {
                     }
                     Effect::Close(_) => (),
                     other @ (Effect::Listen
+                    | Effect::StopListening
                     | Effect::Send(..)
                     | Effect::Respond(..)
                     | Effect::Hangup(_)

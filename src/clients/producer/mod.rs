@@ -212,6 +212,7 @@ impl Producer {
             Event::Disconnected(peer) => self.on_disconnected(now, peer, out),
             Event::Response(peer, message) => self.on_response(now, peer, message, out),
             Event::Timer(timer) => self.on_timer(now, timer, out),
+            Event::Stop => unreachable!("nobody asks a client to end"),
             Event::Request(_, from, _) => unreachable!("nobody connects to a client, but node {from} did"),
             Event::Flushed(file, _) | Event::FlushFailed(file, _) => match file {},
         }

@@ -193,6 +193,10 @@ impl Node<'_> {
         let replica = &mut self.running.replicas[place];
         let partition = replica.partition;
         let leader = replica.leader_mut().expect("checked by the read");
+        // One added by a reassignment may have heard of it before this leader has (`followerReplicaOrThrow`).
+        if leader.remote(broker).is_none() {
+            return Err(ErrorCode::UnknownLeaderEpoch);
+        }
         let leader_epoch = leader.epoch();
         let old = leader.fetched(broker, fetch_offset, FetchedAs::from_epoch(broker_epoch), now, log_end);
         let mut moved = old != Some(fetch_offset);

@@ -9,6 +9,8 @@ use crate::cluster::units::BrokerEpoch;
 use crate::devices::port::{Effect, Outbox};
 use crate::kernel::units::{Bytes, Span, Time};
 
+/// After its first answer in controlled shutdown a broker asks again this soon.
+const SOON_IN_SHUTDOWN: Span = Span::from_milliseconds(50);
 /// A broker that has caught up asks again this soon, so that a start without recovery is quick.
 const SOON: Span = Span::from_milliseconds(10);
 
@@ -23,6 +25,10 @@ enum State {
     Recovery,
     /// Unfenced at least once (`RUNNING`).
     Running,
+    /// Asks to be let go (`PENDING_CONTROLLED_SHUTDOWN`), and whether that was answered once.
+    PendingShutdown(bool),
+    /// Ends, whatever the controller says (`SHUTTING_DOWN`).
+    ShuttingDown,
 }
 
 /// A broker's standing with the controller.
@@ -31,16 +37,26 @@ pub(super) struct Lifecycle {
     pub(super) line: Line,
     state: State,
     broker_epoch: Option<BrokerEpoch>,
+    /// The registration of the former process, if that left a clean-shutdown file.
+    previous_broker_epoch: Option<BrokerEpoch>,
+    /// The next heartbeat goes as soon as the one under way is answered (`nextSchedulingShouldBeImmediate`).
+    at_once: bool,
 }
 
 impl Lifecycle {
-    pub(super) fn new(line: Line) -> Lifecycle {
-        Lifecycle { line, state: State::Registering, broker_epoch: None }
+    pub(super) fn new(line: Line, previous_broker_epoch: Option<BrokerEpoch>) -> Lifecycle {
+        Lifecycle {
+            line,
+            state: State::Registering,
+            broker_epoch: None,
+            previous_broker_epoch,
+            at_once: false,
+        }
     }
 
     /// In the middle of its life.
     pub(super) fn running(line: Line, broker_epoch: BrokerEpoch) -> Lifecycle {
-        Lifecycle { line, state: State::Running, broker_epoch: Some(broker_epoch) }
+        Lifecycle { state: State::Running, broker_epoch: Some(broker_epoch), ..Lifecycle::new(line, None) }
     }
 
     /// The registration; none before there is one.
@@ -51,6 +67,37 @@ impl Lifecycle {
 
     pub(super) fn is_running(&self) -> bool {
         self.state == State::Running
+    }
+
+    /// Whether it has had all metadata since it registered.
+    pub(super) fn has_caught_up(&self) -> bool {
+        match self.state {
+            State::Registering | State::Starting => false,
+            State::Recovery | State::Running | State::PendingShutdown(_) | State::ShuttingDown => true,
+        }
+    }
+
+    /// Whether it has begun its controlled shutdown (`ReplicaManager.isInControlledShutdown`).
+    pub(super) fn is_stopping(&self) -> bool {
+        matches!(self.state, State::PendingShutdown(_) | State::ShuttingDown)
+    }
+
+    /// Whether nothing is left to do but to write down what must be.
+    pub(super) fn is_shutting_down(&self) -> bool {
+        self.state == State::ShuttingDown
+    }
+
+    /// From now on every heartbeat asks to be let go.
+    pub(super) fn begin_controlled_shutdown(&mut self) {
+        assert_eq!(self.state, State::Running, "only a broker that serves has something to hand over");
+        self.state = State::PendingShutdown(false);
+        self.at_once = self.line.is_waiting();
+    }
+
+    /// It no longer speaks to the controller.
+    pub(super) fn shut_down(&mut self, out: &mut Outbox<'_, BrokerPort>) {
+        self.state = State::ShuttingDown;
+        self.line.close(out);
     }
 }
 
@@ -66,15 +113,18 @@ impl Node<'_> {
             State::Registering => Message::RegisterBroker(RegisterBroker {
                 broker,
                 incarnation: self.stored.incarnation,
-                previous_broker_epoch: self.stored.clean_shutdown,
+                previous_broker_epoch: lifecycle.previous_broker_epoch,
             }),
-            State::Starting | State::Recovery | State::Running => Message::Heartbeat(Heartbeat {
-                broker,
-                broker_epoch: lifecycle.broker_epoch.expect("a heartbeat follows a registration"),
-                metadata_offset: self.running.image.end(),
-                want_fence: lifecycle.state == State::Starting,
-                want_shut_down: false,
-            }),
+            State::ShuttingDown => return,
+            State::Starting | State::Recovery | State::Running | State::PendingShutdown(_) => {
+                Message::Heartbeat(Heartbeat {
+                    broker,
+                    broker_epoch: lifecycle.broker_epoch.expect("a heartbeat follows a registration"),
+                    metadata_offset: self.running.image.end(),
+                    want_fence: lifecycle.state == State::Starting,
+                    want_shut_down: lifecycle.is_stopping(),
+                })
+            }
         };
         lifecycle.line.send(message, Bytes::new(120), out);
     }
@@ -113,6 +163,7 @@ impl Node<'_> {
             State::Starting if answer.is_caught_up => {
                 // With nothing to recover it is ready to be unfenced at once.
                 lifecycle.state = State::Recovery;
+                self.delete_stray_replicas(now, out);
                 self.communicate(now, out);
             }
             State::Starting => out.set_timer(Timer::Lifecycle, SOON),
@@ -126,10 +177,24 @@ impl Node<'_> {
                 self.communicate_later(out);
             }
             State::Running => self.communicate_later(out),
+            State::PendingShutdown(_) if answer.should_shut_down => self.shut_down(out),
+            State::PendingShutdown(answered) => {
+                lifecycle.state = State::PendingShutdown(true);
+                if std::mem::take(&mut lifecycle.at_once) {
+                    self.communicate(now, out);
+                } else if answered {
+                    self.communicate_later(out);
+                } else {
+                    out.set_timer(Timer::Lifecycle, SOON_IN_SHUTDOWN);
+                }
+            }
+            State::ShuttingDown => panic!("the line is closed"),
         }
     }
 
     fn communicate_later(&mut self, out: &mut Outbox<'_, BrokerPort>) {
+        // Never at once after a failure.
+        self.running.lifecycle.at_once = false;
         out.set_timer(Timer::Lifecycle, self.config.options.broker_heartbeat_interval);
     }
 

@@ -8,13 +8,14 @@ use super::line::{Alarm, Line, LineOptions};
 use super::storage::File;
 use super::{Broker, BrokerPort, ISR, LIFECYCLE, METADATA, Node, Running, Timer, Waiting};
 use crate::cluster::happened::Happened;
+use crate::cluster::log::Log;
 use crate::cluster::log::producer_state::ProducerState;
 use crate::cluster::metadata_image::MetadataImage;
 use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{FetchMetadata, Message, MetadataRecord, MetadataRecords, PartitionState};
 use crate::cluster::replica::leader::Leader;
 use crate::cluster::replica::{Replica, Role};
-use crate::cluster::units::{MetadataOffset, PartitionId};
+use crate::cluster::units::{MetadataOffset, Offset, PartitionId};
 use crate::devices::port::{Channel, Effect, Outbox, Peer};
 use crate::kernel::units::{Bytes, Span, Time};
 
@@ -43,7 +44,12 @@ impl Broker {
     pub(super) fn start(&mut self, now: Time, out: &mut Outbox<'_, BrokerPort>) {
         assert!(self.running.is_none(), "a process starts where none runs");
         let config = &self.config;
-        let clean = self.stored.clean_shutdown.is_some();
+        // The file goes before anything is loaded, so that a crash from here on counts as unclean (KAFKA-10471).
+        let previous_broker_epoch = self.stored.clean_shutdown.take();
+        let clean = previous_broker_epoch.is_some();
+        if clean {
+            out.ask(Effect::Delete(File::CleanShutdown));
+        }
         let high_watermarks: Vec<_> = self.stored.start().collect();
         let expiration = config.options.producer_id_expiration;
         let stored = self.stored.partitions.iter().zip(&self.stored.logs).zip(high_watermarks);
@@ -53,7 +59,8 @@ impl Broker {
                 Replica::new(partition, config.topics[partition.0 as usize], producers, high_watermark)
             })
             .collect();
-        for (replica, log) in replicas.iter().zip(&self.stored.logs) {
+        let present = replicas.iter().zip(&self.stored.logs).zip(&self.stored.present);
+        for ((replica, log), _) in present.filter(|&(_, &present)| present) {
             let (partition, high_watermark) = (replica.partition, replica.high_watermark);
             out.note(Happened::Recovered { partition, end: log.end(), high_watermark, clean });
         }
@@ -72,12 +79,16 @@ impl Broker {
             image: MetadataImage::new(config.brokers, config.topics.len()),
             waiting: vec![Waiting::default(); replicas.len()],
             replicas,
-            lifecycle: Lifecycle::new(line(LIFECYCLE, Timer::LifecycleLine, heartbeat_timeout, RECONNECT)),
+            lifecycle: Lifecycle::new(
+                line(LIFECYCLE, Timer::LifecycleLine, heartbeat_timeout, RECONNECT),
+                previous_broker_epoch,
+            ),
             metadata_line: line(METADATA, Timer::MetadataLine, METADATA_TIMEOUT, RECONNECT_METADATA_MAX),
             isr: IsrChanges::new(line(ISR, Timer::IsrLine, channel_timeout, RECONNECT)),
             fetchers: Vec::new(),
             parked_fetches: Vec::new(),
             parked_produces: Vec::new(),
+            unflushed: 0,
         });
     }
 }
@@ -160,9 +171,17 @@ impl Node<'_> {
 
     fn apply(&mut self, now: Time, place: usize, state: &PartitionState, out: &mut Outbox<'_, BrokerPort>) {
         let replica = &self.running.replicas[place];
-        if state.partition_epoch < replica.partition_epoch || !state.replicas.contains(self.config.id) {
+        if state.partition_epoch < replica.partition_epoch {
             return;
         }
+        if !state.replicas.contains(self.config.id) {
+            // Older metadata may not have the replica yet.
+            if self.running.lifecycle.has_caught_up() {
+                self.delete_replica(now, place, out);
+            }
+            return;
+        }
+        self.stored.present[place] = true;
         let new_epoch = replica.leader_epoch.is_none_or(|epoch| state.leader_epoch > epoch);
         if state.leader == Some(self.config.id) {
             self.make_leader(now, place, state, new_epoch, out);
@@ -226,9 +245,16 @@ impl Node<'_> {
         let replica = &mut self.running.replicas[place];
         replica.leader_epoch = Some(state.leader_epoch);
         replica.partition_epoch = state.partition_epoch;
+        // During controlled shutdown a replica that has no leader, or is out of the in-sync set, is not fetched for any more.
+        let stops = self.running.lifecycle.is_stopping()
+            && (state.leader.is_none() || !state.isr.contains(self.config.id));
+        if stops {
+            self.remove_from_fetchers(place, out);
+        }
         if !new_epoch {
             return;
         }
+        let replica = &mut self.running.replicas[place];
         replica.role = Role::Follower(follow(&self.stored.logs[place], state.leader, state.leader_epoch));
         let (partition, epoch, leader) = (replica.partition, state.leader_epoch, state.leader);
         out.note(Happened::Follows { partition, epoch, leader });
@@ -239,9 +265,36 @@ impl Node<'_> {
         self.complete_produces(place, out);
         self.complete_fetches(now, place, out);
         self.remove_from_fetchers(place, out);
-        if let Some(leader) = leader {
+        if let Some(leader) = leader.filter(|_| !stops) {
             self.add_to_fetcher(now, place, leader, out);
         }
+    }
+
+    /// The metadata is all there: what this broker holds and should not goes (`LogManager.deleteStrayKRaftReplicas`).
+    pub(super) fn delete_stray_replicas(&mut self, now: Time, out: &mut Outbox<'_, BrokerPort>) {
+        for place in 0..self.running.replicas.len() {
+            let state = self.running.image.partition(self.running.replicas[place].partition);
+            if !state.replicas.contains(self.config.id) {
+                self.delete_replica(now, place, out);
+            }
+        }
+    }
+
+    /// This broker holds no replica, or no longer: the log goes (`ReplicaManager.stopPartitions`).
+    fn delete_replica(&mut self, now: Time, place: usize, out: &mut Outbox<'_, BrokerPort>) {
+        let replica = &mut self.running.replicas[place];
+        let (partition, log) = (replica.partition, &mut self.stored.logs[place]);
+        if !std::mem::replace(&mut self.stored.present[place], false) {
+            return;
+        }
+        let old = log.end();
+        *log = Log::new();
+        *replica = Replica::new(partition, replica.options, ProducerState::default(), Offset::ZERO);
+        out.ask(Effect::Delete(File::Log(partition)));
+        out.note(Happened::Deleted { partition, old });
+        self.complete_produces(place, out);
+        self.complete_fetches(now, place, out);
+        self.remove_from_fetchers(place, out);
     }
 
     /// Writes every replica's high watermark down, and comes again.

@@ -8,6 +8,7 @@
 //! | `isr_changes` | proposals to the controller: shrink, expand, and their answers |
 //! | `lifecycle` | registration, heartbeats |
 //! | `metadata` | the controller's log replayed, and what a change makes of each replica |
+//! | `shutdown` | controlled shutdown, and what is written down before the process ends |
 //! | [`storage`] | files, checkpoints, and what a start makes of them |
 //! | `line` | a connection with one request at a time |
 
@@ -18,6 +19,7 @@ mod lifecycle;
 mod line;
 mod metadata;
 mod produce;
+mod shutdown;
 pub mod storage;
 
 use self::fetch::ParkedFetch;
@@ -71,6 +73,8 @@ pub enum Timer {
     HighWatermarkCheckpoint,
     /// Producers are to be forgotten that have written nothing for long (`PeriodicProducerExpirationCheck`).
     ProducerIdExpiration,
+    /// The controller has had its time to let this broker go.
+    ControlledShutdown,
     /// The line to a leader, by the fetcher's place.
     FetcherLine(u32),
     /// A fetcher without a ready partition looks again.
@@ -83,7 +87,7 @@ pub enum Timer {
 
 impl crate::devices::port::Timer for Timer {
     fn slot(self) -> u32 {
-        const SINGLE: u32 = 8;
+        const SINGLE: u32 = 9;
         const KINDS: u32 = 4;
         match self {
             Timer::Lifecycle => 0,
@@ -94,6 +98,7 @@ impl crate::devices::port::Timer for Timer {
             Timer::IsrExpiration => 5,
             Timer::HighWatermarkCheckpoint => 6,
             Timer::ProducerIdExpiration => 7,
+            Timer::ControlledShutdown => 8,
             Timer::FetcherLine(place) => SINGLE + KINDS * place,
             Timer::FetcherBackoff(place) => SINGLE + KINDS * place + 1,
             Timer::FetchExpires(place) => SINGLE + KINDS * place + 2,
@@ -113,6 +118,17 @@ pub struct Broker {
     config: Config,
     stored: Stored,
     running: Option<Running>,
+}
+
+/// Whether a broker holds a replica of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// At no time of the run.
+    Never,
+    /// Perhaps, once a fault of the schedule has reassigned it.
+    Later,
+    /// By the assignment the partition was created with.
+    FromTheBeginning,
 }
 
 /// What never changes while a run lasts.
@@ -142,6 +158,8 @@ struct Running {
     parked_produces: Vec<ParkedProduce>,
     /// Fetches and produces that wait for a replica, by its place among this broker's.
     waiting: Vec<Waiting>,
+    /// Once it shuts down: how many files are still to be fsynced.
+    unflushed: u32,
 }
 
 /// Who waits for one replica, by their places among the parked.
@@ -153,7 +171,7 @@ struct Waiting {
 
 impl Broker {
     /// A broker whose machine is there and whose process has not started. `partitions` holds, for every partition of the run,
-    /// its topic's settings and whether this broker has a replica of it.
+    /// its topic's settings and whether this broker holds a replica of it.
     #[allow(clippy::too_many_arguments, reason = "each is one fact of the model, given once")]
     pub fn new(
         id: NodeId,
@@ -162,12 +180,18 @@ impl Broker {
         session_timeout: crate::kernel::units::Span,
         brokers: u16,
         controller: NodeId,
-        partitions: &[(TopicOptions, bool)],
+        partitions: &[(TopicOptions, Holds)],
         planted: Option<Planted>,
     ) -> Broker {
         let topics = partitions.iter().map(|&(topic, _)| topic).collect();
-        let held = partitions.iter().enumerate().filter(|(_, (_, held))| *held);
-        let held = held.map(|(place, _)| PartitionId(place as u32));
+        let held = partitions.iter().enumerate().filter_map(|(place, &(_, holds))| {
+            let partition = PartitionId(place as u32);
+            match holds {
+                Holds::Never => None,
+                Holds::Later => Some((partition, false)),
+                Holds::FromTheBeginning => Some((partition, true)),
+            }
+        });
         let stored = Stored::new(partitions.len(), held, planted);
         let config =
             Config { id, generation, options, topics, brokers, controller, session_timeout, planted };
@@ -183,8 +207,12 @@ impl Broker {
             panic!("only a running process is told of {event:?}");
         };
         let mut node = Node { config: &self.config, stored: &mut self.stored, running };
+        if node.running.lifecycle.is_shutting_down() {
+            return node.on_event_in_shutdown(event, out);
+        }
         match event {
             Event::Start => (),
+            Event::Stop => node.on_stop(now, out),
             Event::Connected(peer) => node.on_connected(now, peer, out),
             Event::Disconnected(peer) => node.on_disconnected(now, peer, out),
             Event::Response(peer, message) => node.on_response(now, peer, message, out),
@@ -216,6 +244,11 @@ impl Broker {
     /// Whether it is registered and unfenced, as far as it knows.
     pub fn is_serving(&self) -> bool {
         self.running.as_ref().is_some_and(|running| running.lifecycle.is_running())
+    }
+
+    /// Whether its last process ended well and none runs yet.
+    pub fn has_stopped_cleanly(&self) -> bool {
+        self.running.is_none() && self.stored.clean_shutdown.is_some()
     }
 
     /// The log of a replica as its disk, page cache included, holds it.
@@ -300,6 +333,8 @@ impl Node<'_> {
             | Message::RegisterBroker(_)
             | Message::RegisteredBroker(_)
             | Message::Heartbeat(_)
+            | Message::ElectLeaders(_)
+            | Message::Reassign(_)
             | Message::HeartbeatAnswer(_)
             | Message::AlterPartitions(_)
             | Message::AlteredPartitions(_)
@@ -324,6 +359,8 @@ impl Node<'_> {
             | Message::ProducerIdAnswer(_)
             | Message::RegisterBroker(_)
             | Message::Heartbeat(_)
+            | Message::ElectLeaders(_)
+            | Message::Reassign(_)
             | Message::AlterPartitions(_)
             | Message::FetchMetadata(_) => panic!("{peer:?} answers a broker with {message:?}"),
         }
@@ -339,6 +376,7 @@ impl Node<'_> {
             Timer::IsrExpiration => self.on_isr_expiration(now, out),
             Timer::HighWatermarkCheckpoint => self.on_high_watermark_checkpoint(out),
             Timer::ProducerIdExpiration => self.on_producer_id_expiration(now, out),
+            Timer::ControlledShutdown => self.shut_down(out),
             Timer::FetcherLine(place) => self.on_fetcher_line(now, place as usize, out),
             Timer::FetcherBackoff(place) => self.fetch_from(now, place as usize, out),
             Timer::FetchExpires(place) => self.answer_parked_fetch(now, place, out),

@@ -46,13 +46,17 @@ impl Controller {
             Err(error) => return refused(partition, error),
         };
         let rules = &self.rules[partition.0 as usize];
-        let target = Target { isr: proposed.isr, unclean_shutdown: None, recovering: !proposed.recovered };
+        let target = Target { isr: proposed.isr, recovering: !proposed.recovered, ..Target::as_is(old) };
         let Some((state, election)) = next_state(old, target, rules, |one| image.is_active(one)) else {
             return accepted(partition, old);
         };
-        assert_eq!(election, None, "a leader that is active and in its own proposal goes on leading");
         planned.push(Planned { record: MetadataRecord::Partition { partition, state }, election });
-        accepted(partition, &state)
+        // A leader that is active and in its own proposal goes on leading, unless that completes a reassignment without it.
+        if state.leader == Some(broker) {
+            accepted(partition, &state)
+        } else {
+            refused(partition, ErrorCode::NewLeaderElected)
+        }
     }
 }
 

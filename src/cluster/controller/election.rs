@@ -1,4 +1,4 @@
-//! Who leads: the order of preference (`PartitionChangeBuilder.electAnyLeader`).
+//! Who leads: the order of preference (`PartitionChangeBuilder.electAnyLeader`, `electPreferredLeader`).
 
 use crate::cluster::happened::Election;
 use crate::cluster::protocol::PartitionState;
@@ -8,34 +8,43 @@ use crate::kernel::units::NodeId;
 /// What an election is about.
 #[derive(Clone, Copy, Debug)]
 pub struct Ballot<'a> {
-    /// The partition as it stands. Its in-sync set and ELR do not count here.
+    /// The partition as it stands. Its replicas, in-sync set and ELR do not count here.
     pub state: &'a PartitionState,
+    /// The replicas that are to be, in assignment order.
+    pub replicas: &'a Replicas,
     /// The in-sync set that is to be.
     pub isr: &'a Replicas,
     /// The eligible leader replicas that are to be.
     pub elr: &'a Replicas,
     /// Whether KIP-966 is in force: only then can the last known leader be elected.
     pub eligible_leader_replicas: bool,
+    /// Whether the first in assignment order comes before the leader.
+    pub preferred: bool,
     /// `unclean.leader.election.enable` of the topic.
     pub unclean: bool,
 }
 
 /// The leader and how it came to be, or nobody. A leader that can stay stays, as `Clean`. `is_active` says who may lead
 /// at all: registered, unfenced, not shutting down.
-///
-/// Departure from Kafka: preferred elections (`electPreferredLeader`) are not made, as nobody asks for one.
 pub fn elect(ballot: Ballot<'_>, is_active: impl Fn(NodeId) -> bool) -> Option<(NodeId, Election)> {
-    let Ballot { state, isr, elr, eligible_leader_replicas, unclean } = ballot;
+    let Ballot { state, replicas, isr, elr, eligible_leader_replicas, preferred, unclean } = ballot;
     let from_isr = |replica: NodeId| isr.contains(replica) && is_active(replica);
     let from_elr = |replica: NodeId| isr.is_empty() && elr.contains(replica) && is_active(replica);
 
+    let first = replicas.iter().next().filter(|_| preferred);
+    if let Some(replica) = first.filter(|&replica| from_isr(replica)) {
+        return Some((replica, Election::Clean));
+    }
+    if let Some(replica) = first.filter(|&replica| from_elr(replica)) {
+        return Some((replica, Election::Eligible));
+    }
     if let Some(leader) = state.leader.filter(|&leader| from_isr(leader) || from_elr(leader)) {
         return Some((leader, Election::Clean));
     }
-    if let Some(replica) = state.replicas.iter().find(|&replica| from_isr(replica)) {
+    if let Some(replica) = replicas.iter().find(|&replica| from_isr(replica)) {
         return Some((replica, Election::Clean));
     }
-    if let Some(replica) = state.replicas.iter().find(|&replica| from_elr(replica)) {
+    if let Some(replica) = replicas.iter().find(|&replica| from_elr(replica)) {
         return Some((replica, Election::Eligible));
     }
     if eligible_leader_replicas
@@ -46,7 +55,7 @@ pub fn elect(ballot: Ballot<'_>, is_active: impl Fn(NodeId) -> bool) -> Option<(
         return Some((replica, Election::LastKnown));
     }
     if unclean {
-        return state.replicas.iter().find(|&replica| is_active(replica)).map(|one| (one, Election::Unclean));
+        return replicas.iter().find(|&replica| is_active(replica)).map(|one| (one, Election::Unclean));
     }
     None
 }
@@ -90,8 +99,46 @@ mod tests {
             let mut state = partition(replicas, &[], leader);
             state.last_known_leader = (last_known > 0).then_some(NodeId(last_known));
             let (isr, elr, active) = (ids(isr), ids(elr), ids(active));
-            let ballot =
-                Ballot { state: &state, isr: &isr, elr: &elr, eligible_leader_replicas: eligible, unclean };
+            let ballot = Ballot {
+                state: &state,
+                replicas: &state.replicas,
+                isr: &isr,
+                elr: &elr,
+                eligible_leader_replicas: eligible,
+                preferred: false,
+                unclean,
+            };
+            let elected = elect(ballot, |replica| active.contains(replica));
+            assert_eq!(elected, expected.map(|(node, how)| (NodeId(node), how)), "{case:?}");
+        }
+    }
+
+    #[test]
+    fn a_preferred_election_takes_the_first_replica_if_it_may_lead() {
+        use Election::{Clean, Eligible};
+        // leader; in-sync set, ELR; active; elected
+        type Case<'a> = (u16, (&'a [u16], &'a [u16]), &'a [u16], Option<(u16, Election)>);
+        let cases: &[Case<'_>] = &[
+            (2, (&[1, 2, 3], &[]), &[1, 2, 3], Some((1, Clean))),
+            (2, (&[2, 3], &[]), &[1, 2, 3], Some((2, Clean))),
+            (2, (&[1, 2, 3], &[]), &[2, 3], Some((2, Clean))),
+            (2, (&[1, 3], &[]), &[2, 3], Some((3, Clean))),
+            (0, (&[], &[1, 3]), &[1, 3], Some((1, Eligible))),
+            (0, (&[], &[3]), &[1, 2], None),
+        ];
+        for case in cases {
+            let &(leader, (isr, elr), active, expected) = case;
+            let state = partition(&[1, 2, 3], &[], leader);
+            let (isr, elr, active) = (ids(isr), ids(elr), ids(active));
+            let ballot = Ballot {
+                state: &state,
+                replicas: &state.replicas,
+                isr: &isr,
+                elr: &elr,
+                eligible_leader_replicas: true,
+                preferred: true,
+                unclean: false,
+            };
             let elected = elect(ballot, |replica| active.contains(replica));
             assert_eq!(elected, expected.map(|(node, how)| (NodeId(node), how)), "{case:?}");
         }

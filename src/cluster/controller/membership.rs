@@ -23,7 +23,7 @@ enum Move {
 }
 
 /// The most elections one run of a periodic task makes (`MAX_ELECTIONS_PER_IMBALANCE`).
-const MOST_ELECTIONS: usize = 1_000;
+pub(super) const MOST_ELECTIONS: usize = 1_000;
 
 impl Controller {
     /// A broker is fenced: its partitions first, then its registration.
@@ -105,7 +105,7 @@ impl Controller {
                 Move::StoppedUncleanly(broker) => (state.isr.without(broker), Some(broker)),
                 Move::Returned(_) | Move::None => (state.isr, None),
             };
-            let target = Target { isr, unclean_shutdown, recovering: state.recovering };
+            let target = Target { isr, unclean_shutdown, ..Target::as_is(state) };
             if let Some((state, election)) = next_state(state, target, rules, is_active) {
                 planned.push(Planned { record: MetadataRecord::Partition { partition, state }, election });
                 left -= 1;

@@ -12,16 +12,17 @@
 //! | `alter_partition` | a leader proposes in-sync sets |
 //! | [`partition_change`] | a partition's next state |
 //! | [`election`] | who leads |
+//! | `administration` | leadership moved, partitions reassigned |
 //! | `metadata_fetch` | brokers learn what has been decided |
 //! | `metadata_log` | what is on disk |
 //!
-//! Departure from Kafka: leadership does not move back to preferred replicas by itself (auto.leader.rebalance.enable), and
-//! there are no topic, configuration or reassignment requests.
+//! Departure from Kafka: there are no topic or configuration requests.
 
 pub mod election;
 pub mod heartbeat;
 pub mod partition_change;
 
+mod administration;
 mod alter_partition;
 mod membership;
 mod metadata_fetch;
@@ -66,6 +67,8 @@ pub enum Timer {
     FenceStaleBrokers,
     /// Look for partitions without a leader that may have one uncleanly.
     ElectUncleanLeaders,
+    /// Look for partitions that their preferred replica does not lead.
+    ElectPreferredLeaders,
     /// This broker's fetch of metadata has waited long enough.
     FetchWait(NodeId),
 }
@@ -75,6 +78,8 @@ impl port::Timer for Timer {
         match self {
             Timer::FenceStaleBrokers => 0,
             Timer::ElectUncleanLeaders => 1,
+            Timer::ElectPreferredLeaders => 2,
+            // Brokers count from 1.
             Timer::FetchWait(broker) => 2 + u32::from(broker.0),
         }
     }
@@ -136,15 +141,13 @@ impl Controller {
         brokers: u16,
         planted: Option<Planted>,
     ) -> Controller {
-        let rules = partitions.iter().map(|&(state, min_insync_replicas, unclean)| {
-            let most = if generation.min_isr_capped_by_replicas { state.replicas.len() } else { usize::MAX };
-            PartitionRules {
-                min_isr: usize::from(min_insync_replicas).min(most),
-                unclean,
-                eligible_leader_replicas: options.eligible_leader_replicas,
-                isr_shrink_starts_epoch: generation.isr_shrink_starts_epoch,
-                planted,
-            }
+        let rules = partitions.iter().map(|&(_, min_insync_replicas, unclean)| PartitionRules {
+            min_insync_replicas: usize::from(min_insync_replicas),
+            min_isr_capped_by_replicas: generation.min_isr_capped_by_replicas,
+            unclean,
+            eligible_leader_replicas: options.eligible_leader_replicas,
+            isr_shrink_starts_epoch: generation.isr_shrink_starts_epoch,
+            planted,
         });
         let rules: Vec<PartitionRules> = rules.collect();
         let durable = MetadataLog::genesis(brokers, partitions.into_iter().map(|(state, ..)| state));
@@ -159,7 +162,10 @@ impl Controller {
             Event::Request(connection, _, request) => self.on_request(now, connection, request, out),
             Event::Timer(Timer::FenceStaleBrokers) => self.on_fence_stale_brokers(now, out),
             Event::Timer(Timer::ElectUncleanLeaders) => self.on_elect_unclean_leaders(out),
+            Event::Timer(Timer::ElectPreferredLeaders) => self.on_elect_preferred_leaders(out),
             Event::Timer(Timer::FetchWait(broker)) => self.on_fetch_wait(broker, out),
+            // One controller has nobody to hand over to.
+            Event::Stop => out.ask(Effect::Exit),
             // What it holds has counted as committed since it was appended.
             Event::Flushed(File::MetadataLog, _) => (),
             // A fault the controller does not survive (`fatalFaultHandler`).
@@ -212,6 +218,7 @@ impl Controller {
         let periodic = [
             (Timer::FenceStaleBrokers, self.fencing_period()),
             (Timer::ElectUncleanLeaders, self.options.unclean_leader_election_interval),
+            (Timer::ElectPreferredLeaders, self.rebalance_period()),
         ];
         for (timer, period) in periodic.into_iter().filter(|&(_, period)| period != Span::FOREVER) {
             // A run begins in the middle of a period.
@@ -234,6 +241,8 @@ impl Controller {
             Message::Heartbeat(request) => self.on_heartbeat(now, connection, request, out),
             Message::AlterPartitions(request) => self.on_alter_partitions(connection, request, out),
             Message::FetchMetadata(request) => self.on_fetch_metadata(connection, request, out),
+            Message::ElectLeaders(request) => self.on_elect_leaders(request, out),
+            Message::Reassign(request) => self.on_reassign(request, out),
             Message::Produce(_)
             | Message::Produced(_)
             | Message::Fetch(_)
@@ -343,7 +352,7 @@ mod tests {
         }
         assert_eq!(bench.controller.metadata_log().len(), 3 + 3 + 2);
         assert_eq!(bench.described(1), Described(2, &[2, 3], &[], 0).owned());
-        assert_eq!(bench.controller.rules[1].min_isr, 2, "no more than there are replicas");
+        assert_eq!(bench.controller.rules[1].min_isr(2), 2, "no more than there are replicas");
         bench.start();
         bench.run(60_000);
         assert_eq!(bench.controller.metadata_log().len(), 3 + 3 + 2, "nothing happens as long as all live");

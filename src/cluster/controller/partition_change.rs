@@ -10,8 +10,10 @@ use crate::kernel::units::NodeId;
 /// The rules under which one partition changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionRules {
-    /// The effective `min.insync.replicas`: no more than there are replicas, where the version says so.
-    pub min_isr: usize,
+    /// `min.insync.replicas` of the topic.
+    pub min_insync_replicas: usize,
+    /// It counts as no more than there are replicas.
+    pub min_isr_capped_by_replicas: bool,
     /// `unclean.leader.election.enable` of the topic.
     pub unclean: bool,
     /// `eligible.leader.replicas.version` is at least 1.
@@ -22,20 +24,45 @@ pub struct PartitionRules {
     pub planted: Option<Planted>,
 }
 
+impl PartitionRules {
+    /// How large the in-sync set of so many replicas must be (`getTopicEffectiveMinIsr`).
+    pub fn min_isr(&self, replicas: usize) -> usize {
+        let most = if self.min_isr_capped_by_replicas { replicas } else { usize::MAX };
+        self.min_insync_replicas.min(most)
+    }
+}
+
 /// What is to become of a partition.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
+    /// Who holds a replica, whoever is to leave last, and how many that are.
+    pub replicas: (Replicas, u8),
     /// The in-sync set, as far as the election leaves it be.
     pub isr: Replicas,
     /// A broker that has come back from an unclean stop: it does not enter the ELR, and leaves it.
     pub unclean_shutdown: Option<NodeId>,
     /// Whether the leader has still to recover.
     pub recovering: bool,
+    /// Whether the preferred replica is to lead, if it can.
+    pub preferred: bool,
+}
+
+impl Target {
+    /// Nothing else than there is.
+    pub fn as_is(state: &PartitionState) -> Target {
+        Target {
+            replicas: (state.replicas, state.removing),
+            isr: state.isr,
+            unclean_shutdown: None,
+            recovering: state.recovering,
+            preferred: false,
+        }
+    }
 }
 
 /// The next state, and how the leader came to be if another leads (or nobody); none if nothing changes.
 ///
-/// Departure from Kafka: no reassignment is under way, and a log directory is never offline on a live broker.
+/// Departure from Kafka: a log directory is never offline on a live broker.
 pub fn next_state(
     old: &PartitionState,
     target: Target,
@@ -43,13 +70,17 @@ pub fn next_state(
     is_active: impl Fn(NodeId) -> bool,
 ) -> Option<(PartitionState, Option<Election>)> {
     let on = rules.eligible_leader_replicas;
+    let target = completed(target);
+    let (replicas, removing) = target.replicas;
     let elr = target_elr(old, &target, rules);
     let ballot = Ballot {
         state: old,
+        replicas: &replicas,
         isr: &target.isr,
         elr: &elr,
         eligible_leader_replicas: on,
-        unclean: rules.unclean,
+        preferred: target.preferred,
+        unclean: rules.unclean && !target.preferred,
     };
     let elected = if Planted::ElectAnyLiveReplica.is(rules.planted) {
         let first = old.leader.iter().copied().chain(old.replicas.iter()).find(|&replica| is_active(replica));
@@ -59,6 +90,7 @@ pub fn next_state(
     };
 
     let mut new = *old;
+    (new.replicas, new.removing) = (replicas, removing);
     new.leader = elected.map(|(leader, _)| leader);
     new.recovering = target.recovering;
     let changed_leader = new.leader != old.leader;
@@ -73,7 +105,9 @@ pub fn next_state(
         _ if target.isr.is_empty() && !on => (old.isr, elr),
         _ => (target.isr, elr),
     };
-    let starts_epoch = changed_leader || (rules.isr_shrink_starts_epoch && !new.isr.is_superset(&old.isr));
+    let starts_epoch = changed_leader
+        || !replicas.is_superset(&old.replicas)
+        || (rules.isr_shrink_starts_epoch && !new.isr.is_superset(&old.isr));
     if on && changed_leader {
         // Remembered from when the partition becomes leaderless until somebody leads again.
         new.last_known_leader = if new.leader.is_none() { old.leader } else { None };
@@ -89,10 +123,23 @@ pub fn next_state(
     Some((new, election))
 }
 
+/// A reassignment is complete once everybody who is to stay is in sync: then the others leave
+/// (`PartitionReassignmentReplicas.maybeCompleteReassignment`).
+fn completed(mut target: Target) -> Target {
+    let (replicas, removing) = target.replicas;
+    let (stay, leave) = replicas.as_slice().split_at(replicas.len() - usize::from(removing));
+    let isr = Replicas::of(target.isr.iter().filter(|member| !leave.contains(member)));
+    let stay = Replicas::of(stay.iter().copied());
+    if removing > 0 && isr.is_superset(&stay) {
+        (target.replicas, target.isr) = ((stay, 0), isr);
+    }
+    target
+}
+
 /// Who may lead besides the in-sync set: whoever left it while it was, or thereby became, smaller than min.insync.replicas
 /// (`maybePopulateTargetElr`). In the order of their numbers.
 fn target_elr(old: &PartitionState, target: &Target, rules: &PartitionRules) -> Replicas {
-    if !rules.eligible_leader_replicas || target.isr.len() >= rules.min_isr {
+    if !rules.eligible_leader_replicas || target.isr.len() >= rules.min_isr(target.replicas.0.len()) {
         return Replicas::NONE;
     }
     let mut members = [NodeId::NOBODY; 2 * Replicas::MOST];
@@ -115,7 +162,8 @@ mod tests {
     use crate::cluster::units::{LeaderEpoch, PartitionEpoch};
 
     const ELR: PartitionRules = PartitionRules {
-        min_isr: 2,
+        min_insync_replicas: 2,
+        min_isr_capped_by_replicas: true,
         unclean: false,
         eligible_leader_replicas: true,
         isr_shrink_starts_epoch: false,
@@ -138,7 +186,7 @@ mod tests {
             let target = Target {
                 isr: ids(isr),
                 unclean_shutdown: (unclean > 0).then_some(NodeId(unclean)),
-                recovering: state.recovering,
+                ..Target::as_is(&state)
             };
             let (new, how) = next_state(&state, target, rules, |one| active.contains(one))
                 .unwrap_or_else(|| panic!("{step:?} changes {state:?}"));
@@ -232,20 +280,47 @@ mod tests {
     #[test]
     fn nothing_to_change_is_no_change() {
         let mut state = partition(&[1, 2, 3], &[1, 2, 3], 1);
-        let target = |state: &PartitionState| Target {
-            isr: state.isr,
-            unclean_shutdown: None,
-            recovering: state.recovering,
-        };
-        assert_eq!(next_state(&state, target(&state), &ELR, |_| true), None);
+        assert_eq!(next_state(&state, Target::as_is(&state), &ELR, |_| true), None);
         // Leaderless, and nobody who may lead is back.
         state = PartitionState { leader: None, isr: Replicas::NONE, elr: ids(&[1]), ..state };
         state.last_known_leader = Some(NodeId(1));
-        assert_eq!(next_state(&state, target(&state), &ELR, |one| one != NodeId(1)), None);
+        assert_eq!(next_state(&state, Target::as_is(&state), &ELR, |one| one != NodeId(1)), None);
         // The end of a recovery is a change of its own.
         state = PartitionState { recovering: true, ..partition(&[1, 2, 3], &[1], 1) };
-        let recovered = Target { recovering: false, ..target(&state) };
+        let recovered = Target { recovering: false, ..Target::as_is(&state) };
         let (new, how) = next_state(&state, recovered, &NO_ELR, |_| true).expect("a change");
         assert_eq!((new.recovering, new.leader_epoch, how), (false, state.leader_epoch, None));
+    }
+
+    #[test]
+    fn a_reassignment_is_complete_once_all_who_stay_are_in_sync() {
+        use Election::Clean;
+        // replicas, how many of them are to leave, in-sync set, leader; proposed in-sync set; replicas after, leave, in-sync
+        // set, leader; whether a leader epoch began, and how the leader came to be
+        type State<'a> = (&'a [u16], u8, &'a [u16], u16);
+        type Case<'a> = (State<'a>, &'a [u16], State<'a>, bool, Option<Election>);
+        let cases: &[Case<'_>] = &[
+            (
+                ([1, 2, 4, 3].as_slice(), 1, &[1, 2, 3], 1),
+                &[1, 2],
+                (&[1, 2, 4, 3], 1, &[1, 2], 1),
+                false,
+                None,
+            ),
+            ((&[1, 2, 4, 3], 1, &[1, 2, 3], 1), &[1, 2, 3, 4], (&[1, 2, 4], 0, &[1, 2, 4], 1), true, None),
+            ((&[4, 5, 1, 2], 2, &[1, 2], 1), &[1, 2, 4], (&[4, 5, 1, 2], 2, &[1, 2, 4], 1), false, None),
+            ((&[4, 5, 1, 2], 2, &[1, 2, 4], 1), &[1, 2, 4, 5], (&[4, 5], 0, &[4, 5], 4), true, Some(Clean)),
+            // What is only added is there from the beginning.
+            ((&[1, 2, 3], 0, &[1, 2], 1), &[1, 2, 3], (&[1, 2, 3], 0, &[1, 2, 3], 1), false, None),
+        ];
+        for case in cases {
+            let &((replicas, removing, isr, leader), proposed, after, starts_epoch, how) = case;
+            let state = PartitionState { removing, ..partition(replicas, isr, leader) };
+            let target = Target { isr: ids(proposed), ..Target::as_is(&state) };
+            let (new, election) = next_state(&state, target, &ELR, |_| true).expect("a change");
+            let expected = (ids(after.0), after.1, ids(after.2), Some(NodeId(after.3)));
+            assert_eq!((new.replicas, new.removing, new.isr, new.leader), expected, "{case:?}");
+            assert_eq!((new.leader_epoch > state.leader_epoch, election), (starts_epoch, how), "{case:?}");
+        }
     }
 }

@@ -45,6 +45,7 @@ pub(crate) fn partition(replicas: &[u16], isr: &[u16], leader: u16) -> Partition
     PartitionState {
         replicas: ids(replicas),
         isr: ids(isr),
+        removing: 0,
         elr: Replicas::NONE,
         last_known_leader: None,
         leader: (leader > 0).then_some(NodeId(leader)),
@@ -177,6 +178,7 @@ impl Bench {
                 | Effect::Close(_)
                 | Effect::Send(..)
                 | Effect::Hangup(_)
+                | Effect::StopListening
                 | Effect::SetTimerExponential(..)
                 | Effect::Truncate(..)
                 | Effect::Replace(..)
@@ -298,6 +300,11 @@ impl Bench {
     pub(crate) fn fetched(&mut self, broker: u16) -> Option<(u64, usize)> {
         let answer = self.answers.remove(&(FETCHES + u32::from(broker)))?;
         Some(self.counted(answer))
+    }
+
+    /// An administrator asks for something; nobody reads the answer.
+    pub(crate) fn administer(&mut self, request: Message) {
+        assert!(self.ask(REQUESTS, 0, request).is_none(), "{request:?} is not answered");
     }
 
     pub(crate) fn partition(&self, partition: u32) -> PartitionState {

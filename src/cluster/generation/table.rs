@@ -19,6 +19,8 @@ pub(super) const V4_1: Generation = Generation {
     controller: ControllerOptions {
         broker_session_timeout: ms(9_000),
         eligible_leader_replicas: true,
+        auto_leader_rebalance: true,
+        leader_imbalance_check_interval: Span::from_seconds(300),
         unclean_leader_election_interval: ms(300_000),
     },
     broker: BrokerOptions {

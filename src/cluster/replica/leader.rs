@@ -224,6 +224,7 @@ mod tests {
         let state = PartitionState {
             replicas: set(&[1, 2, 3]),
             isr: set(isr),
+            removing: 0,
             elr: Replicas::NONE,
             last_known_leader: None,
             leader: Some(NodeId(1)),

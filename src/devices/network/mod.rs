@@ -326,11 +326,18 @@ impl<M: Copy> Network<M> {
 
     /// The process has ended, of whatever cause: its kernel ends its connections and tells the other sides.
     pub fn process_died(&mut self, now: Time, node: NodeId, around: &mut impl Surroundings<M>) {
-        self.nodes[usize::from(node.0)].listening = false;
         for slot in 0..self.used as u32 {
             if self.connections[slot as usize].client == node {
                 self.client_leaves(now, slot, around);
             }
+        }
+        self.stop_serving(now, node, around);
+    }
+
+    /// The process accepts no connection any more, and ends those it has accepted. Those it has opened stay.
+    pub fn stop_serving(&mut self, now: Time, node: NodeId, around: &mut impl Surroundings<M>) {
+        self.nodes[usize::from(node.0)].listening = false;
+        for slot in 0..self.used as u32 {
             if self.connections[slot as usize].peer.node == node {
                 self.server_leaves(now, slot, around);
             }

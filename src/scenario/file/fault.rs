@@ -1,5 +1,6 @@
 //! `[[faults]]`: the schedule written by hand.
 
+use super::administration::{self, Administration};
 use super::limits;
 use super::reading::{Placed, Reading};
 use super::report::{Place, Problem};
@@ -10,19 +11,8 @@ use crate::kernel::units::{Span, Time};
 use crate::scenario::fault::{Action, Lose};
 
 pub(super) const FAULT: Schema = Schema {
-    own: &["at", "after", "plus", "do", "on", "for", "lose"],
-    later: &[
-        "apart",
-        "from",
-        "to",
-        "one_way",
-        "unclean",
-        "replicas",
-        "partitions",
-        "property",
-        "value",
-        "what",
-    ],
+    own: &["at", "after", "plus", "do", "on", "for", "lose", "partition", "to", "unclean", "replicas"],
+    later: &["apart", "from", "one_way", "partitions", "property", "value", "what"],
     kafka: None,
 };
 
@@ -30,10 +20,9 @@ pub(super) const AFTER: Schema =
     Schema { own: &["ack", "isr", "size", "leader-change", "nth", "plus"], later: &[], kafka: None };
 
 /// What a fault may do, by name.
-const ACTIONS: [&str; 4] = ["crash", "power-loss", "pause", "isolate"];
+const ACTIONS: [&str; 7] = ["crash", "stop", "power-loss", "pause", "isolate", "elect", "reassign"];
 /// What a fault may do one day.
-const LATER: [&str; 19] = [
-    "stop",
+const LATER: [&str; 16] = [
     "wipe",
     "cut",
     "slow-link",
@@ -44,8 +33,6 @@ const LATER: [&str; 19] = [
     "fsync-lies",
     "bit-rot",
     "clock-jump",
-    "elect",
-    "reassign",
     "add-partitions",
     "delete-topic",
     "set",
@@ -57,9 +44,16 @@ const LATER: [&str; 19] = [
 /// A fault, its names not resolved yet.
 pub(super) struct Draft {
     pub(super) when: When,
-    pub(super) action: Action,
-    pub(super) on: Placed<Target>,
+    pub(super) what: What,
     pub(super) lasts: Option<Span>,
+}
+
+/// What it does and to whom, by the names of the file.
+pub(super) enum What {
+    /// Something befalls nodes.
+    Befalls(Action, Placed<Target>),
+    /// An administrator asks for something.
+    Administers(Administration),
 }
 
 /// When it strikes, by the names of the file.
@@ -100,6 +94,12 @@ fn read(node: &Node, reading: &mut Reading) -> Option<Draft> {
     let section = Section::open(table, "a fault", &FAULT, reading);
     let action = section.need("do", node.place, "\"crash\"", reading);
     let action = action.and_then(|node| reading.word("do", node, &ACTIONS, &LATER));
+    if let Some(action @ ("elect" | "reassign")) = action {
+        let what = administration::read(action, &section, node.place, reading);
+        let when = when(&section, node.place, reading);
+        return Some(Draft { when: when?, what: What::Administers(what?), lasts: Some(Span::ZERO) });
+    }
+    administration::refuse(&section, &administration::OWN, action, reading);
     let on = section.need("on", node.place, "\"leader(orders-0)\"", reading);
     let on = on.and_then(|node| target::read("on", node, target::FAULT_TARGETS, reading));
     let lasts = section.get("for").and_then(|node| reading.span("for", node));
@@ -117,11 +117,12 @@ fn read(node: &Node, reading: &mut Reading) -> Option<Draft> {
     let when = when(&section, node.place, reading);
     let action = match action? {
         "crash" => Action::Crash,
+        "stop" => Action::Stop,
         "power-loss" => Action::PowerLoss(lose?),
         "pause" => Action::Pause,
         _ => Action::Isolate,
     };
-    Some(Draft { when: when?, action, on: on?, lasts })
+    Some(Draft { when: when?, what: What::Befalls(action, on?), lasts })
 }
 
 /// `"all-unsynced"`, `"nothing"` or `{ records = n }`.

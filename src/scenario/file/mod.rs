@@ -13,6 +13,7 @@
 //! | `cluster`, `topic`, `client`, `target`, `fault`, `run`, `expect` | one part of the file each |
 //! | `resolve` | names into what they name |
 
+mod administration;
 mod client;
 mod cluster;
 mod expect;
@@ -170,6 +171,7 @@ fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Repor
     let readers = names.readers(readers, reading);
     let fault_count = faults.len();
     let faults: Vec<_> = faults.into_iter().filter_map(|draft| names.fault(draft, reading)).collect();
+    resolve::check_holders(&topics, &faults, reading);
     let expect = match expect {
         Some(draft) => resolve::expect(draft, &producers, fault_count, reading),
         None => Expect { seeds: 1, ..Expect::default() },

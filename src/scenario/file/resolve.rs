@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::administration::{Administration, Request};
 use super::client::{ProducerDraft, ReaderDraft};
 use super::cluster::Network;
 use super::expect::{self, Of};
@@ -10,10 +11,11 @@ use super::limits;
 use super::reading::{Placed, Reading};
 use super::report::{Place, Problem};
 use super::target::{Partition, Target};
-use crate::cluster::units::{PartitionId, TopicId};
+use crate::cluster::protocol::{ElectLeaders, Reassign};
+use crate::cluster::units::{PartitionId, Replicas, TopicId};
 use crate::devices::network::{self, Link};
 use crate::kernel::units::NodeId;
-use crate::scenario::fault::{Fault, Target as Struck, Trigger, When};
+use crate::scenario::fault::{Action, Fault, Target as Struck, Trigger, When};
 use crate::scenario::model::{Cluster, Expect, Line, Producer, Quantity, Reader, Scope, Topic};
 
 /// What names can mean.
@@ -221,7 +223,10 @@ impl<'m> Names<'m> {
 
     /// One fault.
     pub(super) fn fault(&self, draft: fault::Draft, reading: &mut Reading) -> Option<Fault> {
-        let on = self.struck(&draft.on, reading);
+        let (action, on) = match draft.what {
+            fault::What::Befalls(action, on) => (Some(action), self.struck(&on, reading)),
+            fault::What::Administers(request) => self.administration(&request, reading).unzip(),
+        };
         let when = match draft.when {
             fault::When::At(instant) => When::At(instant),
             fault::When::Ack(acks, plus) => When::After(Trigger::Ack(acks), plus),
@@ -241,7 +246,75 @@ impl<'m> Names<'m> {
                 When::After(Trigger::Isr(partition, size.value as u16), plus)
             }
         };
-        Some(Fault { when, action: draft.action, on: on?, lasts: draft.lasts })
+        Some(Fault { when, action: action?, on: on?, lasts: draft.lasts })
+    }
+
+    /// What an administrator asks for, and of what.
+    fn administration(&self, asked: &Administration, reading: &mut Reading) -> Option<(Action, Struck)> {
+        let (partition, _) = self.partition(&asked.partition.value, asked.partition.place, reading)?;
+        let action = match &asked.request {
+            Request::ElectUnclean => Action::Elect(ElectLeaders { partition, to: None, unclean: true }),
+            Request::Elect(to) => {
+                let to = match to {
+                    Some(to) => Some(self.one_broker(to, reading)?),
+                    None => None,
+                };
+                Action::Elect(ElectLeaders { partition, to, unclean: false })
+            }
+            Request::Reassign(numbers) => {
+                let mut replicas = Replicas::NONE;
+                for number in numbers {
+                    let id = broker(number.value, number.place, self.cluster.brokers, reading)?;
+                    if replicas.contains(id) || replicas.len() == Replicas::MOST {
+                        let message = "a partition has each replica once, and at most seven";
+                        reading.problem(Problem::new("model::assignment", message).at(number.place));
+                        return None;
+                    }
+                    replicas.push(id);
+                }
+                Action::Reassign(Reassign { partition, replicas })
+            }
+        };
+        Some((action, Struck::Partition(partition)))
+    }
+
+    /// A target that is one broker, whenever it is asked.
+    fn one_broker(&self, target: &Placed<Target>, reading: &mut Reading) -> Option<NodeId> {
+        let ids = match &target.value {
+            Target::Brokers(numbers) => self.brokers(numbers, target.place, reading)?,
+            Target::AllBrokers
+            | Target::Rack(_)
+            | Target::Leader(_)
+            | Target::Follower(..)
+            | Target::Isr(_)
+            | Target::Controller
+            | Target::Clients => Vec::new(),
+        };
+        if let [one] = ids[..] {
+            return Some(one);
+        }
+        let problem = Problem::new("model::unknown-target", "leadership goes to one broker").at(target.place);
+        reading.problem(problem.help("write `to = \"broker(2)\"`"));
+        None
+    }
+}
+
+/// Whether no partition has more brokers over the whole run than a partition may have replicas.
+pub(super) fn check_holders(topics: &[Topic], faults: &[Fault], reading: &mut Reading) {
+    let mut brokers: Vec<Vec<NodeId>> =
+        topics.iter().flat_map(|topic| &topic.assignment).map(|all| all.iter().collect()).collect();
+    for fault in faults {
+        if let Action::Reassign(Reassign { partition, replicas }) = fault.action {
+            brokers[partition.0 as usize].extend(replicas.iter());
+        }
+    }
+    for all in &mut brokers {
+        all.sort_unstable();
+        all.dedup();
+        if all.len() > Replicas::MOST {
+            let message = format!("a partition is on at most {} brokers over the whole run", Replicas::MOST);
+            return reading.problem(Problem::new("model::limit", message));
+        }
     }
 }
 

@@ -163,6 +163,14 @@ pub(super) const BROKER: &[Property<Broker>] = &[
         takes: Milliseconds(1, INT, |o, v| o.broker.controller_socket_timeout = v),
     },
     Property {
+        name: "auto.leader.rebalance.enable",
+        takes: Switch(|o, v| o.controller.auto_leader_rebalance = v),
+    },
+    Property {
+        name: "leader.imbalance.check.interval.seconds",
+        takes: Number(1, INT, |o, v| o.controller.leader_imbalance_check_interval = Span::from_seconds(v)),
+    },
+    Property {
         name: "unclean.leader.election.interval.ms",
         takes: Milliseconds(1, LONG, |o, v| o.controller.unclean_leader_election_interval = v),
     },

@@ -191,6 +191,7 @@ impl Rig {
             ) => (),
             Effect::Exit => self.has_ended = true,
             other @ (Effect::Listen
+            | Effect::StopListening
             | Effect::Send(..)
             | Effect::Respond(..)
             | Effect::Hangup(_)

@@ -1,0 +1,92 @@
+//! Controlled shutdown, and what is written down before the process ends (`BrokerServer.shutdown`).
+//!
+//! A broker that is asked to stop asks the controller, by its heartbeats, to be let go; that moves its leaderships. Then it ends
+//! its connections, writes its high watermarks, fsyncs every log, and last leaves the clean-shutdown file, which names its
+//! registration (KIP-966).
+//!
+//! Departure from Kafka: between the fsyncs the process takes no time to unwind; on a machine it takes 0.2 to 0.5 s.
+
+use super::storage::File;
+use super::{BrokerPort, Node, Timer};
+use crate::devices::port::{Effect, Event, Outbox};
+use crate::kernel::units::{Bytes, Span, Time};
+
+/// How long a broker waits to be let go before it stops all the same (`KafkaBroker.shutdown`).
+const PATIENCE: Span = Span::from_seconds(5 * 60);
+/// Names the fsyncs of a shutdown.
+const LAST: u32 = u32::MAX;
+
+impl Node<'_> {
+    /// SIGTERM. A process that does not serve yet ends as if it were killed (`BrokerServer.shutdown` does nothing before the
+    /// start is complete, and the JVM ends).
+    pub(super) fn on_stop(&mut self, now: Time, out: &mut Outbox<'_, BrokerPort>) {
+        if self.running.lifecycle.is_stopping() {
+            return;
+        }
+        if !self.running.lifecycle.is_running() {
+            return out.ask(Effect::Exit);
+        }
+        self.running.lifecycle.begin_controlled_shutdown();
+        out.set_timer(Timer::ControlledShutdown, PATIENCE);
+        out.cancel_timer(Timer::Lifecycle);
+        self.communicate(now, out);
+    }
+
+    /// Let go, or out of patience: connections end, and everything is made durable.
+    pub(super) fn shut_down(&mut self, out: &mut Outbox<'_, BrokerPort>) {
+        let running = &mut *self.running;
+        running.lifecycle.shut_down(out);
+        running.metadata_line.close(out);
+        running.isr.line.close(out);
+        running.fetchers.iter_mut().for_each(|thread| thread.line.close(out));
+        out.ask(Effect::StopListening);
+
+        let all = running.replicas.iter().map(|replica| replica.high_watermark);
+        let (bytes, token) = self.stored.write_high_watermarks(all);
+        out.ask(Effect::Replace(File::HighWatermarks, bytes, token));
+        running.unflushed = 1;
+        for (&partition, _) in
+            self.stored.partitions.iter().zip(&self.stored.present).filter(|&(_, &there)| there)
+        {
+            out.ask(Effect::Flush(File::Log(partition), LAST));
+            running.unflushed += 1;
+        }
+    }
+
+    /// Once it shuts down nothing matters but its fsyncs.
+    pub(super) fn on_event_in_shutdown(
+        &mut self,
+        event: Event<BrokerPort>,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
+        match event {
+            Event::Flushed(File::CleanShutdown, _) => {
+                self.stored.clean_shutdown = self.running.lifecycle.broker_epoch();
+                out.ask(Effect::Exit);
+            }
+            Event::Flushed(file, token) => {
+                self.stored.on_flushed(file, token);
+                let counts = match file {
+                    File::Log(_) => token == LAST,
+                    // A checkpoint written before may still have been under way.
+                    File::HighWatermarks => self.stored.are_newest_high_watermarks(token),
+                    File::CleanShutdown => false,
+                };
+                if counts {
+                    self.running.unflushed -= 1;
+                    if self.running.unflushed == 0 {
+                        out.ask(Effect::Replace(File::CleanShutdown, Bytes::new(40), LAST));
+                    }
+                }
+            }
+            Event::FlushFailed(_, _) => out.ask(Effect::Exit),
+            Event::Start
+            | Event::Stop
+            | Event::Connected(_)
+            | Event::Disconnected(_)
+            | Event::Response(..)
+            | Event::Request(..)
+            | Event::Timer(_) => (),
+        }
+    }
+}

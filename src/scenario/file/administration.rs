@@ -1,0 +1,98 @@
+//! What an administrator does, as a fault of the schedule: `elect`, `reassign`.
+
+use super::reading::{Placed, Reading};
+use super::report::{Place, Problem};
+use super::section::Section;
+use super::target::{self, Partition, Target};
+use super::tree::{Node, Value};
+
+/// An administrator's request, by the names of the file.
+pub(super) struct Administration {
+    /// Of which partition.
+    pub(super) partition: Placed<Partition>,
+    /// What.
+    pub(super) request: Request,
+}
+
+/// What an administrator asks for.
+pub(super) enum Request {
+    /// Another leader: this one, or the preferred replica.
+    Elect(Option<Placed<Target>>),
+    /// A leader at any price, where there is none.
+    ElectUnclean,
+    /// These replicas.
+    Reassign(Vec<Placed<i128>>),
+}
+
+/// The keys that only these take.
+pub(super) const OWN: [&str; 4] = ["partition", "to", "unclean", "replicas"];
+
+/// `elect` or `reassign`.
+pub(super) fn read(
+    action: &str,
+    section: &Section<'_>,
+    fault: Place,
+    reading: &mut Reading,
+) -> Option<Administration> {
+    let others = if action == "elect" {
+        &["on", "for", "lose", "replicas"][..]
+    } else {
+        &["on", "for", "lose", "to", "unclean"]
+    };
+    refuse(section, others, Some(action), reading);
+    let partition = section.need("partition", fault, "\"orders-0\"", reading);
+    let partition = partition.and_then(|node| target::partition("partition", node, reading));
+    let request = if action == "elect" {
+        elect(section, reading)
+    } else {
+        let node = section.need("replicas", fault, "[1, 2, 3]", reading);
+        node.and_then(|node| replicas(node, reading)).map(Request::Reassign)
+    };
+    Some(Administration { partition: partition?, request: request? })
+}
+
+/// Reports those of the keys that say nothing for this action.
+pub(super) fn refuse(section: &Section<'_>, keys: &[&str], action: Option<&str>, reading: &mut Reading) {
+    let Some(action) = action else { return };
+    for key in keys {
+        if let Some(place) = section.key_place(key) {
+            let message = format!("`{action}` takes no `{key}`");
+            reading.problem(Problem::new("model::contradiction", message).at(place).label("leave it out"));
+        }
+    }
+}
+
+fn elect(section: &Section<'_>, reading: &mut Reading) -> Option<Request> {
+    let unclean = match section.get("unclean") {
+        None => false,
+        Some(Node { value: Value::Switch(unclean), .. }) => *unclean,
+        Some(node) => return reading.wrong_type("unclean", node, "true or false", "true"),
+    };
+    match section.get("to") {
+        None if unclean => Some(Request::ElectUnclean),
+        None => Some(Request::Elect(None)),
+        Some(node) if unclean => {
+            let message = "an unclean election takes whoever is alive";
+            reading
+                .problem(Problem::new("model::contradiction", message).at(node.place).label("leave it out"));
+            None
+        }
+        Some(node) => Some(Request::Elect(Some(target::read("to", node, target::FAULT_TARGETS, reading)?))),
+    }
+}
+
+fn replicas(node: &Node, reading: &mut Reading) -> Option<Vec<Placed<i128>>> {
+    const EXAMPLE: &str = "[1, 2, 3]";
+    let mut replicas = Vec::new();
+    for broker in reading.list("replicas", node, EXAMPLE)? {
+        let Value::Whole(number) = broker.value else {
+            return reading.wrong_type("replicas", broker, "the numbers of brokers", EXAMPLE);
+        };
+        replicas.push(Placed { value: number, place: broker.place });
+    }
+    if replicas.is_empty() {
+        reading.problem(Problem::new("model::assignment", "a partition needs a replica").at(node.place));
+        return None;
+    }
+    Some(replicas)
+}
