@@ -155,6 +155,7 @@ impl Node<'_> {
                 self.apply(now, place, &state, out);
             }
         }
+        self.end_idle_fetchers(out);
     }
 
     fn apply(&mut self, now: Time, place: usize, state: &PartitionState, out: &mut Outbox<'_, BrokerPort>) {
@@ -178,7 +179,7 @@ impl Node<'_> {
         new_epoch: bool,
         out: &mut Outbox<'_, BrokerPort>,
     ) {
-        self.remove_from_fetchers(place, out);
+        self.remove_from_fetchers(place);
         let log = &mut self.stored.logs[place];
         let replica = &mut self.running.replicas[place];
         if new_epoch {
@@ -227,7 +228,7 @@ impl Node<'_> {
         // Who waits here for a leader's high watermark or records waits no longer (KAFKA-2960).
         self.complete_produces(place, out);
         self.complete_fetches(now, place, out);
-        self.remove_from_fetchers(place, out);
+        self.remove_from_fetchers(place);
         if let Some(leader) = leader {
             self.add_to_fetcher(now, place, leader, out);
         }
