@@ -59,12 +59,19 @@ impl Node<'_> {
         self.fetch_from(now, thread, out);
     }
 
-    /// Fetches for this replica no more. A loop without replicas ends, and its connection with it.
-    pub(super) fn remove_from_fetchers(&mut self, place: usize, out: &mut Outbox<'_, BrokerPort>) {
-        for (index, thread) in self.running.fetchers.iter_mut().enumerate() {
-            let before = thread.places.len();
+    /// Fetches for this replica no more. Its loop goes on for now, and with it the request under way: a replica that follows the
+    /// same leader again, under another epoch, may be told what was asked under the old one.
+    pub(super) fn remove_from_fetchers(&mut self, place: usize) {
+        for thread in &mut self.running.fetchers {
             thread.places.retain(|&one| one as usize != place);
-            if before > 0 && thread.places.is_empty() {
+        }
+    }
+
+    /// Loops without replicas end, and their connections with them (`shutdownIdleFetcherThreads`, after each publication of
+    /// metadata).
+    pub(super) fn end_idle_fetchers(&mut self, out: &mut Outbox<'_, BrokerPort>) {
+        for (index, thread) in self.running.fetchers.iter_mut().enumerate() {
+            if thread.places.is_empty() && !thread.line.is_closed() {
                 thread.line.close(out);
                 out.cancel_timer(Timer::FetcherBackoff(index as u32));
             }

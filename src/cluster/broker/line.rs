@@ -68,6 +68,11 @@ impl Line {
         self.state == State::Idle
     }
 
+    /// Whether nothing of it is there or under way.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state == State::Down
+    }
+
     /// Whether a request waits for its answer.
     pub(super) fn is_waiting(&self) -> bool {
         self.state == State::Waiting

@@ -167,6 +167,7 @@ impl Node<'_> {
                 self.apply(now, place, &state, out);
             }
         }
+        self.end_idle_fetchers(out);
     }
 
     fn apply(&mut self, now: Time, place: usize, state: &PartitionState, out: &mut Outbox<'_, BrokerPort>) {
@@ -198,7 +199,7 @@ impl Node<'_> {
         new_epoch: bool,
         out: &mut Outbox<'_, BrokerPort>,
     ) {
-        self.remove_from_fetchers(place, out);
+        self.remove_from_fetchers(place);
         let log = &mut self.stored.logs[place];
         let replica = &mut self.running.replicas[place];
         if new_epoch {
@@ -249,7 +250,7 @@ impl Node<'_> {
         let stops = self.running.lifecycle.is_stopping()
             && (state.leader.is_none() || !state.isr.contains(self.config.id));
         if stops {
-            self.remove_from_fetchers(place, out);
+            self.remove_from_fetchers(place);
         }
         if !new_epoch {
             return;
@@ -264,7 +265,7 @@ impl Node<'_> {
         // Who waits here for a leader's high watermark or records waits no longer (KAFKA-2960).
         self.complete_produces(place, out);
         self.complete_fetches(now, place, out);
-        self.remove_from_fetchers(place, out);
+        self.remove_from_fetchers(place);
         if let Some(leader) = leader.filter(|_| !stops) {
             self.add_to_fetcher(now, place, leader, out);
         }
@@ -294,7 +295,7 @@ impl Node<'_> {
         out.note(Happened::Deleted { partition, old });
         self.complete_produces(place, out);
         self.complete_fetches(now, place, out);
-        self.remove_from_fetchers(place, out);
+        self.remove_from_fetchers(place);
     }
 
     /// Writes every replica's high watermark down, and comes again.

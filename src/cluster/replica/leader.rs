@@ -25,9 +25,10 @@ pub struct Remote {
     pub log_end: Option<Offset>,
     /// As whom it fetched last; none: it has not in this leadership.
     pub fetched_as: Option<FetchedAs>,
-    last_fetch: Time,
+    last_fetch: Option<Time>,
     leader_end_at_last_fetch: Option<Offset>,
-    last_caught_up: Time,
+    /// None: never, which at the beginning of a run is not the same as at time zero.
+    last_caught_up: Option<Time>,
 }
 
 /// As whom a follower fetches.
@@ -68,7 +69,7 @@ impl Leader {
         };
         for (place, replica) in state.replicas.iter().enumerate() {
             if state.isr.contains(replica) {
-                leader.remotes[place].last_caught_up = now;
+                leader.remotes[place].last_caught_up = Some(now);
             }
         }
         leader
@@ -80,7 +81,7 @@ impl Leader {
         self.epoch = state.leader_epoch;
         self.start = log_end;
         for (place, replica) in state.replicas.iter().enumerate() {
-            let in_sync = if state.isr.contains(replica) { now } else { Time::ZERO };
+            let in_sync = state.isr.contains(replica).then_some(now);
             let remote = &mut self.remotes[place];
             remote.last_caught_up = in_sync;
             remote.last_fetch = in_sync;
@@ -141,11 +142,11 @@ impl Leader {
             self.replicas.iter().position(|one| one == replica).expect("a replica of the partition fetches");
         let remote = &mut self.remotes[place];
         if fetch_offset >= log_end {
-            remote.last_caught_up = remote.last_caught_up.max(now);
+            remote.last_caught_up = remote.last_caught_up.max(Some(now));
         } else if remote.leader_end_at_last_fetch.is_none_or(|end| fetch_offset >= end) {
             remote.last_caught_up = remote.last_caught_up.max(remote.last_fetch);
         }
-        remote.last_fetch = now;
+        remote.last_fetch = Some(now);
         remote.leader_end_at_last_fetch = remote.leader_end_at_last_fetch.max(Some(log_end));
         remote.fetched_as = Some(fetched_as);
         remote.log_end.replace(fetch_offset)
@@ -208,7 +209,7 @@ impl Remote {
     /// Whether it has all of the log, or had within `lag_max`: an idle follower is never out of sync.
     #[inline]
     fn is_caught_up(&self, leader_end: Offset, now: Time, lag_max: Span) -> bool {
-        self.log_end == Some(leader_end) || now.since(self.last_caught_up) <= lag_max
+        self.log_end == Some(leader_end) || self.last_caught_up.is_some_and(|at| now.since(at) <= lag_max)
     }
 }
 

@@ -1,0 +1,262 @@
+//! Append and acks (`ReplicaManager.appendRecords`, `Partition.appendRecordsToLeader`, `DelayedProduce`).
+
+use highwater::cluster::protocol::ErrorCode::{
+    self, InvalidProducerEpoch, MessageTooLarge, NotEnoughReplicas, NotLeaderOrFollower,
+    OutOfOrderSequenceNumber, RequestTimedOut,
+};
+use highwater::cluster::units::{Acks, LeaderEpoch, Offset};
+use highwater::scenario::file;
+
+use crate::broker::{Ask, Desk, ORDERS};
+
+/// `ReplicaManager.isValidRequiredAcks`: here a model with any other is refused before it runs.
+#[test]
+fn r1_1_1_acks_is_minus_one_zero_or_one() {
+    for (acks, is_legal) in
+        [("-1", true), ("0", true), ("1", true), ("\"all\"", true), ("2", false), ("-2", false)]
+    {
+        let text = format!(
+            "format = 1\nkafka = \"4.1\"\ntopics.t = {{ partitions = 1 }}\n\
+             producers.p = {{ into = \"t\", records = 1, rate = \"1/s\", acks = {acks} }}\nrun.until = \"1s\"\n"
+        );
+        assert_eq!(file::read("acks", &text).is_ok(), is_legal, "acks = {acks}");
+    }
+}
+
+#[test]
+fn r1_1_2_the_gate_looks_at_the_committed_isr_and_only_for_acks_all() {
+    let mut desk = Desk::leading(&[1], 2);
+    let refused = desk.produce(Acks::All, 1);
+    assert_eq!((desk.error(refused), desk.end()), (Some(NotEnoughReplicas), 0), "nothing is written");
+    let one = desk.produce(Acks::One, 1);
+    assert_eq!((desk.error(one), desk.end()), (Some(ErrorCode::None), 1));
+    desk.produce(Acks::Zero, 1);
+    assert_eq!(desk.end(), 2);
+    // Broker 2 is about to join: the maximal set has two members, the committed one has not.
+    desk.follower_at(2, 2);
+    let change = desk.proposed_isr().expect("it may join");
+    let refused = desk.produce(Acks::All, 1);
+    assert_eq!(desk.error(refused), Some(NotEnoughReplicas), "the joining replica does not count yet");
+    desk.accept(change);
+    let accepted = desk.produce(Acks::All, 1);
+    assert_eq!((desk.error(accepted), desk.end()), (None, 3));
+}
+
+/// KAFKA-15583.
+#[test]
+fn r1_1_3_min_isr_counts_as_at_most_the_number_of_replicas() {
+    for (min_isr, isr, is_taken) in
+        [(5, &[1, 2, 3][..], true), (3, &[1, 2, 3], true), (5, &[1, 2], false), (3, &[1, 2], false)]
+    {
+        let mut desk = Desk::leading(isr, min_isr);
+        let connection = desk.produce(Acks::All, 1);
+        let expected = if is_taken { None } else { Some(NotEnoughReplicas) };
+        assert_eq!(desk.error(connection), expected, "min.insync.replicas = {min_isr}, in sync {isr:?}");
+    }
+}
+
+/// `UnifiedLog.append`, `LeaderEpochFileCache.assign`.
+#[test]
+fn r1_1_4_an_append_stamps_offset_and_epoch_and_goes_to_the_page_cache_only() {
+    let mut desk = Desk::leading(&[1], 1);
+    desk.produce(Acks::One, 3);
+    desk.elect(1, &[1]);
+    let second = desk.produce(Acks::One, 2);
+    assert_eq!(desk.produced(second), Some((ErrorCode::None, 3)), "offsets go on from the log end");
+    assert_eq!(desk.epochs(), [5, 6], "each batch has the leadership it was appended in");
+    let log = desk.bench.node.log(ORDERS).expect("it has a replica");
+    assert_eq!(log.epochs().entries(), [(LeaderEpoch(5), Offset(0)), (LeaderEpoch(6), Offset(3))]);
+    assert_eq!(desk.bench.flushes, 0, "flush.messages is not set: nothing is fsynced");
+    // A batch known already is a success at its old place, and nothing is written.
+    let known = desk.batch((7, 0, 0), 2);
+    for _ in 0..2 {
+        let connection = desk.send(Acks::One, known);
+        assert_eq!((desk.produced(connection), desk.end()), (Some((ErrorCode::None, 5)), 7));
+    }
+}
+
+/// `ReplicaManager.addCompletePurgatoryAction`.
+#[test]
+fn r1_1_5_an_append_tries_the_high_watermark_and_wakes_who_waits() {
+    // Alone in sync: the high watermark moves with the append, and a consumer that waits is answered.
+    let mut desk = Desk::leading(&[1], 1);
+    let consumer = desk.send_fetch(Ask { max_wait: 500, ..desk.ask(0, 0) });
+    assert_eq!(desk.got(consumer), None);
+    let produce = desk.produce(Acks::All, 1);
+    assert_eq!((desk.high_watermark(), desk.error(produce)), (1, Some(ErrorCode::None)));
+    assert_eq!(desk.got(consumer).map(|got| (got.high_watermark, got.batches)), Some((1, 1)));
+    // With followers it does not move, and only a follower that waits is answered.
+    let mut desk = Desk::leading(&[1, 2, 3], 2);
+    let consumer = desk.send_fetch(Ask { max_wait: 500, ..desk.ask(0, 0) });
+    let follower = desk.send_fetch(Ask { max_wait: 500, ..desk.ask(2, 0) });
+    desk.produce(Acks::One, 1);
+    assert_eq!((desk.high_watermark(), desk.got(consumer)), (0, None));
+    assert_eq!(desk.got(follower).map(|got| got.batches), Some(1));
+}
+
+/// `KafkaApis.handleProduceRequest`, `ReplicaManager.appendRecords`.
+#[test]
+fn r1_1_6_acks_says_when_a_produce_is_answered() {
+    let mut desk = Desk::leading(&[1, 2], 2);
+    let zero = desk.produce(Acks::Zero, 1);
+    assert!(matches!(desk.bench.answers.get(&zero), Some(None)), "no answer, but the connection goes on");
+    let one = desk.produce(Acks::One, 1);
+    assert_eq!(desk.error(one), Some(ErrorCode::None), "as soon as it is appended");
+    let all = desk.produce(Acks::All, 1);
+    desk.follower_at(2, 2);
+    assert_eq!(desk.error(all), None);
+    desk.follower_at(2, 3);
+    assert_eq!(desk.error(all), Some(ErrorCode::None), "when the high watermark is past its last record");
+    let late = desk.produce(Acks::All, 1);
+    desk.bench.pass(29_999);
+    assert_eq!(desk.error(late), None);
+    desk.bench.pass(1);
+    assert_eq!(desk.error(late), Some(RequestTimedOut), "the producer's request.timeout.ms");
+    // Nobody reads an answer to acks=0, so an error ends the connection.
+    desk.elect(2, &[1, 2]);
+    let refused = desk.produce(Acks::Zero, 1);
+    assert_eq!(desk.bench.hung_up, [refused]);
+}
+
+/// `DelayedProduce.tryComplete`, `Partition.checkEnoughReplicasReachOffset`.
+#[test]
+fn r1_1_7_a_waiting_produce_ends_by_high_watermark_step_down_or_time() {
+    type Then = fn(&mut Desk);
+    let cases: [(&str, Then, Option<ErrorCode>); 5] = [
+        (
+            "the high watermark is below its end",
+            |desk| {
+                desk.follower_at(2, 1);
+            },
+            None,
+        ),
+        (
+            "the high watermark is at its end",
+            |desk| {
+                desk.follower_at(2, 2);
+            },
+            Some(ErrorCode::None),
+        ),
+        ("another leads", |desk| desk.elect(2, &[1, 2]), Some(NotLeaderOrFollower)),
+        ("nobody leads", |desk| desk.elect(0, &[1]), Some(NotLeaderOrFollower)),
+        ("its time is over", |desk| desk.bench.pass(30_000), Some(RequestTimedOut)),
+    ];
+    for (name, then, expected) in cases {
+        let mut desk = Desk::leading(&[1, 2], 2);
+        let connection = desk.produce(Acks::All, 2);
+        then(&mut desk);
+        assert_eq!(
+            (desk.error(connection), desk.end()),
+            (expected, 2),
+            "{name}; the records stay in the log"
+        );
+    }
+}
+
+/// KAFKA-15583.
+#[test]
+fn r1_1_8_a_shrink_below_min_isr_freezes_the_high_watermark_and_the_produce_times_out() {
+    let mut desk = Desk::leading(&[1, 2], 2);
+    desk.follower_at(2, 0);
+    desk.bench.pass(20_000);
+    let connection = desk.produce(Acks::All, 1);
+    desk.bench.pass(25_000);
+    let change = desk.proposed_isr().expect("broker 2 has not been heard of for 45 s");
+    desk.accept(change);
+    assert_eq!((desk.high_watermark(), desk.error(connection)), (0, None), "alone, and yet it may not go on");
+    desk.bench.pass(5_000);
+    assert_eq!(desk.error(connection), Some(RequestTimedOut), "not NOT_ENOUGH_REPLICAS_AFTER_APPEND");
+}
+
+/// `ReplicaManager.completeDelayedOperationsWhenNotPartitionLeader`, KAFKA-2960.
+#[test]
+fn r1_1_9_a_step_down_answers_every_waiting_produce() {
+    let mut desk = Desk::leading(&[1, 2, 3], 2);
+    let waiting = [desk.produce(Acks::All, 1), desk.produce(Acks::All, 1), desk.produce(Acks::All, 1)];
+    desk.elect(2, &[1, 2, 3]);
+    assert_eq!(waiting.map(|connection| desk.error(connection)), [Some(NotLeaderOrFollower); 3]);
+}
+
+#[test]
+fn r1_1_10_refusals_of_the_gate_leave_no_record_and_later_errors_may() {
+    type Case = (&'static str, fn(&mut Desk) -> u32, ErrorCode, bool);
+    let cases: [Case; 7] = [
+        (
+            "below min.insync.replicas",
+            |desk| {
+                desk.elect(1, &[1]);
+                desk.produce(Acks::All, 1)
+            },
+            NotEnoughReplicas,
+            false,
+        ),
+        (
+            "too large",
+            |desk| {
+                let batch = desk.large_batch();
+                desk.send(Acks::All, batch)
+            },
+            MessageTooLarge,
+            false,
+        ),
+        (
+            "a gap in the sequence",
+            |desk| {
+                let first = desk.batch((7, 0, 0), 1);
+                desk.send(Acks::One, first);
+                let gap = desk.batch((7, 0, 2), 1);
+                desk.send(Acks::All, gap)
+            },
+            OutOfOrderSequenceNumber,
+            false,
+        ),
+        (
+            "an old producer epoch",
+            |desk| {
+                let first = desk.batch((7, 1, 0), 1);
+                desk.send(Acks::One, first);
+                let old = desk.batch((7, 0, 1), 1);
+                desk.send(Acks::All, old)
+            },
+            InvalidProducerEpoch,
+            false,
+        ),
+        (
+            "not the leader",
+            |desk| {
+                desk.elect(2, &[1, 2]);
+                desk.produce(Acks::All, 1)
+            },
+            NotLeaderOrFollower,
+            false,
+        ),
+        (
+            "no longer the leader",
+            |desk| {
+                let connection = desk.produce(Acks::All, 1);
+                desk.elect(2, &[1, 2]);
+                connection
+            },
+            NotLeaderOrFollower,
+            true,
+        ),
+        (
+            "not in time",
+            |desk| {
+                let connection = desk.produce(Acks::All, 1);
+                desk.bench.pass(30_000);
+                connection
+            },
+            RequestTimedOut,
+            true,
+        ),
+    ];
+    for (name, then, error, is_written) in cases {
+        let mut desk = Desk::leading(&[1, 2], 2);
+        let connection = then(&mut desk);
+        assert_eq!(desk.error(connection), Some(error), "{name}");
+        // Some cases need a batch before.
+        let before = u64::from([OutOfOrderSequenceNumber, InvalidProducerEpoch].contains(&error));
+        assert_eq!(desk.end() - before, u64::from(is_written), "{name}");
+    }
+}

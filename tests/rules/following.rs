@@ -1,0 +1,245 @@
+//! The follower's fetch loop (`AbstractFetcherThread`, `ReplicaFetcherThread`) and what the leader says to it
+//! (`Partition.fetchRecords`).
+
+use highwater::cluster::happened::Happened;
+use highwater::cluster::protocol::ErrorCode::{
+    self, FencedLeaderEpoch, NotLeaderOrFollower, OffsetOutOfRange, UnknownLeaderEpoch,
+};
+use highwater::cluster::protocol::{Fetcher, MetadataRecord};
+use highwater::cluster::units::{Acks, BrokerEpoch, Incarnation, LeaderEpoch, Offset};
+use highwater::kernel::units::{Bytes, NodeId, Span};
+
+use crate::broker::{Ask, Desk, ORDERS};
+
+#[test]
+fn r1_3_1_one_fetch_at_a_time_and_the_next_from_the_new_log_end() {
+    let mut desk = Desk::following();
+    let (peer, _, asked) = desk.fetches().expect("it begins to fetch at once");
+    assert_eq!((peer.node, asked.fetch_offset), (NodeId(2), Offset(0)));
+    desk.bench.pass(10_000);
+    assert!(desk.fetches().is_none(), "one is under way");
+    let batches = [(desk.batch((0, 0, 0), 1), 5), (desk.batch((0, 0, 0), 1), 5)];
+    desk.answer_fetch(peer, asked, &batches, &|_| ());
+    let (_, _, asked) = desk.fetches().expect("the next follows");
+    assert_eq!(asked.fetch_offset, Offset(2));
+    assert!(desk.fetches().is_none());
+}
+
+/// KAFKA-10554.
+#[test]
+fn r1_3_2_a_new_leadership_is_followed_from_the_own_log_end_and_newest_epoch() {
+    let mut desk = Desk::following();
+    desk.feed_batches(&[4, 5, 5], 1);
+    desk.elect(3, &[1, 2, 3]);
+    let (peer, _, asked) = desk.take_fetch_to(3);
+    assert_eq!(peer.node, NodeId(3));
+    assert_eq!(
+        (asked.fetch_offset, asked.last_fetched_epoch),
+        (Offset(3), Some(LeaderEpoch(5))),
+        "nothing is cut first"
+    );
+    assert_eq!(desk.high_watermark(), 1);
+}
+
+#[test]
+fn r1_3_3_what_a_fetch_says() {
+    let mut desk = Desk::following();
+    desk.feed_batches(&[5, 5], 0);
+    let (_, fetch, asked) = desk.fetches().expect("it follows");
+    assert_eq!(fetch.fetcher, Fetcher::Replica(NodeId(1), Some(BrokerEpoch(0))), "KIP-903");
+    assert_eq!((fetch.max_wait, fetch.min_bytes), (Span::from_milliseconds(500), Bytes::new(1)));
+    assert_eq!(asked.current_leader_epoch, Some(LeaderEpoch(5)));
+    assert_eq!((asked.fetch_offset, asked.last_fetched_epoch), (Offset(2), Some(LeaderEpoch(5))));
+    assert_eq!(asked.log_start_offset, Offset(0));
+}
+
+/// `Partition.localLogWithEpochOrThrow`; KAFKA-13837, KAFKA-14078, KAFKA-15221.
+#[test]
+fn r1_3_4_the_leader_checks_epoch_then_leadership_then_assignment_then_broker_epoch() {
+    type Case = (&'static str, fn(&mut Desk), fn(&mut Ask), ErrorCode);
+    let cases: [Case; 7] = [
+        ("as it should be", |_| (), |_| (), ErrorCode::None),
+        ("an older leader epoch", |_| (), |ask| ask.leader_epoch -= 1, FencedLeaderEpoch),
+        ("a newer leader epoch", |_| (), |ask| ask.leader_epoch += 1, UnknownLeaderEpoch),
+        (
+            "an older epoch of one that does not lead",
+            |desk| desk.elect(2, &[1, 2, 3]),
+            |ask| ask.leader_epoch -= 1,
+            FencedLeaderEpoch,
+        ),
+        ("not the leader", |desk| desk.elect(2, &[1, 2, 3]), |_| (), NotLeaderOrFollower),
+        ("not a replica", |_| (), |ask| ask.by = 9, UnknownLeaderEpoch),
+        ("a former life of the follower", re_register, |_| (), NotLeaderOrFollower),
+    ];
+    for (name, before, edit, error) in cases {
+        let mut desk = Desk::leading(&[1, 2, 3], 2);
+        before(&mut desk);
+        let mut ask = desk.ask(2, 0);
+        edit(&mut ask);
+        assert_eq!(desk.fetch(ask).error, error, "{name}");
+    }
+}
+
+/// A new process of broker 2 registers and is unfenced.
+fn re_register(desk: &mut Desk) {
+    let epoch = BrokerEpoch(desk.metadata_end());
+    let broker = NodeId(2);
+    desk.publish(MetadataRecord::RegisterBroker { broker, incarnation: Incarnation(2) });
+    let (fenced, in_controlled_shutdown) = (false, false);
+    desk.publish(MetadataRecord::BrokerChange {
+        broker,
+        broker_epoch: epoch,
+        fenced,
+        in_controlled_shutdown,
+    });
+}
+
+/// A leader in epoch 5 with batches of epochs 1, 1, 3, 5, 5.
+fn leader_of_three_epochs() -> Desk {
+    let mut desk = Desk::following();
+    desk.feed_batches(&[1, 1, 3], 0);
+    desk.elect(1, &[1, 2, 3]);
+    desk.produce(Acks::One, 1);
+    desk.produce(Acks::One, 1);
+    desk
+}
+
+/// KIP-595, KAFKA-12996, KAFKA-13141.
+#[test]
+fn r1_3_5_a_diverging_fetch_is_told_where_and_counts_for_nothing() {
+    // Last epoch and offset; what is said.
+    let cases = [
+        (Some(6), 5, Ok(None)),
+        (Some(6), 4, Ok(None)),
+        (Some(3), 3, Ok(None)),
+        (Some(3), 4, Ok(Some((3, 3)))),
+        (Some(2), 2, Ok(Some((1, 2)))),
+        (Some(2), 3, Ok(Some((1, 2)))),
+        (Some(4), 4, Ok(Some((3, 3)))),
+        (Some(7), 4, Err(OffsetOutOfRange)),
+        (None, 6, Err(OffsetOutOfRange)),
+    ];
+    for (last_epoch, offset, expected) in cases {
+        let mut desk = leader_of_three_epochs();
+        let got = desk.fetch(Ask { last_epoch, ..desk.ask(2, offset) });
+        let said = if got.error == ErrorCode::None { Ok(got.diverging) } else { Err(got.error) };
+        assert_eq!(said, expected, "{last_epoch:?} {offset}");
+        let noted = desk.bench.notes.iter().any(|(_, note)| matches!(note, Happened::Fetched { .. }));
+        assert_eq!(noted, expected == Ok(None), "the follower's position is noted only if the logs agree");
+        assert!(got.diverging.is_none() || got.batches == 0);
+    }
+}
+
+/// `LeaderEpochFileCache.endOffsetFor`.
+#[test]
+fn r1_3_6_where_an_epoch_ends() {
+    let desk = leader_of_three_epochs();
+    let log = desk.bench.node.log(ORDERS).expect("it has a replica");
+    let end_of = |epoch| {
+        log.epochs().end_offset_for(LeaderEpoch(epoch), log.end()).map(|(epoch, end)| (epoch.0, end.0))
+    };
+    let ends: Vec<_> = (0..=7).map(end_of).collect();
+    let expected = [
+        Some((0, 0)),
+        Some((1, 2)),
+        Some((1, 2)),
+        Some((3, 3)),
+        Some((3, 3)),
+        Some((3, 3)),
+        Some((6, 5)),
+        None,
+    ];
+    assert_eq!(ends, expected, "the newest ends at the log end, an unknown old one where the oldest begins");
+}
+
+/// `AbstractFetcherThread.getOffsetTruncationState`, KIP-279.
+#[test]
+fn r1_3_7_the_follower_cuts_to_the_lower_end_of_the_common_epoch_and_asks_again() {
+    // Own epochs; what the leader says; where that cuts.
+    let cases = [
+        (&[1, 3, 3, 3][..], (3, 2), 2),
+        (&[1, 3, 3, 3], (3, 9), 4),
+        (&[1, 3, 3, 3], (2, 3), 1),
+        (&[1, 1, 4, 5], (3, 4), 2),
+        (&[2, 2, 3], (1, 1), 0),
+    ];
+    for (own, (epoch, end), cut) in cases {
+        let mut desk = Desk::following();
+        desk.feed_batches(own, 0);
+        desk.feed_answer(&[], &|part| part.diverging = Some((LeaderEpoch(epoch), Offset(end))));
+        assert_eq!(desk.end(), cut, "{own:?}, told ({epoch}, {end})");
+        let (_, _, asked) = desk.fetches().expect("it asks again at once");
+        let newest = own[..cut as usize].last().copied();
+        assert_eq!((asked.fetch_offset, asked.last_fetched_epoch), (Offset(cut), newest.map(LeaderEpoch)));
+    }
+}
+
+/// KAFKA-14704, KAFKA-18991.
+#[test]
+fn r1_3_8_an_answer_counts_only_in_the_epoch_and_at_the_offset_it_was_asked_for() {
+    let mut desk = Desk::following();
+    desk.feed_batches(&[5], 0);
+    // The same leader under another epoch: the answer to what was asked before is dropped.
+    let (peer, _, asked) = desk.fetches().expect("it follows");
+    desk.elect(2, &[1, 2, 3]);
+    let batch = desk.batch((0, 0, 0), 1);
+    desk.answer_fetch(peer, asked, &[(batch, 5)], &|part| part.high_watermark = Offset(2));
+    assert_eq!((desk.end(), desk.high_watermark()), (1, 0));
+    let (_, _, asked) = desk.fetches().expect("it asks again, on the same connection");
+    assert_eq!((asked.fetch_offset, asked.current_leader_epoch), (Offset(1), Some(LeaderEpoch(6))));
+    let mut desk = Desk::following();
+    desk.feed_batches(&[5], 0);
+    // A diverging answer is heard before anything else it says.
+    desk.feed_answer(&[], &|part| {
+        part.diverging = Some((LeaderEpoch(5), Offset(0)));
+        part.high_watermark = Offset(1);
+    });
+    assert_eq!((desk.end(), desk.high_watermark()), (0, 0));
+}
+
+#[test]
+fn r1_3_9_a_follower_takes_what_its_leader_took_and_waits_after_an_error() {
+    let mut desk = Desk::following();
+    // Sequences that a leader would refuse are taken, and known from then on.
+    let batches = [desk.batch((7, 0, 4), 1), desk.batch((7, 0, 9), 1)];
+    desk.feed_answer(&[(batches[0], 5), (batches[1], 5)], &|_| ());
+    assert_eq!(desk.end(), 2);
+    desk.feed_answer(&[], &|part| part.error = NotLeaderOrFollower);
+    desk.bench.pass(999);
+    assert!(desk.fetches().is_none(), "replica.fetch.backoff.ms is not over");
+    desk.bench.pass(1);
+    assert!(desk.fetches().is_some());
+    desk.elect(1, &[1, 2, 3]);
+    let again = desk.send(Acks::One, batches[1]);
+    assert_eq!(desk.produced(again), Some((ErrorCode::None, 1)), "recognised where it lies");
+}
+
+/// `AbstractFetcherThread.onPartitionFenced`.
+#[test]
+fn r1_3_11_a_fenced_follower_waits_for_metadata() {
+    let mut desk = Desk::following();
+    desk.feed_answer(&[], &|part| part.error = FencedLeaderEpoch);
+    desk.bench.pass(60_000);
+    assert!(desk.fetches().is_none(), "asking again would be answered the same");
+    desk.elect(2, &[1, 2, 3]);
+    assert!(desk.fetches().is_some());
+}
+
+/// KAFKA-10706.
+#[test]
+fn r1_3_12_a_cut_prunes_epochs_and_drags_the_high_watermark_down() {
+    let mut desk = Desk::following();
+    desk.feed_batches(&[1, 3, 3], 3);
+    desk.feed_answer(&[], &|part| part.diverging = Some((LeaderEpoch(1), Offset(1))));
+    let log = desk.bench.node.log(ORDERS).expect("it has a replica");
+    assert_eq!((log.end(), log.epochs().entries()), (Offset(1), &[(LeaderEpoch(1), Offset(0))][..]));
+    assert_eq!(desk.high_watermark(), 1);
+    // A leader that appended nothing has its epoch in the cache; to cut at the log end takes it away.
+    desk.elect(1, &[1, 2, 3]);
+    desk.elect(2, &[1, 2, 3]);
+    let (peer, _, asked) = desk.take_fetch_to(2);
+    assert_eq!(asked.last_fetched_epoch, Some(LeaderEpoch(6)));
+    desk.answer_fetch(peer, asked, &[], &|part| part.diverging = Some((LeaderEpoch(1), Offset(1))));
+    let (_, _, asked) = desk.fetches().expect("it asks again");
+    assert_eq!((asked.fetch_offset, asked.last_fetched_epoch), (Offset(1), Some(LeaderEpoch(1))));
+}

@@ -1,0 +1,189 @@
+//! The high watermark (`Partition.maybeIncrementLeaderHW`, `UnifiedLog.maybeUpdateHighWatermark`).
+
+use highwater::cluster::happened::Happened;
+use highwater::cluster::protocol::ErrorCode::{self, IneligibleReplica};
+use highwater::cluster::units::{Acks, Offset};
+
+use crate::broker::{Ask, Desk, state};
+
+#[test]
+fn r1_2_1_it_is_the_least_log_end_of_the_maximal_isr() {
+    let mut desk = Desk::leading(&[1, 2, 3], 2);
+    desk.produce(Acks::One, 5);
+    desk.follower_at(2, 4);
+    desk.follower_at(3, 3);
+    assert_eq!(desk.high_watermark(), 3);
+}
+
+#[test]
+fn r1_2_1_it_stands_still_below_min_isr() {
+    let mut desk = Desk::leading(&[1], 2);
+    desk.produce(Acks::One, 5);
+    desk.follower_at(2, 5);
+    assert_eq!(desk.high_watermark(), 0, "the committed in-sync set has one member");
+}
+
+#[test]
+fn r1_2_1_it_waits_for_a_replica_out_of_sync_that_is_caught_up_and_may_join() {
+    for is_fenced in [false, true] {
+        let mut desk = Desk::leading(&[1, 3], 1);
+        desk.follower_at(3, 0);
+        desk.follower_at(2, 0);
+        let (peer, _) = desk.proposed_isr().expect("broker 2 may join");
+        desk.refuse(peer, IneligibleReplica);
+        if is_fenced {
+            desk.fence(2, true);
+        }
+        desk.produce(Acks::One, 1);
+        desk.follower_at(3, 1);
+        let expected = if is_fenced { 1 } else { 0 };
+        assert_eq!(desk.high_watermark(), expected, "broker 2, caught up just now, is fenced: {is_fenced}");
+    }
+}
+
+/// `Replica.resetReplicaState`: who is not in sync when a leadership begins counts as caught up never, however young the
+/// cluster is, so that it does not hold the high watermark back.
+#[test]
+fn r1_2_1_it_does_not_wait_for_a_replica_out_of_sync_that_was_never_caught_up() {
+    let mut desk = Desk::leading(&[1, 3], 1);
+    desk.produce(Acks::One, 5);
+    desk.follower_at(3, 5);
+    desk.follower_at(2, 0);
+    desk.produce(Acks::One, 1);
+    desk.follower_at(3, 6);
+    assert_eq!((desk.high_watermark(), desk.proposed_isr()), (6, None));
+}
+
+/// KIP-497.
+#[test]
+fn r1_2_2_a_pending_expansion_counts_at_once_and_a_pending_shrink_not_before_it_is_accepted() {
+    let mut desk = Desk::leading(&[1], 1);
+    desk.follower_at(2, 0);
+    let joining = desk.proposed_isr().expect("broker 2 may join");
+    desk.produce(Acks::One, 1);
+    assert_eq!(desk.high_watermark(), 0, "broker 2 is waited for before the controller has said anything");
+    desk.bench.pass(31_000);
+    desk.produce(Acks::One, 1);
+    assert_eq!(desk.high_watermark(), 0, "though it has not caught up for longer than the lag allows");
+    desk.accept(joining);
+    desk.follower_at(2, 2);
+    assert_eq!(desk.high_watermark(), 2);
+    desk.produce(Acks::One, 1);
+    desk.bench.pass(45_000);
+    let leaving = desk.proposed_isr().expect("broker 2 has been silent");
+    desk.produce(Acks::One, 1);
+    assert_eq!(desk.high_watermark(), 2, "still waited for");
+    desk.accept(leaving);
+    assert_eq!(desk.high_watermark(), 4);
+}
+
+#[test]
+fn r1_2_3_a_leaders_only_rises_and_a_followers_follows_even_backwards() {
+    let mut desk = Desk::leading(&[1, 2], 1);
+    desk.produce(Acks::One, 5);
+    for (end, expected) in [(3, 3), (1, 3), (5, 5), (0, 5)] {
+        desk.follower_at(2, end);
+        assert_eq!(desk.high_watermark(), expected, "the follower said {end}");
+    }
+    let mut desk = Desk::following();
+    for (batches, leaders, expected) in [(2, 1, 1), (1, 9, 3), (0, 2, 2)] {
+        desk.feed_batches(&vec![5; batches], leaders);
+        assert_eq!(desk.high_watermark(), expected, "the leader said {leaders}; not above the own log end");
+    }
+}
+
+/// KAFKA-13091.
+#[test]
+fn r1_2_4_it_is_tried_at_fetch_append_election_and_accepted_proposal() {
+    // A follower's fetch that moved its log end.
+    let mut desk = Desk::leading(&[1, 2], 1);
+    desk.produce(Acks::One, 2);
+    desk.follower_at(2, 1);
+    assert_eq!(desk.high_watermark(), 1);
+    // An accepted shrink.
+    desk.bench.pass(45_000);
+    let leaving = desk.proposed_isr().expect("broker 2 has been silent");
+    desk.accept(leaving);
+    assert_eq!(desk.high_watermark(), 2);
+    // An append.
+    desk.produce(Acks::One, 1);
+    assert_eq!(desk.high_watermark(), 3);
+    // Becoming leader, alone in sync, with records above the high watermark.
+    let mut desk = Desk::following();
+    desk.feed_batches(&[5, 5], 1);
+    desk.elect(1, &[1]);
+    assert_eq!(desk.high_watermark(), 1, "one is below min.insync.replicas");
+    let mut desk = Desk::of(state(&[1, 2, 3], 2), 1, |_| ());
+    desk.feed_batches(&[5, 5], 1);
+    desk.elect(1, &[1]);
+    assert_eq!(desk.high_watermark(), 2);
+}
+
+#[test]
+fn r1_2_5_a_new_leader_waits_for_every_member_to_fetch() {
+    let mut desk = Desk::following();
+    desk.feed_batches(&[5, 5, 5], 1);
+    desk.elect(1, &[1, 2, 3]);
+    assert_eq!(desk.high_watermark(), 1, "what it had as a follower");
+    let begun = desk.bench.notes.iter().find_map(|(_, note)| {
+        let Happened::Leads { start, .. } = note else { return None };
+        Some(*start)
+    });
+    assert_eq!(begun, Some(Offset(3)), "the leadership begins at the log end");
+    desk.follower_at(2, 3);
+    assert_eq!(desk.high_watermark(), 1, "nothing is known of broker 3 in this epoch");
+    desk.follower_at(3, 2);
+    assert_eq!(desk.high_watermark(), 2);
+}
+
+/// `Partition.fetchRecords` reads first and notes the follower's position after; KAFKA-9731 took the short cut away.
+#[test]
+fn r1_2_6_a_follower_learns_of_it_a_round_late_and_on_an_idle_partition_up_to_500_ms_late() {
+    let mut desk = Desk::leading(&[1, 2], 2);
+    desk.produce(Acks::One, 1);
+    let got = desk.follower_at(2, 1);
+    assert_eq!(
+        (got.high_watermark, desk.high_watermark()),
+        (0, 1),
+        "the fetch that commits carries the old one"
+    );
+    assert_eq!(desk.follower_at(2, 1).high_watermark, 1);
+    // Idle: a fetch that waits is not answered because the high watermark moved.
+    let mut desk = Desk::leading(&[1, 2, 3], 2);
+    desk.produce(Acks::One, 1);
+    let parked = desk.send_fetch(Ask { max_wait: 500, ..desk.ask(2, 1) });
+    desk.follower_at(3, 1);
+    assert_eq!((desk.high_watermark(), desk.got(parked)), (1, None));
+    desk.bench.pass(499);
+    assert_eq!(desk.got(parked), None);
+    desk.bench.pass(1);
+    assert_eq!(desk.got(parked).map(|got| (got.error, got.high_watermark)), Some((ErrorCode::None, 1)));
+}
+
+/// `ReplicaManager.checkpointHighWatermarks`.
+#[test]
+fn r1_2_7_it_is_written_down_every_five_seconds_and_a_restart_begins_with_that() {
+    let mut desk = Desk::leading(&[1], 1);
+    desk.produce(Acks::One, 3);
+    desk.bench.pass(4_999);
+    desk.restart();
+    assert_eq!(desk.recovered_high_watermark(), 0, "nothing was written");
+    let mut desk = Desk::leading(&[1], 1);
+    desk.produce(Acks::One, 3);
+    desk.bench.pass(5_000);
+    desk.produce(Acks::One, 2);
+    assert_eq!(desk.high_watermark(), 5);
+    desk.restart();
+    assert_eq!(desk.recovered_high_watermark(), 3);
+}
+
+/// Only ListOffsets is refused while the high watermark is below the start of the leadership (KIP-207), and nobody here asks
+/// for that.
+#[test]
+fn r1_2_8_a_leader_with_a_lagging_high_watermark_serves_consumers_fewer_records() {
+    let mut desk = Desk::following();
+    desk.feed_batches(&[5, 5, 5], 1);
+    desk.elect(1, &[1, 2, 3]);
+    let got = desk.fetch(desk.ask(0, 0));
+    assert_eq!((got.error, got.high_watermark, got.batches), (ErrorCode::None, 1, 1));
+}

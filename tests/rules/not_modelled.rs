@@ -1,0 +1,21 @@
+//! The rules that are not held, each with its reason.
+
+/// Rule and reason.
+pub(crate) const NOT_MODELLED: &[(&str, &str)] = &[
+    (
+        "r1_3_10",
+        "every log begins at 0 for ever and a leader knows every epoch up to its own, so no follower is out of range",
+    ),
+    (
+        "r1_5_1",
+        "one version of the request, that of Kafka 4.1: there is no other broker or controller to talk to",
+    ),
+    ("r1_7_5", "all brokers of a model share their settings, so they cannot disagree on min.insync.replicas"),
+    ("r1_7_9", "leadership does not move back to preferred replicas yet (auto.leader.rebalance.enable)"),
+    ("r3_1_9", "no log is compacted yet"),
+    (
+        "r3_2_6",
+        "a producer whose epochs are used up goes on under an id of its own making; no run comes near 32 767 epochs",
+    ),
+    ("r3_2_7", "a producer's process does not start again yet"),
+];
