@@ -22,10 +22,12 @@ builtin! {
     "acks/all-keeps-on-leader-crash",
     "acks/all-keeps-on-power-loss",
     "acks/all-loses-on-whole-cluster-power-loss",
+    "acks/flush-each-keeps-on-cluster-power-loss",
     "acks/one-loses-on-leader-crash",
     "acks/one-loses-on-power-loss",
     "acks/one-loses-on-whole-cluster-power-loss",
     "bench/one-record-at-a-time",
+    "storage/flush-every-30-loses-the-rest",
 }
 
 /// The built-in model of this name.

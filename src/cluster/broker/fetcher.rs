@@ -1,6 +1,7 @@
 //! The follower's side: one loop for each leader, that fetches for every partition it leads
 //! (`AbstractFetcherThread`, `ReplicaFetcherThread`; `num.replica.fetchers` = 1).
 
+use super::flush::Waits;
 use super::line::{Alarm, Line, LineOptions};
 use super::storage::File;
 use super::{BrokerPort, FETCHER, Node, Timer};
@@ -24,6 +25,8 @@ pub(super) struct FetcherThread {
     places: Vec<u32>,
     /// What the request under way asks for, with its places.
     asked: Vec<(u32, FetchPartition)>,
+    /// How many fsyncs it waits for before it goes on.
+    pub(super) flushing: u32,
 }
 
 impl Node<'_> {
@@ -51,7 +54,13 @@ impl Node<'_> {
             };
             let line =
                 Line::new(Peer { node: leader, channel: FETCHER }, options, Timer::FetcherLine(place as u32));
-            self.running.fetchers.push(FetcherThread { leader, line, places: Vec::new(), asked: Vec::new() });
+            self.running.fetchers.push(FetcherThread {
+                leader,
+                line,
+                places: Vec::new(),
+                asked: Vec::new(),
+                flushing: 0,
+            });
             place
         });
         self.running.fetchers[thread].places.push(place as u32);
@@ -75,7 +84,7 @@ impl Node<'_> {
         let options = &self.config.options;
         let running = &mut *self.running;
         let thread = &mut running.fetchers[place];
-        if thread.line.is_waiting() || thread.places.is_empty() {
+        if thread.line.is_waiting() || thread.places.is_empty() || thread.flushing > 0 {
             return;
         }
         thread.asked.clear();
@@ -153,6 +162,9 @@ impl Node<'_> {
             });
             if let Some(follower) = current {
                 self.take_in(now, place, follower, asked, result, (response, entries), out);
+                if self.flush_after_append(place, Waits::Fetcher(thread), out) {
+                    self.running.fetchers[thread].flushing += 1;
+                }
             }
         }
         self.running.fetchers[thread].asked = asked;
@@ -229,6 +241,7 @@ impl Node<'_> {
         }
         out.ask(Effect::Truncate(File::Log(partition), bytes));
         out.note(Happened::Truncated { partition, old, new, epoch });
+        self.running.flushes[place].truncated(new);
         let high_watermark = self.running.replicas[place].high_watermark;
         self.follow_high_watermark(place, high_watermark.min(new), out);
         self.refresh_fetch_state(place);

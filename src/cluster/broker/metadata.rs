@@ -2,6 +2,7 @@
 //! `ReplicaManager.applyDelta`, `Partition.makeLeader`, `Partition.makeFollower`).
 
 use super::fetcher::follow;
+use super::flush::LogFlush;
 use super::isr_changes::IsrChanges;
 use super::lifecycle::Lifecycle;
 use super::line::{Alarm, Line, LineOptions};
@@ -37,6 +38,7 @@ impl Broker {
         out.set_timer(Timer::IsrExpiration, options.replica_lag_time_max / 2);
         out.set_timer(Timer::HighWatermarkCheckpoint, options.replica_high_watermark_checkpoint_interval);
         out.set_timer(Timer::ProducerIdExpiration, options.producer_id_expiration_check_interval);
+        node.schedule_log_tasks(false, out);
     }
 
     pub(super) fn start(&mut self, now: Time, out: &mut Outbox<'_, BrokerPort>) {
@@ -70,6 +72,12 @@ impl Broker {
         self.running = Some(Running {
             image: MetadataImage::new(config.brokers, config.topics.len()),
             waiting: vec![Waiting::default(); replicas.len()],
+            flushes: self
+                .stored
+                .recovery_points()
+                .map(|recovery_point| LogFlush::loaded(now, recovery_point))
+                .collect(),
+            flushing: Vec::new(),
             replicas,
             lifecycle: Lifecycle::new(line(LIFECYCLE, Timer::LifecycleLine, heartbeat_timeout, RECONNECT)),
             metadata_line: line(METADATA, Timer::MetadataLine, METADATA_TIMEOUT, RECONNECT_METADATA_MAX),
@@ -98,6 +106,7 @@ impl Node<'_> {
         ] {
             out.ask(Effect::SetTimer(timer, Span::ZERO, period));
         }
+        self.schedule_log_tasks(true, out);
     }
 
     pub(super) fn fetch_metadata(&mut self, out: &mut Outbox<'_, BrokerPort>) {
@@ -157,10 +166,19 @@ impl Node<'_> {
         }
     }
 
-    fn apply(&mut self, now: Time, place: usize, state: &PartitionState, out: &mut Outbox<'_, BrokerPort>) {
+    pub(super) fn apply(
+        &mut self,
+        now: Time,
+        place: usize,
+        state: &PartitionState,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
         let replica = &self.running.replicas[place];
         if state.partition_epoch < replica.partition_epoch || !state.replicas.contains(self.config.id) {
             return;
+        }
+        if self.running.flushes[place].is_locked() {
+            return self.running.flushes[place].change_role_later();
         }
         let new_epoch = replica.leader_epoch.is_none_or(|epoch| state.leader_epoch > epoch);
         if state.leader == Some(self.config.id) {

@@ -8,11 +8,13 @@
 //! | `isr_changes` | proposals to the controller: shrink, expand, and their answers |
 //! | `lifecycle` | registration, heartbeats |
 //! | `metadata` | the controller's log replayed, and what a change makes of each replica |
+//! | `flush` | when a log is fsynced, and who waits for that |
 //! | [`storage`] | files, checkpoints, and what a start makes of them |
 //! | `line` | a connection with one request at a time |
 
 mod fetch;
 mod fetcher;
+mod flush;
 mod isr_changes;
 mod lifecycle;
 mod line;
@@ -22,6 +24,7 @@ pub mod storage;
 
 use self::fetch::ParkedFetch;
 use self::fetcher::FetcherThread;
+use self::flush::{Flushing, LogFlush};
 use self::isr_changes::IsrChanges;
 use self::lifecycle::Lifecycle;
 use self::line::Line;
@@ -70,6 +73,10 @@ pub enum Timer {
     HighWatermarkCheckpoint,
     /// Producers are to be forgotten that have written nothing for long (`PeriodicProducerExpirationCheck`).
     ProducerIdExpiration,
+    /// `flush.ms` is to be looked at.
+    LogFlush,
+    /// The recovery points are to be written down.
+    RecoveryPointCheckpoint,
     /// The line to a leader, by the fetcher's place.
     FetcherLine(u32),
     /// A fetcher without a ready partition looks again.
@@ -82,7 +89,7 @@ pub enum Timer {
 
 impl crate::devices::port::Timer for Timer {
     fn slot(self) -> u32 {
-        const SINGLE: u32 = 8;
+        const SINGLE: u32 = 10;
         const KINDS: u32 = 4;
         match self {
             Timer::Lifecycle => 0,
@@ -93,6 +100,8 @@ impl crate::devices::port::Timer for Timer {
             Timer::IsrExpiration => 5,
             Timer::HighWatermarkCheckpoint => 6,
             Timer::ProducerIdExpiration => 7,
+            Timer::LogFlush => 8,
+            Timer::RecoveryPointCheckpoint => 9,
             Timer::FetcherLine(place) => SINGLE + KINDS * place,
             Timer::FetcherBackoff(place) => SINGLE + KINDS * place + 1,
             Timer::FetchExpires(place) => SINGLE + KINDS * place + 2,
@@ -140,6 +149,10 @@ struct Running {
     parked_produces: Vec<ParkedProduce>,
     /// Fetches and produces that wait for a replica, by its place among this broker's.
     waiting: Vec<Waiting>,
+    /// How far each log is flushed.
+    flushes: Vec<LogFlush>,
+    /// Fsyncs of logs under way.
+    flushing: Vec<Flushing>,
 }
 
 /// Who waits for one replica, by their places among the parked.
@@ -185,7 +198,7 @@ impl Broker {
             Event::Response(peer, message) => node.on_response(now, peer, message, out),
             Event::Request(connection, from, message) => node.on_request(now, connection, from, message, out),
             Event::Timer(timer) => node.on_timer(now, timer, out),
-            Event::Flushed(file, token) => node.stored.on_flushed(file, token),
+            Event::Flushed(file, token) => node.on_flushed(now, file, token, out),
             Event::FlushFailed(_, _) => panic!("no disk of this model fails an fsync"),
         }
     }
@@ -249,6 +262,7 @@ impl Broker {
     pub fn is_quiet(&self) -> bool {
         let Some(running) = &self.running else { return true };
         running.parked_produces.iter().all(ParkedProduce::is_free)
+            && running.flushing.is_empty()
             && running.isr.is_empty()
             && running.replicas.iter().zip(&self.stored.logs).all(|(replica, log)| match &replica.role {
                 Role::Waiting => true,
@@ -334,10 +348,19 @@ impl Node<'_> {
             Timer::IsrExpiration => self.on_isr_expiration(now, out),
             Timer::HighWatermarkCheckpoint => self.on_high_watermark_checkpoint(out),
             Timer::ProducerIdExpiration => self.on_producer_id_expiration(now, out),
+            Timer::LogFlush => self.on_log_flush(now, out),
+            Timer::RecoveryPointCheckpoint => self.on_recovery_point_checkpoint(out),
             Timer::FetcherLine(place) => self.on_fetcher_line(now, place as usize, out),
             Timer::FetcherBackoff(place) => self.fetch_from(now, place as usize, out),
             Timer::FetchExpires(place) => self.answer_parked_fetch(now, place, out),
             Timer::ProduceExpires(place) => self.expire_produce(now, place, out),
+        }
+    }
+
+    fn on_flushed(&mut self, now: Time, file: File, token: u32, out: &mut Outbox<'_, BrokerPort>) {
+        match file {
+            File::Log(partition) => self.on_log_flushed(now, partition, token, out),
+            File::HighWatermarks | File::RecoveryPoints => self.stored.on_flushed(file, token),
         }
     }
 
@@ -429,6 +452,9 @@ impl Node<'_> {
         let (log, replica) = (&self.stored.logs[place], &mut self.running.replicas[place]);
         let (old, partition) = (replica.high_watermark, replica.partition);
         let Role::Leader(leader) = &replica.role else { return false };
+        if self.running.flushes[place].is_locked() {
+            return false;
+        }
         let (image, lag_max) = (&self.running.image, self.config.options.replica_lag_time_max);
         let limit = leader.high_watermark_limit(now, log.end(), min_isr, lag_max, |broker, epoch| {
             isr_changes::is_eligible(image, broker, epoch)
