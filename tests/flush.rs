@@ -88,17 +88,14 @@ fn who_waits_for_an_fsync() {
         let mut answers = Vec::new();
         let mut fsyncs = 0;
         for entry in run.entries().expect("the trace was to be kept") {
-            match entry.what {
-                Happened::Cluster(Cluster::Appended { batch, leading: true, .. }) => {
-                    appended.push((batch, entry.t));
-                }
-                Happened::Cluster(Cluster::Acked { batch, .. }) => {
-                    let (_, at): &(_, Time) =
-                        appended.iter().find(|(one, _)| *one == batch).expect("an append before its answer");
-                    answers.push(entry.t.since(*at));
-                }
-                Happened::Fsynced { .. } => fsyncs += 1,
-                _ => (),
+            if let Happened::Cluster(Cluster::Appended { batch, leading: true, .. }) = entry.what {
+                appended.push((batch, entry.t));
+            } else if let Happened::Cluster(Cluster::Acked { batch, .. }) = entry.what {
+                let (_, at): &(_, Time) =
+                    appended.iter().find(|(one, _)| *one == batch).expect("an append before its answer");
+                answers.push(entry.t.since(*at));
+            } else if let Happened::Fsynced { .. } = entry.what {
+                fsyncs += 1;
             }
         }
         let (least, most) = case.answers;
