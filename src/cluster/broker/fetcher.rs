@@ -161,7 +161,7 @@ impl Node<'_> {
                     && (!must_match || asked.current_leader_epoch == Some(follower.epoch))
             });
             if let Some(follower) = current {
-                self.take_in(now, place, follower, asked, result, (response, entries), out);
+                self.take_in(now, (thread, place), follower, asked, result, (response, entries), out);
                 if self.flush_after_append(place, Waits::Fetcher(thread), out) {
                     self.running.fetchers[thread].flushing += 1;
                 }
@@ -175,7 +175,7 @@ impl Node<'_> {
     fn take_in(
         &mut self,
         now: Time,
-        place: usize,
+        (thread, place): (usize, usize),
         follower: Follower,
         asked: &FetchPartition,
         result: FetchedPartition,
@@ -201,23 +201,33 @@ impl Node<'_> {
             if asked.current_leader_epoch.is_some_and(|epoch| entry.epoch > epoch) {
                 break;
             }
-            self.append_as_follower(place, entry, out);
+            if self.append_as_follower(place, entry, out) {
+                self.write_leader_epochs(place, Waits::Fetcher(thread), out);
+                self.running.fetchers[thread].flushing += 1;
+            }
         }
         let end = self.stored.logs[place].end();
         self.follow_high_watermark(place, result.high_watermark.min(end), out);
         self.refresh_fetch_state(place);
     }
 
-    fn append_as_follower(&mut self, place: usize, entry: LogEntry, out: &mut Outbox<'_, BrokerPort>) {
+    /// Gives whether the epoch is new to the log.
+    fn append_as_follower(
+        &mut self,
+        place: usize,
+        entry: LogEntry,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) -> bool {
         let partition = self.running.replicas[place].partition;
         let built = *out.store.batch(entry.batch);
         let log = &mut self.stored.logs[place];
-        log.append(entry, u64::from(built.records), built.bytes);
+        let new_epoch = log.append(entry, u64::from(built.records), built.bytes);
         let end = log.end();
         out.ask(Effect::Append(File::Log(partition), built.bytes));
         let LogEntry { base_offset, batch, epoch } = entry;
         self.running.replicas[place].producers.appended(&built, base_offset);
         out.note(Happened::Appended { partition, batch, base_offset, end, epoch, leading: false });
+        new_epoch
     }
 
     fn follow_high_watermark(&mut self, place: usize, new: Offset, out: &mut Outbox<'_, BrokerPort>) {

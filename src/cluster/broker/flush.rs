@@ -5,18 +5,22 @@
 //! so does the high watermark, whoever would move it; reads do not: a follower may have the records before the leader's
 //! disk has. What a leader has not fsynced thus never counts for the high watermark.
 //!
+//! An epoch that is new to a log is written to the leader-epoch file, and fsynced, before a leader serves under it and before
+//! a follower appends its first batch (`LeaderEpochFileCache.assign`).
+//!
 //! With `flush.ms` a task of the log manager asks for the fsync, and nobody waits.
 //!
 //! `Departure from Kafka:` the fsync of a segment is one, where Kafka fsyncs its indexes after it; a change of role waits for
 //! the one fsync under way and not for appends behind it; what waits for the lock is let in as it came; a follower's fetch
 //! that would move the high watermark is answered without waiting. A fetcher's thread appends what one response has for all
-//! its partitions at once, and then waits for all their fsyncs.
+//! its partitions at once, and then waits for all their fsyncs; of an epoch too. What a truncation takes from the leader-epoch
+//! file is gone at once, where Kafka writes it without waiting (KAFKA-15046).
 
 use super::storage::File;
 use super::{BrokerPort, Node, Timer};
 use crate::cluster::units::{Offset, PartitionId};
 use crate::devices::port::{Effect, Outbox};
-use crate::kernel::units::{Span, Time};
+use crate::kernel::units::{Bytes, Span, Time};
 
 /// How far one log is flushed, and whether its lock is held by an append that waits for its fsync.
 #[derive(Clone, Debug, Default)]
@@ -24,8 +28,8 @@ pub(super) struct LogFlush {
     /// What is below it is on the disk, as far as this process knows (`recoveryPoint`).
     recovery_point: Offset,
     last_flush: Time,
-    /// An append waits for its fsync.
-    locked: bool,
+    /// How many fsyncs an append or a change of role waits for.
+    locked: u32,
     /// Produce requests that wait for the lock, by their places among the parked.
     appends: Vec<u32>,
     /// A change of role waits for the lock.
@@ -49,6 +53,8 @@ pub(super) enum Waits {
     Produce(usize),
     /// A fetcher's thread.
     Fetcher(usize),
+    /// A replica that begins to lead.
+    Leader,
     /// Nobody.
     Nobody,
 }
@@ -59,10 +65,10 @@ impl LogFlush {
         LogFlush { recovery_point, last_flush: now, ..LogFlush::default() }
     }
 
-    /// Whether an append waits for its fsync.
+    /// Whether an append or a change of role waits for an fsync.
     #[inline]
     pub(super) fn is_locked(&self) -> bool {
-        self.locked
+        self.locked > 0
     }
 
     /// `recoveryPoint`.
@@ -101,9 +107,24 @@ impl Node<'_> {
         if self.stored.logs[place].end().0 - flush.recovery_point.0 < most {
             return false;
         }
-        flush.locked = true;
+        flush.locked += 1;
         self.flush_log(place, waits, out);
         true
+    }
+
+    /// The leader-epoch file has an epoch more: who has it goes on when that is durable.
+    pub(super) fn write_leader_epochs(
+        &mut self,
+        place: usize,
+        waits: Waits,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
+        let token = self.stored.next_flush_token();
+        self.running.flushes[place].locked += 1;
+        self.running.flushing.push(Flushing { token, place: place as u32, up_to: Offset::ZERO, waits });
+        let epochs = self.stored.logs[place].epochs().entries().len() as u64;
+        let file = File::LeaderEpochs(self.running.replicas[place].partition);
+        out.ask(Effect::Replace(file, Bytes::new(10 + 12 * epochs), token));
     }
 
     fn flush_log(&mut self, place: usize, waits: Waits, out: &mut Outbox<'_, BrokerPort>) {
@@ -128,7 +149,7 @@ impl Node<'_> {
         }
     }
 
-    /// An fsync of a log has ended.
+    /// An fsync of a log, or of its leader-epoch file, has ended.
     pub(super) fn on_log_flushed(
         &mut self,
         now: Time,
@@ -168,21 +189,29 @@ impl Node<'_> {
                 self.running.fetchers[thread].flushing -= 1;
                 self.fetch_from(now, thread, out);
             }
+            Waits::Leader => {
+                self.unlock(place);
+                self.after_isr_change(now, place, out);
+                self.after_unlock(now, place, out);
+            }
             Waits::Nobody => (),
         }
     }
 
     fn unlock(&mut self, place: usize) {
-        self.running.flushes[place].locked = false;
+        self.running.flushes[place].locked -= 1;
     }
 
     /// Lets in who waited for the lock.
     fn after_unlock(&mut self, now: Time, place: usize, out: &mut Outbox<'_, BrokerPort>) {
+        if self.running.flushes[place].is_locked() {
+            return;
+        }
         if std::mem::take(&mut self.running.flushes[place].role_changes) {
             let state = *self.running.image.partition(self.running.replicas[place].partition);
             self.apply(now, place, &state, out);
         }
-        while !self.running.flushes[place].locked && !self.running.flushes[place].appends.is_empty() {
+        while !self.running.flushes[place].is_locked() && !self.running.flushes[place].appends.is_empty() {
             let slot = self.running.flushes[place].appends.remove(0);
             self.go_on_with_produce(now, slot as usize, out);
         }

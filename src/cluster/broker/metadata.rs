@@ -2,7 +2,7 @@
 //! `ReplicaManager.applyDelta`, `Partition.makeLeader`, `Partition.makeFollower`).
 
 use super::fetcher::follow;
-use super::flush::LogFlush;
+use super::flush::{LogFlush, Waits};
 use super::isr_changes::IsrChanges;
 use super::lifecycle::Lifecycle;
 use super::line::{Alarm, Line, LineOptions};
@@ -200,7 +200,8 @@ impl Node<'_> {
         let log = &mut self.stored.logs[place];
         let replica = &mut self.running.replicas[place];
         if new_epoch {
-            log.begin_epoch(state.leader_epoch);
+            // At the beginning of the run it has led for long.
+            let writes_epochs = log.begin_epoch(state.leader_epoch) && now > Time::ZERO;
             match &mut replica.role {
                 Role::Leader(leader) => leader.renew(state, now, log.end()),
                 Role::Follower(_) | Role::Waiting => {
@@ -210,6 +211,9 @@ impl Node<'_> {
             let (partition, epoch, start) = (replica.partition, state.leader_epoch, log.end());
             let (high_watermark, isr) = (replica.high_watermark, state.isr);
             out.note(Happened::Leads { partition, epoch, start, high_watermark, isr });
+            if writes_epochs {
+                self.write_leader_epochs(place, Waits::Leader, out);
+            }
         } else {
             let leader = replica.leader_mut().expect("within one epoch a leader stays what it is");
             let (committed, maximal) = (*leader.isr.committed(), *leader.isr.maximal());

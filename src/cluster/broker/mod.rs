@@ -359,7 +359,9 @@ impl Node<'_> {
 
     fn on_flushed(&mut self, now: Time, file: File, token: u32, out: &mut Outbox<'_, BrokerPort>) {
         match file {
-            File::Log(partition) => self.on_log_flushed(now, partition, token, out),
+            File::Log(partition) | File::LeaderEpochs(partition) => {
+                self.on_log_flushed(now, partition, token, out)
+            }
             File::HighWatermarks | File::RecoveryPoints => self.stored.on_flushed(file, token),
         }
     }

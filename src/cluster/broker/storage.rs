@@ -1,8 +1,8 @@
 //! A broker's files, and what a start makes of them.
 //!
-//! `Departure from Kafka:` one segment a partition, never rolled, and no retention; the leader-epoch file is written with the
-//! log and cut with it (Kafka fsyncs it before the first batch of an epoch and prunes it to the log end when loading, which comes
-//! to the same); loading and recovering logs takes no time of its own.
+//! `Departure from Kafka:` one segment a partition, never rolled, and no retention; a power loss takes the same epochs from the
+//! leader-epoch file as records from the log, which is what loading makes of it; loading and recovering logs takes no time of
+//! its own.
 
 use crate::cluster::log::Log;
 use crate::cluster::store::Store;
@@ -14,6 +14,8 @@ use crate::kernel::units::{Bytes, NodeId};
 pub enum File {
     /// The log of a partition.
     Log(PartitionId),
+    /// `leader-epoch-checkpoint` of a partition: where each leader epoch begins.
+    LeaderEpochs(PartitionId),
     /// `replication-offset-checkpoint`: every replica's high watermark.
     HighWatermarks,
     /// `recovery-point-offset-checkpoint`: up to where every log is flushed.
@@ -107,6 +109,7 @@ impl Stored {
         self.incarnation = Incarnation(self.incarnation.0 + 1);
         self.high_watermarks.next.clear();
         self.recovery_points.next.clear();
+        self.logs.iter_mut().for_each(Log::loaded);
         self.logs
             .iter()
             .zip(&self.high_watermarks.offsets)
@@ -146,7 +149,7 @@ impl Stored {
             File::HighWatermarks => self.high_watermarks.written(token),
             File::RecoveryPoints => self.recovery_points.written(token),
             // The disk counts what is durable of it.
-            File::Log(_) => (),
+            File::Log(_) | File::LeaderEpochs(_) => (),
         }
     }
 
