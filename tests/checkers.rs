@@ -83,6 +83,9 @@ min.insync.replicas = 2
 
 [network]
 latency = "20ms"
+links = [
+  { between = ["broker(1)", "brokers(2,3)"], latency = "200ms" },
+]
 
 [producers.web]
 into = "orders"

@@ -187,7 +187,7 @@ fn cases() -> impl Strategy<Value = Case> {
     ]);
     // A power loss may take what a replica had: with one in-sync replica allowed, that is the promise's own limit.
     let kinds = prop::sample::select(vec![(1, "crash"), (2, "crash"), (2, "power-loss")]);
-    let survives = prop::sample::select(vec!["written", "any-prefix"]);
+    let survives = prop::sample::select(vec!["written", "any-prefix", "any-pages"]);
     let batch_size = prop::sample::select(vec![0_u32, 500, 16_384]);
     let linger_ms = prop::sample::select(vec![0_u32, 5, 200]);
     let client = (batch_size, linger_ms, 2..40_u64);

@@ -22,6 +22,7 @@ builtin! {
     "acks/all-keeps-on-leader-crash",
     "acks/all-keeps-on-power-loss",
     "acks/all-loses-on-whole-cluster-power-loss",
+    "acks/flush-each-keeps-on-cluster-power-loss",
     "acks/one-loses-on-leader-crash",
     "acks/one-loses-on-power-loss",
     "acks/one-loses-on-whole-cluster-power-loss",
@@ -32,6 +33,7 @@ builtin! {
     "elections/planned-move-loses-acks-one",
     "elections/reassignment-keeps",
     "elections/rolling-restart-keeps",
+    "storage/flush-every-30-loses-the-rest",
 }
 
 /// The built-in model of this name.

@@ -1,6 +1,7 @@
 //! The follower's side: one loop for each leader, that fetches for every partition it leads
 //! (`AbstractFetcherThread`, `ReplicaFetcherThread`; `num.replica.fetchers` = 1).
 
+use super::flush::Waits;
 use super::line::{Alarm, Line, LineOptions};
 use super::storage::File;
 use super::{BrokerPort, FETCHER, Node, Timer};
@@ -25,6 +26,8 @@ pub(super) struct FetcherThread {
     places: Vec<u32>,
     /// What the request under way asks for, with its places.
     asked: Vec<(u32, FetchPartition)>,
+    /// How many fsyncs it waits for before it goes on.
+    pub(super) flushing: u32,
 }
 
 impl Node<'_> {
@@ -52,7 +55,13 @@ impl Node<'_> {
             };
             let line =
                 Line::new(Peer { node: leader, channel: FETCHER }, options, Timer::FetcherLine(place as u32));
-            self.running.fetchers.push(FetcherThread { leader, line, places: Vec::new(), asked: Vec::new() });
+            self.running.fetchers.push(FetcherThread {
+                leader,
+                line,
+                places: Vec::new(),
+                asked: Vec::new(),
+                flushing: 0,
+            });
             place
         });
         self.running.fetchers[thread].places.push(place as u32);
@@ -83,7 +92,7 @@ impl Node<'_> {
         let (options, planted) = (&self.config.options, self.config.planted);
         let running = &mut *self.running;
         let thread = &mut running.fetchers[place];
-        if thread.line.is_waiting() || thread.places.is_empty() {
+        if thread.line.is_waiting() || thread.places.is_empty() || thread.flushing > 0 {
             return;
         }
         thread.asked.clear();
@@ -162,7 +171,10 @@ impl Node<'_> {
                     && (!must_match || asked.current_leader_epoch == Some(follower.epoch))
             });
             if let Some(follower) = current {
-                self.take_in(now, place, follower, asked, result, (response, entries), out);
+                self.take_in(now, (thread, place), follower, asked, result, (response, entries), out);
+                if self.flush_after_append(place, Waits::Fetcher(thread), out) {
+                    self.running.fetchers[thread].flushing += 1;
+                }
             }
         }
         self.running.fetchers[thread].asked = asked;
@@ -173,7 +185,7 @@ impl Node<'_> {
     fn take_in(
         &mut self,
         now: Time,
-        place: usize,
+        (thread, place): (usize, usize),
         follower: Follower,
         asked: &FetchPartition,
         result: FetchedPartition,
@@ -199,23 +211,33 @@ impl Node<'_> {
             if asked.current_leader_epoch.is_some_and(|epoch| entry.epoch > epoch) {
                 break;
             }
-            self.append_as_follower(place, entry, out);
+            if self.append_as_follower(place, entry, out) {
+                self.write_leader_epochs(place, Waits::Fetcher(thread), out);
+                self.running.fetchers[thread].flushing += 1;
+            }
         }
         let end = self.stored.logs[place].end();
         self.follow_high_watermark(place, result.high_watermark.min(end), out);
         self.refresh_fetch_state(place);
     }
 
-    fn append_as_follower(&mut self, place: usize, entry: LogEntry, out: &mut Outbox<'_, BrokerPort>) {
+    /// Gives whether the epoch is new to the log.
+    fn append_as_follower(
+        &mut self,
+        place: usize,
+        entry: LogEntry,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) -> bool {
         let partition = self.running.replicas[place].partition;
         let built = *out.store.batch(entry.batch);
         let log = &mut self.stored.logs[place];
-        log.append(entry, u64::from(built.records), built.bytes);
+        let new_epoch = log.append(entry, u64::from(built.records), built.bytes);
         let end = log.end();
         out.ask(Effect::Append(File::Log(partition), built.bytes));
         let LogEntry { base_offset, batch, epoch } = entry;
         self.running.replicas[place].producers.appended(&built, base_offset);
         out.note(Happened::Appended { partition, batch, base_offset, end, epoch, leading: false });
+        new_epoch
     }
 
     fn follow_high_watermark(&mut self, place: usize, new: Offset, out: &mut Outbox<'_, BrokerPort>) {
@@ -245,6 +267,7 @@ impl Node<'_> {
         }
         out.ask(Effect::Truncate(File::Log(partition), bytes));
         out.note(Happened::Truncated { partition, old, new, epoch });
+        self.running.flushes[place].truncated(new);
         let high_watermark = self.running.replicas[place].high_watermark;
         self.follow_high_watermark(place, high_watermark.min(new), out);
         self.refresh_fetch_state(place);

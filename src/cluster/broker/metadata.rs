@@ -2,6 +2,7 @@
 //! `ReplicaManager.applyDelta`, `Partition.makeLeader`, `Partition.makeFollower`).
 
 use super::fetcher::follow;
+use super::flush::{LogFlush, Waits};
 use super::isr_changes::IsrChanges;
 use super::lifecycle::Lifecycle;
 use super::line::{Alarm, Line, LineOptions};
@@ -39,6 +40,7 @@ impl Broker {
         out.set_timer(Timer::IsrExpiration, options.replica_lag_time_max / 2);
         out.set_timer(Timer::HighWatermarkCheckpoint, options.replica_high_watermark_checkpoint_interval);
         out.set_timer(Timer::ProducerIdExpiration, options.producer_id_expiration_check_interval);
+        node.schedule_log_tasks(false, out);
     }
 
     pub(super) fn start(&mut self, now: Time, out: &mut Outbox<'_, BrokerPort>) {
@@ -78,6 +80,12 @@ impl Broker {
         self.running = Some(Running {
             image: MetadataImage::new(config.brokers, config.topics.len()),
             waiting: vec![Waiting::default(); replicas.len()],
+            flushes: self
+                .stored
+                .recovery_points()
+                .map(|recovery_point| LogFlush::loaded(now, recovery_point))
+                .collect(),
+            flushing: Vec::new(),
             replicas,
             lifecycle: Lifecycle::new(
                 line(LIFECYCLE, Timer::LifecycleLine, heartbeat_timeout, RECONNECT),
@@ -110,6 +118,7 @@ impl Node<'_> {
         ] {
             out.ask(Effect::SetTimer(timer, Span::ZERO, period));
         }
+        self.schedule_log_tasks(true, out);
     }
 
     pub(super) fn fetch_metadata(&mut self, out: &mut Outbox<'_, BrokerPort>) {
@@ -170,10 +179,19 @@ impl Node<'_> {
         self.end_idle_fetchers(out);
     }
 
-    fn apply(&mut self, now: Time, place: usize, state: &PartitionState, out: &mut Outbox<'_, BrokerPort>) {
+    pub(super) fn apply(
+        &mut self,
+        now: Time,
+        place: usize,
+        state: &PartitionState,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
         let replica = &self.running.replicas[place];
         if state.partition_epoch < replica.partition_epoch {
             return;
+        }
+        if self.running.flushes[place].is_locked() {
+            return self.running.flushes[place].change_role_later();
         }
         if !state.replicas.contains(self.config.id) {
             // Older metadata may not have the replica yet.
@@ -203,7 +221,8 @@ impl Node<'_> {
         let log = &mut self.stored.logs[place];
         let replica = &mut self.running.replicas[place];
         if new_epoch {
-            log.begin_epoch(state.leader_epoch);
+            // At the beginning of the run it has led for long.
+            let writes_epochs = log.begin_epoch(state.leader_epoch) && now > Time::ZERO;
             let joins_at_any = Planted::JoinBeforeEpochStart.is(self.config.planted);
             let joins_from = if joins_at_any { log.start() } else { log.end() };
             match &mut replica.role {
@@ -219,6 +238,9 @@ impl Node<'_> {
                 replica.high_watermark = start;
                 let (old, new) = (high_watermark, start);
                 out.note(Happened::HighWatermark { partition, old, new, epoch, leading: true });
+            }
+            if writes_epochs {
+                self.write_leader_epochs(place, Waits::Leader, out);
             }
         } else {
             let leader = replica.leader_mut().expect("within one epoch a leader stays what it is");

@@ -9,11 +9,13 @@
 //! | `lifecycle` | registration, heartbeats |
 //! | `metadata` | the controller's log replayed, and what a change makes of each replica |
 //! | `shutdown` | controlled shutdown, and what is written down before the process ends |
+//! | `flush` | when a log is fsynced, and who waits for that |
 //! | [`storage`] | files, checkpoints, and what a start makes of them |
 //! | `line` | a connection with one request at a time |
 
 mod fetch;
 mod fetcher;
+mod flush;
 mod isr_changes;
 mod lifecycle;
 mod line;
@@ -24,6 +26,7 @@ pub mod storage;
 
 use self::fetch::ParkedFetch;
 use self::fetcher::FetcherThread;
+use self::flush::{Flushing, LogFlush};
 use self::isr_changes::IsrChanges;
 use self::lifecycle::Lifecycle;
 use self::line::Line;
@@ -75,6 +78,10 @@ pub enum Timer {
     ProducerIdExpiration,
     /// The controller has had its time to let this broker go.
     ControlledShutdown,
+    /// `flush.ms` is to be looked at.
+    LogFlush,
+    /// The recovery points are to be written down.
+    RecoveryPointCheckpoint,
     /// The line to a leader, by the fetcher's place.
     FetcherLine(u32),
     /// A fetcher without a ready partition looks again.
@@ -87,7 +94,7 @@ pub enum Timer {
 
 impl crate::devices::port::Timer for Timer {
     fn slot(self) -> u32 {
-        const SINGLE: u32 = 9;
+        const SINGLE: u32 = 11;
         const KINDS: u32 = 4;
         match self {
             Timer::Lifecycle => 0,
@@ -99,6 +106,8 @@ impl crate::devices::port::Timer for Timer {
             Timer::HighWatermarkCheckpoint => 6,
             Timer::ProducerIdExpiration => 7,
             Timer::ControlledShutdown => 8,
+            Timer::LogFlush => 9,
+            Timer::RecoveryPointCheckpoint => 10,
             Timer::FetcherLine(place) => SINGLE + KINDS * place,
             Timer::FetcherBackoff(place) => SINGLE + KINDS * place + 1,
             Timer::FetchExpires(place) => SINGLE + KINDS * place + 2,
@@ -160,6 +169,10 @@ struct Running {
     waiting: Vec<Waiting>,
     /// Once it shuts down: how many files are still to be fsynced.
     unflushed: u32,
+    /// How far each log is flushed.
+    flushes: Vec<LogFlush>,
+    /// Fsyncs of logs under way.
+    flushing: Vec<Flushing>,
 }
 
 /// Who waits for one replica, by their places among the parked.
@@ -218,7 +231,7 @@ impl Broker {
             Event::Response(peer, message) => node.on_response(now, peer, message, out),
             Event::Request(connection, from, message) => node.on_request(now, connection, from, message, out),
             Event::Timer(timer) => node.on_timer(now, timer, out),
-            Event::Flushed(file, token) => node.stored.on_flushed(file, token),
+            Event::Flushed(file, token) => node.on_flushed(now, file, token, out),
             Event::FlushFailed(_, _) => panic!("no disk of this model fails an fsync"),
         }
     }
@@ -287,6 +300,7 @@ impl Broker {
     pub fn is_quiet(&self) -> bool {
         let Some(running) = &self.running else { return true };
         running.parked_produces.iter().all(ParkedProduce::is_free)
+            && running.flushing.is_empty()
             && running.isr.is_empty()
             && running.replicas.iter().zip(&self.stored.logs).all(|(replica, log)| match &replica.role {
                 Role::Waiting => true,
@@ -377,10 +391,23 @@ impl Node<'_> {
             Timer::HighWatermarkCheckpoint => self.on_high_watermark_checkpoint(out),
             Timer::ProducerIdExpiration => self.on_producer_id_expiration(now, out),
             Timer::ControlledShutdown => self.shut_down(out),
+            Timer::LogFlush => self.on_log_flush(now, out),
+            Timer::RecoveryPointCheckpoint => self.on_recovery_point_checkpoint(out),
             Timer::FetcherLine(place) => self.on_fetcher_line(now, place as usize, out),
             Timer::FetcherBackoff(place) => self.fetch_from(now, place as usize, out),
             Timer::FetchExpires(place) => self.answer_parked_fetch(now, place, out),
             Timer::ProduceExpires(place) => self.expire_produce(now, place, out),
+        }
+    }
+
+    fn on_flushed(&mut self, now: Time, file: File, token: u32, out: &mut Outbox<'_, BrokerPort>) {
+        match file {
+            File::Log(partition) | File::LeaderEpochs(partition) => {
+                self.on_log_flushed(now, partition, token, out)
+            }
+            File::HighWatermarks | File::RecoveryPoints | File::CleanShutdown => {
+                self.stored.on_flushed(file, token);
+            }
         }
     }
 
@@ -474,6 +501,9 @@ impl Node<'_> {
         let (log, replica) = (&self.stored.logs[place], &mut self.running.replicas[place]);
         let (old, partition) = (replica.high_watermark, replica.partition);
         let Role::Leader(leader) = &replica.role else { return false };
+        if self.running.flushes[place].is_locked() {
+            return false;
+        }
         let (image, lag_max) = (&self.running.image, self.config.options.replica_lag_time_max);
         let limit = if Planted::HighWatermarkIgnoresFollowers.is(planted) {
             Some(log.end())

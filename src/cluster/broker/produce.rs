@@ -1,6 +1,7 @@
 //! Produce requests: the gate, the append, and the wait for the in-sync replicas (`ReplicaManager.appendRecords`,
 //! `Partition.appendRecordsToLeader`, `DelayedProduce`).
 
+use super::flush::Waits;
 use super::storage::File;
 use super::{BrokerPort, Node, Timer};
 use crate::cluster::happened::Happened;
@@ -11,13 +12,31 @@ use crate::cluster::protocol::{
 };
 use crate::cluster::units::{Acks, BatchId, Offset, PartitionId};
 use crate::devices::port::{ConnectionId, Effect, Outbox};
-use crate::kernel::units::{Bytes, Time};
+use crate::kernel::units::{Bytes, Span, Time};
 
-/// An acks=all request that waits for the in-sync replicas, or a place for one.
+/// A request that waits, with acks=all for the in-sync replicas or with any for an fsync; or a place for one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ParkedProduce {
-    connection: Option<ConnectionId>,
+    asker: Option<Asker>,
+    asked: Vec<ProducePartition>,
+    /// What has become of the first of them.
     entries: Vec<Appended>,
+}
+
+/// Who produces, and how.
+#[derive(Clone, Copy, Debug)]
+struct Asker {
+    connection: ConnectionId,
+    acks: Acks,
+    timeout: Span,
+}
+
+/// How far an append has come.
+enum Append {
+    /// It is over.
+    Done(Appended),
+    /// It ends with the fsync of the log.
+    Flushes(Appended),
 }
 
 /// One partition of a produce request, and what has become of it so far.
@@ -35,7 +54,7 @@ struct Appended {
 impl ParkedProduce {
     /// Whether nothing waits here.
     pub(super) fn is_free(&self) -> bool {
-        self.connection.is_none()
+        self.asker.is_none()
     }
 }
 
@@ -47,27 +66,47 @@ impl Node<'_> {
         request: Produce,
         out: &mut Outbox<'_, BrokerPort>,
     ) {
-        // The batches are appended one partition after the other; only then is anybody answered or woken.
         let slot = self.free_produce();
-        let mut entries = std::mem::take(&mut self.running.parked_produces[slot].entries);
-        for index in 0..out.store.produce.get(request.partitions).len() {
-            let asked = out.store.produce.get(request.partitions)[index];
-            entries.push(self.append(now, asked, request.acks, out));
+        let parked = &mut self.running.parked_produces[slot];
+        parked.asker = Some(Asker { connection, acks: request.acks, timeout: request.timeout });
+        parked.asked.extend_from_slice(out.store.produce.get(request.partitions));
+        self.go_on_with_produce(now, slot, out);
+    }
+
+    /// The batches are appended one partition after the other; only then is anybody answered or woken. A log that is being
+    /// fsynced holds that up.
+    pub(super) fn go_on_with_produce(&mut self, now: Time, slot: usize, out: &mut Outbox<'_, BrokerPort>) {
+        let parked = &mut self.running.parked_produces[slot];
+        let asker = parked.asker.expect("a request that is being handled");
+        let mut entries = std::mem::take(&mut parked.entries);
+        while let Some(&asked) = self.running.parked_produces[slot].asked.get(entries.len()) {
+            if self.waits_for_log(asked.partition, slot) {
+                self.running.parked_produces[slot].entries = entries;
+                return;
+            }
+            match self.append(now, slot, asked, asker.acks, out) {
+                Append::Done(entry) => entries.push(entry),
+                Append::Flushes(entry) => {
+                    entries.push(entry);
+                    self.running.parked_produces[slot].entries = entries;
+                    return;
+                }
+            }
         }
-        match request.acks {
+        match asker.acks {
             Acks::Zero => {
                 // Nobody reads an answer, so an error can only be told by hanging up (`KafkaApis.handleProduceRequest`).
                 if entries.iter().all(|entry| entry.answer.is_none()) {
-                    out.ask(Effect::Respond(connection, None, Bytes::ZERO));
+                    out.ask(Effect::Respond(asker.connection, None, Bytes::ZERO));
                 } else {
-                    out.ask(Effect::Hangup(connection));
+                    out.ask(Effect::Hangup(asker.connection));
                 }
             }
             Acks::One => {
                 for entry in &mut entries {
                     entry.answer = entry.answer.or(Some(ErrorCode::None));
                 }
-                self.answer_produce(connection, &entries, Acks::One, out);
+                self.answer_produce(asker, &entries, out);
             }
             Acks::All => {
                 for entry in &mut entries {
@@ -79,35 +118,44 @@ impl Node<'_> {
                             self.running.waiting[place].produces.push(slot as u32);
                         }
                     }
-                    let parked = &mut self.running.parked_produces[slot];
-                    parked.connection = Some(connection);
-                    parked.entries = entries;
-                    out.set_timer(Timer::ProduceExpires(slot as u32), request.timeout);
-                    return self.wake_after_append(now, request, out);
+                    self.running.parked_produces[slot].entries = entries;
+                    out.set_timer(Timer::ProduceExpires(slot as u32), asker.timeout);
+                    return self.wake_after_append(now, slot, out);
                 }
-                self.answer_produce(connection, &entries, Acks::All, out);
+                self.answer_produce(asker, &entries, out);
             }
         }
         entries.clear();
-        self.running.parked_produces[slot].entries = entries;
-        self.wake_after_append(now, request, out);
+        let parked = &mut self.running.parked_produces[slot];
+        parked.entries = entries;
+        parked.asker = None;
+        self.wake_after_append(now, slot, out);
+    }
+
+    /// Whether another append holds the lock of this log; if so the request at `slot` comes after it.
+    fn waits_for_log(&mut self, partition: PartitionId, slot: usize) -> bool {
+        let Some(place) = self.place(partition) else { return false };
+        let waits =
+            self.running.flushes[place].is_locked() && self.running.replicas[place].leader().is_some();
+        if waits {
+            self.running.flushes[place].wait(slot as u32);
+        }
+        waits
     }
 
     /// The gate, what is known of the producer, then the append. An answer means that nothing was appended, and why.
     fn append(
         &mut self,
         now: Time,
+        slot: usize,
         asked: ProducePartition,
         acks: Acks,
         out: &mut Outbox<'_, BrokerPort>,
-    ) -> Appended {
+    ) -> Append {
         let ProducePartition { partition, batch } = asked;
-        let refuse = |error| Appended {
-            partition,
-            batch,
-            base_offset: Offset::ZERO,
-            required: Offset::ZERO,
-            answer: Some(error),
+        let refuse = |error| {
+            let (base_offset, required, answer) = (Offset::ZERO, Offset::ZERO, Some(error));
+            Append::Done(Appended { partition, batch, base_offset, required, answer })
         };
         let Some(place) = self.place(partition) else {
             return refuse(ErrorCode::UnknownTopicOrPartition);
@@ -148,7 +196,7 @@ impl Node<'_> {
                 );
                 // A success like the first one, and as far from being answered if the in-sync replicas have yet to fetch it.
                 self.advance_high_watermark(now, place, out);
-                return Appended { partition, batch, base_offset, required: end, answer: None };
+                return Append::Done(Appended { partition, batch, base_offset, required: end, answer: None });
             }
             Admission::Refused(error) => return refuse(error),
         }
@@ -159,9 +207,13 @@ impl Node<'_> {
         let end = log.end();
         out.ask(Effect::Append(File::Log(partition), built.bytes));
         out.note(Happened::Appended { partition, batch, base_offset, end, epoch, leading: true });
+        let appended = Appended { partition, batch, base_offset, required: end, answer: None };
+        if self.flush_after_append(place, Waits::Produce(slot), out) {
+            return Append::Flushes(appended);
+        }
         // The leader may be alone in the in-sync set; whoever waited for the high watermark is woken after the answer.
         self.advance_high_watermark(now, place, out);
-        Appended { partition, batch, base_offset, required: end, answer: None }
+        Append::Done(appended)
     }
 
     /// What can be said of an appended batch now (`DelayedProduce.tryComplete`, `checkEnoughReplicasReachOffset`). Unlike the
@@ -182,14 +234,17 @@ impl Node<'_> {
         }
     }
 
-    fn wake_after_append(&mut self, now: Time, request: Produce, out: &mut Outbox<'_, BrokerPort>) {
-        for index in 0..out.store.produce.get(request.partitions).len() {
-            let partition = out.store.produce.get(request.partitions)[index].partition;
-            if let Some(place) = self.place(partition) {
+    /// A request's last batch has been appended: whoever waited for that goes on.
+    fn wake_after_append(&mut self, now: Time, slot: usize, out: &mut Outbox<'_, BrokerPort>) {
+        let mut asked = std::mem::take(&mut self.running.parked_produces[slot].asked);
+        for one in &asked {
+            if let Some(place) = self.place(one.partition) {
                 self.complete_produces(place, out);
                 self.complete_fetches(now, place, out);
             }
         }
+        asked.clear();
+        self.running.parked_produces[slot].asked = asked;
     }
 
     /// Answers those waiting for this replica that can be answered now.
@@ -221,7 +276,7 @@ impl Node<'_> {
 
     fn answer_parked_produce(&mut self, slot: u32, out: &mut Outbox<'_, BrokerPort>) {
         let parked = &mut self.running.parked_produces[slot as usize];
-        let connection = parked.connection.take().expect("a waiting produce has a connection");
+        let asker = parked.asker.take().expect("a waiting produce has somebody who asked");
         let mut entries = std::mem::take(&mut parked.entries);
         for entry in &entries {
             if let Some(place) = self.stored.place(entry.partition) {
@@ -229,18 +284,13 @@ impl Node<'_> {
             }
         }
         out.cancel_timer(Timer::ProduceExpires(slot));
-        self.answer_produce(connection, &entries, Acks::All, out);
+        self.answer_produce(asker, &entries, out);
         entries.clear();
         self.running.parked_produces[slot as usize].entries = entries;
     }
 
-    fn answer_produce(
-        &mut self,
-        connection: ConnectionId,
-        entries: &[Appended],
-        acks: Acks,
-        out: &mut Outbox<'_, BrokerPort>,
-    ) {
+    fn answer_produce(&mut self, asker: Asker, entries: &[Appended], out: &mut Outbox<'_, BrokerPort>) {
+        let Asker { connection, acks, .. } = asker;
         let partitions = out.store.produced.take();
         for entry in entries {
             let error = entry.answer.expect("an answer for each partition");

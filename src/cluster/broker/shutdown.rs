@@ -70,7 +70,7 @@ impl Node<'_> {
                     File::Log(_) => token == LAST,
                     // A checkpoint written before may still have been under way.
                     File::HighWatermarks => self.stored.are_newest_high_watermarks(token),
-                    File::CleanShutdown => false,
+                    File::LeaderEpochs(_) | File::RecoveryPoints | File::CleanShutdown => false,
                 };
                 if counts {
                     self.running.unflushed -= 1;

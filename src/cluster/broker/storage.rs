@@ -1,8 +1,8 @@
 //! A broker's files, and what a start makes of them.
 //!
-//! `Departure from Kafka:` one segment a partition, never rolled, and no retention; the leader-epoch file is written with the
-//! log and cut with it (Kafka fsyncs it before the first batch of an epoch and prunes it to the log end when loading, which comes
-//! to the same); loading and recovering logs takes no time of its own.
+//! `Departure from Kafka:` one segment a partition, never rolled, and no retention; a power loss takes the same epochs from the
+//! leader-epoch file as records from the log, which is what loading makes of it; loading and recovering logs takes no time of
+//! its own.
 
 use crate::cluster::log::Log;
 use crate::cluster::planted::Planted;
@@ -15,10 +15,44 @@ use crate::kernel::units::{Bytes, NodeId};
 pub enum File {
     /// The log of a partition.
     Log(PartitionId),
+    /// `leader-epoch-checkpoint` of a partition: where each leader epoch begins.
+    LeaderEpochs(PartitionId),
     /// `replication-offset-checkpoint`: every replica's high watermark.
     HighWatermarks,
     /// `.kafka_cleanshutdown`: that the last process ended well, and its registration.
     CleanShutdown,
+    /// `recovery-point-offset-checkpoint`: up to where every log is flushed.
+    RecoveryPoints,
+}
+
+/// A checkpoint file: an offset for every replica, written anew each time (`OffsetCheckpointFile`).
+#[derive(Clone, Debug)]
+struct Checkpoint {
+    offsets: Vec<Offset>,
+    next: Vec<Offset>,
+    token: u32,
+}
+
+impl Checkpoint {
+    fn new(replicas: usize) -> Checkpoint {
+        Checkpoint { offsets: vec![Offset::ZERO; replicas], next: Vec::new(), token: 0 }
+    }
+
+    /// Begins to write it. Gives the size of the file and the token of its fsync.
+    fn write(&mut self, all: impl Iterator<Item = Offset>) -> (Bytes, u32) {
+        self.next.clear();
+        self.next.extend(all);
+        self.token = self.token.wrapping_add(1);
+        (Bytes::new(10 + 20 * self.next.len() as u64), self.token)
+    }
+
+    /// The fsync has ended.
+    fn written(&mut self, token: u32) {
+        if token == self.token && !self.next.is_empty() {
+            std::mem::swap(&mut self.offsets, &mut self.next);
+            self.next.clear();
+        }
+    }
 }
 
 /// What is on a broker's disk, page cache included.
@@ -31,9 +65,9 @@ pub struct Stored {
     /// Whether the log is there.
     pub(super) present: Vec<bool>,
     places: Vec<u32>,
-    high_watermarks: Vec<Offset>,
-    high_watermarks_next: Vec<Offset>,
-    high_watermarks_token: u32,
+    high_watermarks: Checkpoint,
+    recovery_points: Checkpoint,
+    flush_token: u32,
     /// How often the process has started.
     pub incarnation: Incarnation,
     /// The clean-shutdown file: the broker epoch of the last run, if that ended well.
@@ -60,9 +94,9 @@ impl Stored {
         Stored {
             logs: vec![Log::new(); held.len()],
             present,
-            high_watermarks: vec![Offset::ZERO; held.len()],
-            high_watermarks_next: Vec::new(),
-            high_watermarks_token: 0,
+            high_watermarks: Checkpoint::new(held.len()),
+            recovery_points: Checkpoint::new(held.len()),
+            flush_token: 0,
             incarnation: Incarnation(0),
             clean_shutdown: None,
             producer_ids: 0,
@@ -85,10 +119,14 @@ impl Stored {
     /// checkpoint says, within the log.
     pub(super) fn start(&mut self) -> impl Iterator<Item = Offset> + '_ {
         self.incarnation = Incarnation(self.incarnation.0 + 1);
-        self.high_watermarks_next.clear();
+        self.high_watermarks.next.clear();
+        self.recovery_points.next.clear();
+        if !Planted::EpochsOutliveTheirRecords.is(self.planted) {
+            self.logs.iter_mut().for_each(Log::loaded);
+        }
         self.logs
             .iter()
-            .zip(&self.high_watermarks)
+            .zip(&self.high_watermarks.offsets)
             .map(|(log, &written)| written.clamp(log.start(), log.end()))
     }
 
@@ -104,30 +142,40 @@ impl Stored {
         ProducerId((block * u64::from(brokers) + u64::from(me.0)) * BLOCK + place)
     }
 
+    /// Up to where each log counts as flushed after a start: as the checkpoint says, within the log.
+    pub(super) fn recovery_points(&self) -> impl Iterator<Item = Offset> + '_ {
+        self.logs.iter().zip(&self.recovery_points.offsets).map(|(log, &written)| written.min(log.end()))
+    }
+
     /// Begins to write the high watermarks. Gives the size of the file and the token of its fsync.
     pub(super) fn write_high_watermarks(&mut self, all: impl Iterator<Item = Offset>) -> (Bytes, u32) {
-        self.high_watermarks_next.clear();
-        self.high_watermarks_next.extend(all);
-        self.high_watermarks_token = self.high_watermarks_token.wrapping_add(1);
-        (Bytes::new(10 + 20 * self.high_watermarks_next.len() as u64), self.high_watermarks_token)
+        self.high_watermarks.write(all)
+    }
+
+    /// Begins to write the recovery points. Gives the size of the file and the token of its fsync.
+    pub(super) fn write_recovery_points(&mut self, all: impl Iterator<Item = Offset>) -> (Bytes, u32) {
+        self.recovery_points.write(all)
     }
 
     /// Whether this is the token of the newest high watermarks that were to be written.
     pub(super) fn are_newest_high_watermarks(&self, token: u32) -> bool {
-        token == self.high_watermarks_token
+        token == self.high_watermarks.token
     }
 
+    /// An fsync has ended.
     pub(super) fn on_flushed(&mut self, file: File, token: u32) {
         match file {
-            File::HighWatermarks => {
-                if token == self.high_watermarks_token && !self.high_watermarks_next.is_empty() {
-                    std::mem::swap(&mut self.high_watermarks, &mut self.high_watermarks_next);
-                    self.high_watermarks_next.clear();
-                }
-            }
-            // Nothing here waits for these: the world's disk counts what is durable.
-            File::Log(_) | File::CleanShutdown => (),
+            File::HighWatermarks => self.high_watermarks.written(token),
+            File::RecoveryPoints => self.recovery_points.written(token),
+            // The disk counts what is durable of them.
+            File::Log(_) | File::LeaderEpochs(_) | File::CleanShutdown => (),
         }
+    }
+
+    /// A token for an fsync of a log.
+    pub(super) fn next_flush_token(&mut self) -> u32 {
+        self.flush_token = self.flush_token.wrapping_add(1);
+        self.flush_token
     }
 
     /// A power loss has left `bytes` of a log: cuts it to the whole batches among them. Gives its end before and after, and the

@@ -130,6 +130,11 @@ impl Log {
         self.epochs.assign(epoch, self.end)
     }
 
+    /// The log has been loaded: epochs without a record are forgotten (`LogLoader.load`).
+    pub fn loaded(&mut self) {
+        self.epochs.truncate_from(self.end);
+    }
+
     /// Cuts every batch that holds a record at `offset` or later (`UnifiedLog.truncateTo`). Kafka cuts whole batches too, and
     /// the log then ends where the first of them began. Epochs that begin at or after `offset` go even if no batch does
     /// (KAFKA-10706).

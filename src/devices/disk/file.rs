@@ -1,8 +1,9 @@
 //! One file: how much of it is appended, written back and durable.
 //!
 //! # Departure from Kafka:
-//! Writeback takes the pages that are old enough, where Linux, once a file has one, takes all its dirty pages. Pages are not
-//! rounded to 4 KiB, and the background share of memory (`vm.dirty_background_ratio`) never starts it earlier.
+//! Writeback takes the pages that are old enough, where Linux, once a file has one, takes all its dirty pages. But for
+//! `any-pages`, nothing is rounded to pages of 4 KiB, and the background share of memory (`vm.dirty_background_ratio`) never
+//! starts writeback earlier.
 
 use std::collections::VecDeque;
 
@@ -50,6 +51,9 @@ pub(super) enum Covers {
     /// A new file of this length, which then takes the place of the old.
     Replacement(Bytes),
 }
+
+/// What is written back, or not, as one, in bytes.
+const PAGE: u64 = 4_096;
 
 impl File {
     /// Makes this an empty file; the memory of the last one serves again.
@@ -132,6 +136,12 @@ impl File {
                 (length, length)
             }
             (Lose::Drawn, Survives::AnyPrefix, _) => (written, self.length),
+            (Lose::Drawn, Survives::AnyPages, _) => {
+                let whole =
+                    Bytes::new((written.get() / PAGE + u64::from(draw.bits().trailing_ones())) * PAGE);
+                let left = whole.clamp(written, self.length);
+                (left, left)
+            }
             (Lose::Drawn, Survives::Written, Some(Covers::Prefix(end))) => (written, end.max(written)),
             (Lose::Drawn, Survives::Written, Some(Covers::Replacement(_)) | None) => (written, written),
         };

@@ -41,6 +41,9 @@ pub enum Survives {
     Written,
     /// `"any-prefix"`: a drawn prefix of what was dirty, per file, at least what writeback has finished.
     AnyPrefix,
+    /// `"any-pages"`: of the pages of 4 KiB that were dirty each as likely as not, per file, up to the first that is missing:
+    /// there recovery cuts the file.
+    AnyPages,
 }
 
 /// What one power loss takes of the bytes that were not durable.

@@ -136,6 +136,9 @@ fn a_power_loss_leaves_what_it_should() {
         (Survives::AnyPrefix, Lose::Drawn, false, 20, 30),
         (Survives::Written, Lose::Drawn, true, 20, 30),
         (Survives::AnyPrefix, Lose::Drawn, true, 20, 40),
+        (Survives::AnyPages, Lose::Drawn, false, 20, 30),
+        (Survives::AnyPages, Lose::Drawn, true, 20, 40),
+        (Survives::AnyPages, Lose::AllUnsynced, true, 10, 10),
         (Survives::Written, Lose::AllUnsynced, false, 10, 10),
         (Survives::AnyPrefix, Lose::AllUnsynced, true, 10, 10),
         (Survives::Written, Lose::Nothing, false, 30, 30),
@@ -157,6 +160,32 @@ fn a_power_loss_leaves_what_it_should() {
             .collect();
         let range = (lengths.iter().min().copied(), lengths.iter().max().copied());
         assert_eq!(range, (Some(least), Some(most)), "{survives:?} {lose:?} {flush}");
+    }
+}
+
+#[test]
+fn of_dirty_pages_those_before_the_first_missing_one_are_left() {
+    // Durable, and in all; what may be left. Each page is as likely as not to be missing, so that each case is seen.
+    for (durable, length, expected) in [
+        (0, 10_000, vec![0, 4_096, 8_192, 10_000]),
+        (5_000, 10_000, vec![5_000, 8_192, 10_000]),
+        (8_192, 10_000, vec![8_192, 10_000]),
+        (10_000, 10_000, vec![10_000]),
+    ] {
+        let mut seen: Vec<u64> = (0..200)
+            .map(|seed| {
+                let (mut disk, chance) = (Disk::new(options(Survives::AnyPages), NODE), Chance::new(seed));
+                disk.append(at(0), 'a', bytes(durable));
+                let ends = disk.flush(at(0), 'a', 0, &chance);
+                assert!(disk.flushed(ends, 'a', 0));
+                disk.append(ends, 'a', bytes(length - durable));
+                disk.power_loss(ends, Lose::Drawn, &chance, &mut Vec::new());
+                disk.length('a').get()
+            })
+            .collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen, expected, "{durable} of {length}");
     }
 }
 

@@ -206,8 +206,12 @@ pub(super) fn disk(table: Option<&Table>, reading: &mut Reading) -> disk::Option
         disk.fsync = fsync;
     }
     if let Some(node) = section.get("survives") {
-        let choices = [("written", Survives::Written), ("any-prefix", Survives::AnyPrefix)];
-        disk.survives = reading.choice("survives", node, &choices, &["any-pages"]).unwrap_or(disk.survives);
+        let choices = [
+            ("written", Survives::Written),
+            ("any-prefix", Survives::AnyPrefix),
+            ("any-pages", Survives::AnyPages),
+        ];
+        disk.survives = reading.choice("survives", node, &choices, &[]).unwrap_or(disk.survives);
     }
     disk
 }

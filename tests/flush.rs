@@ -1,0 +1,114 @@
+//! When logs are fsynced, and who waits for that.
+
+mod common;
+
+use highwater::cluster::happened::Happened as Cluster;
+use highwater::explore::one;
+use highwater::kernel::units::{Span, Time};
+use highwater::world::happened::Happened;
+
+/// An fsync takes 10 ms and a message 1 ms; five records a second, each alone.
+struct Case {
+    what: &'static str,
+    acks: &'static str,
+    topic: &'static str,
+    broker: &'static str,
+    /// From the leader's append to its answer, in milliseconds: the least and the most of all records.
+    answers: (u64, u64),
+    /// How many fsyncs of logs there are on all brokers, for 20 records.
+    fsyncs: std::ops::RangeInclusive<usize>,
+}
+
+const CASES: &[Case] = &[
+    Case {
+        what: "by default nobody fsyncs",
+        acks: "1",
+        topic: "",
+        broker: "",
+        answers: (0, 0),
+        fsyncs: 0..=0,
+    },
+    Case {
+        what: "an append ends with its fsync",
+        acks: "1",
+        topic: "flush.messages = 1",
+        broker: "",
+        answers: (10, 10),
+        fsyncs: 60..=60,
+    },
+    Case {
+        what: "page caches answer; only the first record of an epoch waits for the followers' leader-epoch files",
+        acks: "all",
+        topic: "",
+        broker: "",
+        answers: (2, 12),
+        fsyncs: 0..=0,
+    },
+    Case {
+        what: "the leader's fsync, to the followers, their fsync, and back",
+        acks: "all",
+        topic: "flush.messages = 1",
+        broker: "",
+        answers: (22, 32),
+        fsyncs: 60..=60,
+    },
+    Case {
+        what: "every tenth waits",
+        acks: "1",
+        topic: "flush.messages = 10",
+        broker: "",
+        answers: (0, 10),
+        fsyncs: 6..=6,
+    },
+    Case {
+        what: "flush.ms alone does nothing: log.flush.scheduler.interval.ms is for ever",
+        acks: "1",
+        topic: "flush.ms = 500",
+        broker: "",
+        answers: (0, 0),
+        fsyncs: 0..=0,
+    },
+    Case {
+        what: "nobody waits for an fsync by flush.ms",
+        acks: "1",
+        topic: "flush.ms = 500",
+        broker: "log.flush.scheduler.interval.ms = 100",
+        answers: (0, 0),
+        fsyncs: 15..=30,
+    },
+];
+
+#[test]
+fn who_waits_for_an_fsync() {
+    for case in CASES {
+        let Case { what, acks, topic, broker, .. } = case;
+        let model = common::model(
+            what,
+            &format!(
+                "kafka = \"4.1\"\n[network]\nlatency = \"1ms\"\n[disk]\nfsync = \"10ms\"\n[broker]\n{broker}\n\
+             [topics.orders]\npartitions = 1\nreplication.factor = 3\nmin.insync.replicas = 2\n{topic}\n\
+             [producers.web]\ninto = \"orders\"\nrecords = 20\nrate = \"5/s\"\nacks = \"{acks}\"\n"
+            ),
+        );
+        let run = one::run(&model, 0, true);
+        let mut appended = Vec::new();
+        let mut answers = Vec::new();
+        let mut fsyncs = 0;
+        for entry in run.entries().expect("the trace was to be kept") {
+            if let Happened::Cluster(Cluster::Appended { batch, leading: true, .. }) = entry.what {
+                appended.push((batch, entry.t));
+            } else if let Happened::Cluster(Cluster::Acked { batch, .. }) = entry.what {
+                let (_, at): &(_, Time) =
+                    appended.iter().find(|(one, _)| *one == batch).expect("an append before its answer");
+                answers.push(entry.t.since(*at));
+            } else if let Happened::Fsynced { .. } = entry.what {
+                fsyncs += 1;
+            }
+        }
+        let (least, most) = case.answers;
+        let ms = Span::from_milliseconds;
+        let seen = (answers.iter().min().copied(), answers.iter().max().copied());
+        assert_eq!(seen, (Some(ms(least)), Some(ms(most))), "{what}");
+        assert!(case.fsyncs.contains(&fsyncs), "{what}: {fsyncs} fsyncs");
+    }
+}
