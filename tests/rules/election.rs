@@ -158,3 +158,21 @@ fn r1_7_8_unclean_elections_are_the_topics_choice_and_leaderless_partitions_are_
         assert_eq!(desk.state().leader, leader);
     }
 }
+
+/// `QuorumController.maybeBalancePartitionLeaders`.
+#[test]
+fn r1_7_9_leadership_goes_back_to_the_preferred_replica_every_five_minutes_under_a_new_epoch() {
+    for (isr, leader) in [(&[1, 2, 3], 1), (&[3, 2, 1], 1)] {
+        let before = state(isr, 2);
+        let mut desk = Desk::of(before, 2, false, |_| ());
+        desk.pass(299_999);
+        assert_eq!(desk.state().leader, Some(NodeId(2)));
+        desk.pass(1);
+        let after = desk.state();
+        assert_eq!((after.leader, after.leader_epoch), (Some(NodeId(leader)), before.leader_epoch.next()));
+    }
+    // Not in sync, it does not.
+    let mut desk = Desk::of(state(&[2, 3], 2), 2, false, |_| ());
+    desk.pass(600_000);
+    assert_eq!(desk.state().leader, Some(NodeId(2)));
+}

@@ -11,7 +11,6 @@ pub(crate) const NOT_MODELLED: &[(&str, &str)] = &[
         "one version of the request, that of Kafka 4.1: there is no other broker or controller to talk to",
     ),
     ("r1_7_5", "all brokers of a model share their settings, so they cannot disagree on min.insync.replicas"),
-    ("r1_7_9", "leadership does not move back to preferred replicas yet (auto.leader.rebalance.enable)"),
     ("r3_1_9", "no log is compacted yet"),
     (
         "r3_2_6",
