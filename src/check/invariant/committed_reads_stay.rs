@@ -43,8 +43,7 @@ impl CommittedReadsStay {
     /// The same for another model, with the memory of this one.
     pub fn reset(&mut self, model: &Model) {
         self.partitions.resize_with(model.partition_count(), Reads::default);
-        let assignments = model.topics.iter().flat_map(|topic| &topic.assignment);
-        for (reads, &replicas) in self.partitions.iter_mut().zip(assignments) {
+        for (reads, replicas) in self.partitions.iter_mut().zip(model.holders()) {
             reads.list.reset(replicas);
             reads.end = Offset::ZERO;
             reads.newest = EventSeq(0);
