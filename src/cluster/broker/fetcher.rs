@@ -1,6 +1,7 @@
 //! The follower's side: one loop for each leader, that fetches for every partition it leads
 //! (`AbstractFetcherThread`, `ReplicaFetcherThread`; `num.replica.fetchers` = 1).
 
+use super::flush::FlushFor;
 use super::line::{Alarm, Line, LineOptions};
 use super::storage::File;
 use super::{BrokerPort, FETCHER, Node, Timer};
@@ -25,6 +26,8 @@ pub(super) struct FetcherThread {
     places: Vec<u32>,
     /// What the request under way asks for, with its places.
     asked: Vec<(u32, FetchPartition)>,
+    /// How many fsyncs it waits for before it goes on.
+    fsyncs: u32,
 }
 
 impl Node<'_> {
@@ -52,7 +55,13 @@ impl Node<'_> {
             };
             let line =
                 Line::new(Peer { node: leader, channel: FETCHER }, options, Timer::FetcherLine(place as u32));
-            self.running.fetchers.push(FetcherThread { leader, line, places: Vec::new(), asked: Vec::new() });
+            self.running.fetchers.push(FetcherThread {
+                leader,
+                line,
+                places: Vec::new(),
+                asked: Vec::new(),
+                fsyncs: 0,
+            });
             place
         });
         self.running.fetchers[thread].places.push(place as u32);
@@ -83,7 +92,7 @@ impl Node<'_> {
         let (options, planted) = (&self.config.options, self.config.planted);
         let running = &mut *self.running;
         let thread = &mut running.fetchers[place];
-        if thread.line.is_waiting() || thread.places.is_empty() {
+        if thread.line.is_waiting() || thread.places.is_empty() || thread.fsyncs > 0 {
             return;
         }
         thread.asked.clear();
@@ -162,7 +171,7 @@ impl Node<'_> {
                     && (!must_match || asked.current_leader_epoch == Some(follower.epoch))
             });
             if let Some(follower) = current {
-                self.take_in(now, place, follower, asked, result, (response, entries), out);
+                self.take_in(now, (thread, place), follower, asked, result, (response, entries), out);
             }
         }
         self.running.fetchers[thread].asked = asked;
@@ -173,7 +182,7 @@ impl Node<'_> {
     fn take_in(
         &mut self,
         now: Time,
-        place: usize,
+        (thread, place): (usize, usize),
         follower: Follower,
         asked: &FetchPartition,
         result: FetchedPartition,
@@ -201,9 +210,21 @@ impl Node<'_> {
             }
             self.append_as_follower(place, entry, out);
         }
+        if self.is_flush_due(place) {
+            self.running.fetchers[thread].fsyncs += 1;
+            let file = File::Log(self.running.replicas[place].partition);
+            out.ask(Effect::Flush(file, FlushFor::Fetcher(thread as u32).token()));
+        }
         let end = self.stored.logs[place].end();
         self.follow_high_watermark(place, result.high_watermark.min(end), out);
         self.refresh_fetch_state(place);
+    }
+
+    /// An fsync of what a response brought has ended.
+    pub(super) fn on_fetcher_flushed(&mut self, now: Time, thread: usize, out: &mut Outbox<'_, BrokerPort>) {
+        let fsyncs = &mut self.running.fetchers[thread].fsyncs;
+        *fsyncs = fsyncs.checked_sub(1).expect("a fetcher waits for the fsync");
+        self.fetch_from(now, thread, out);
     }
 
     fn append_as_follower(&mut self, place: usize, entry: LogEntry, out: &mut Outbox<'_, BrokerPort>) {
@@ -240,6 +261,7 @@ impl Node<'_> {
             (replica.partition, log.end(), replica.leader_epoch.unwrap_or_default());
         log.truncate_to(offset, out.store);
         let (new, bytes) = (log.end(), log.bytes());
+        self.running.flushed[place] = self.running.flushed[place].min(new);
         if new < old {
             replica.producers.truncated(log, out.store, now, self.config.options.producer_id_expiration);
         }

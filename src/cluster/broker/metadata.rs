@@ -89,6 +89,7 @@ impl Broker {
             parked_fetches: Vec::new(),
             parked_produces: Vec::new(),
             unflushed: 0,
+            flushed: self.stored.logs.iter().map(Log::end).collect(),
         });
     }
 }

@@ -5,6 +5,7 @@
 //! | `produce` | the gate, the append, and requests that wait for the in-sync replicas |
 //! | `fetch` | reads for followers and consumers, and fetches that wait for records |
 //! | `fetcher` | the other side: one loop a leader, that follows its partitions |
+//! | `flush` | fsyncs of logs, and who waits for them |
 //! | `isr_changes` | proposals to the controller: shrink, expand, and their answers |
 //! | `lifecycle` | registration, heartbeats |
 //! | `metadata` | the controller's log replayed, and what a change makes of each replica |
@@ -14,6 +15,7 @@
 
 mod fetch;
 mod fetcher;
+mod flush;
 mod isr_changes;
 mod lifecycle;
 mod line;
@@ -156,6 +158,8 @@ struct Running {
     fetchers: Vec<FetcherThread>,
     parked_fetches: Vec<ParkedFetch>,
     parked_produces: Vec<ParkedProduce>,
+    /// How far each log was when its last fsync began, by place.
+    flushed: Vec<Offset>,
     /// Fetches and produces that wait for a replica, by its place among this broker's.
     waiting: Vec<Waiting>,
     /// Once it shuts down: how many files are still to be fsynced.
@@ -218,7 +222,7 @@ impl Broker {
             Event::Response(peer, message) => node.on_response(now, peer, message, out),
             Event::Request(connection, from, message) => node.on_request(now, connection, from, message, out),
             Event::Timer(timer) => node.on_timer(now, timer, out),
-            Event::Flushed(file, token) => node.stored.on_flushed(file, token),
+            Event::Flushed(file, token) => node.on_flushed(now, file, token, out),
             Event::FlushFailed(_, _) => panic!("no disk of this model fails an fsync"),
         }
     }

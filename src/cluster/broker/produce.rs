@@ -1,6 +1,7 @@
 //! Produce requests: the gate, the append, and the wait for the in-sync replicas (`ReplicaManager.appendRecords`,
 //! `Partition.appendRecordsToLeader`, `DelayedProduce`).
 
+use super::flush::FlushFor;
 use super::storage::File;
 use super::{BrokerPort, Node, Timer};
 use crate::cluster::happened::Happened;
@@ -11,13 +12,16 @@ use crate::cluster::protocol::{
 };
 use crate::cluster::units::{Acks, BatchId, Offset, PartitionId};
 use crate::devices::port::{ConnectionId, Effect, Outbox};
-use crate::kernel::units::{Bytes, Time};
+use crate::kernel::units::{Bytes, Span, Time};
 
-/// An acks=all request that waits for the in-sync replicas, or a place for one.
+/// A request that waits for fsyncs or, with acks=all, for the in-sync replicas; or a place for one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ParkedProduce {
     connection: Option<ConnectionId>,
     entries: Vec<Appended>,
+    /// How many fsyncs it waits for; while it does, this is what was asked.
+    fsyncs: u32,
+    asked: Option<(Acks, Span)>,
 }
 
 /// One partition of a produce request, and what has become of it so far.
@@ -50,11 +54,60 @@ impl Node<'_> {
         // The batches are appended one partition after the other; only then is anybody answered or woken.
         let slot = self.free_produce();
         let mut entries = std::mem::take(&mut self.running.parked_produces[slot].entries);
+        let mut fsyncs = 0;
         for index in 0..out.store.produce.get(request.partitions).len() {
             let asked = out.store.produce.get(request.partitions)[index];
-            entries.push(self.append(now, asked, request.acks, out));
+            let entry = self.append(asked, request.acks, out);
+            fsyncs += u32::from(entry.answer.is_none() && self.flush_if_due(entry.partition, slot, out));
+            entries.push(entry);
         }
-        match request.acks {
+        let parked = &mut self.running.parked_produces[slot];
+        parked.entries = entries;
+        parked.connection = Some(connection);
+        parked.asked = Some((request.acks, request.timeout));
+        parked.fsyncs = fsyncs;
+        if fsyncs == 0 {
+            self.on_appended(now, slot, out);
+        }
+    }
+
+    /// `flush.messages`: whether so much was appended since the last fsync that the request waits for one (`UnifiedLog.append`).
+    fn flush_if_due(
+        &mut self,
+        partition: PartitionId,
+        slot: usize,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) -> bool {
+        let place = self.place(partition).expect("it was appended");
+        let is_due = self.is_flush_due(place);
+        if is_due {
+            out.ask(Effect::Flush(File::Log(partition), FlushFor::Produce(slot as u32).token()));
+        }
+        is_due
+    }
+
+    /// One of the fsyncs of a request has ended.
+    pub(super) fn on_produce_flushed(&mut self, now: Time, slot: u32, out: &mut Outbox<'_, BrokerPort>) {
+        let parked = &mut self.running.parked_produces[slot as usize];
+        parked.fsyncs = parked.fsyncs.checked_sub(1).expect("a request waits for the fsync");
+        if parked.fsyncs == 0 {
+            self.on_appended(now, slot as usize, out);
+        }
+    }
+
+    /// Everything the request has is in the logs: it is answered, or waits for the in-sync replicas.
+    fn on_appended(&mut self, now: Time, slot: usize, out: &mut Outbox<'_, BrokerPort>) {
+        let parked = &mut self.running.parked_produces[slot];
+        let connection = parked.connection.take().expect("a request that was appended");
+        let (acks, timeout) = parked.asked.take().expect("a request that was appended");
+        let mut entries = std::mem::take(&mut parked.entries);
+        for entry in &entries {
+            if let (None, Some(place)) = (entry.answer, self.place(entry.partition)) {
+                // The leader may be alone in the in-sync set; whoever waited for the high watermark is woken after the answer.
+                self.advance_high_watermark(now, place, out);
+            }
+        }
+        match acks {
             Acks::Zero => {
                 // Nobody reads an answer, so an error can only be told by hanging up (`KafkaApis.handleProduceRequest`).
                 if entries.iter().all(|entry| entry.answer.is_none()) {
@@ -82,25 +135,21 @@ impl Node<'_> {
                     let parked = &mut self.running.parked_produces[slot];
                     parked.connection = Some(connection);
                     parked.entries = entries;
-                    out.set_timer(Timer::ProduceExpires(slot as u32), request.timeout);
-                    return self.wake_after_append(now, request, out);
+                    // The purgatory's timer counts whole milliseconds, from the last one on (`SystemTimer.add`).
+                    let expires = now.whole_milliseconds() + timeout;
+                    out.set_timer(Timer::ProduceExpires(slot as u32), expires.max(now).since(now));
+                    return self.wake_after_append(now, slot, out);
                 }
                 self.answer_produce(connection, &entries, Acks::All, out);
             }
         }
-        entries.clear();
         self.running.parked_produces[slot].entries = entries;
-        self.wake_after_append(now, request, out);
+        self.wake_after_append(now, slot, out);
+        self.running.parked_produces[slot].entries.clear();
     }
 
     /// The gate, what is known of the producer, then the append. An answer means that nothing was appended, and why.
-    fn append(
-        &mut self,
-        now: Time,
-        asked: ProducePartition,
-        acks: Acks,
-        out: &mut Outbox<'_, BrokerPort>,
-    ) -> Appended {
+    fn append(&mut self, asked: ProducePartition, acks: Acks, out: &mut Outbox<'_, BrokerPort>) -> Appended {
         let ProducePartition { partition, batch } = asked;
         let refuse = |error| Appended {
             partition,
@@ -147,7 +196,6 @@ impl Node<'_> {
                     "what is recognised is in the log"
                 );
                 // A success like the first one, and as far from being answered if the in-sync replicas have yet to fetch it.
-                self.advance_high_watermark(now, place, out);
                 return Appended { partition, batch, base_offset, required: end, answer: None };
             }
             Admission::Refused(error) => return refuse(error),
@@ -159,8 +207,6 @@ impl Node<'_> {
         let end = log.end();
         out.ask(Effect::Append(File::Log(partition), built.bytes));
         out.note(Happened::Appended { partition, batch, base_offset, end, epoch, leading: true });
-        // The leader may be alone in the in-sync set; whoever waited for the high watermark is woken after the answer.
-        self.advance_high_watermark(now, place, out);
         Appended { partition, batch, base_offset, required: end, answer: None }
     }
 
@@ -182,13 +228,14 @@ impl Node<'_> {
         }
     }
 
-    fn wake_after_append(&mut self, now: Time, request: Produce, out: &mut Outbox<'_, BrokerPort>) {
-        for index in 0..out.store.produce.get(request.partitions).len() {
-            let partition = out.store.produce.get(request.partitions)[index].partition;
-            if let Some(place) = self.place(partition) {
+    fn wake_after_append(&mut self, now: Time, slot: usize, out: &mut Outbox<'_, BrokerPort>) {
+        let mut index = 0;
+        while let Some(entry) = self.running.parked_produces[slot].entries.get(index) {
+            if let Some(place) = self.place(entry.partition) {
                 self.complete_produces(place, out);
                 self.complete_fetches(now, place, out);
             }
+            index += 1;
         }
     }
 

@@ -65,11 +65,13 @@ impl Node<'_> {
                 out.ask(Effect::Exit);
             }
             Event::Flushed(file, token) => {
-                self.stored.on_flushed(file, token);
                 let counts = match file {
                     File::Log(_) => token == LAST,
                     // A checkpoint written before may still have been under way.
-                    File::HighWatermarks => self.stored.are_newest_high_watermarks(token),
+                    File::HighWatermarks => {
+                        self.stored.on_high_watermarks_flushed(token);
+                        self.stored.are_newest_high_watermarks(token)
+                    }
                     File::CleanShutdown => false,
                 };
                 if counts {

@@ -117,16 +117,10 @@ impl Stored {
         token == self.high_watermarks_token
     }
 
-    pub(super) fn on_flushed(&mut self, file: File, token: u32) {
-        match file {
-            File::HighWatermarks => {
-                if token == self.high_watermarks_token && !self.high_watermarks_next.is_empty() {
-                    std::mem::swap(&mut self.high_watermarks, &mut self.high_watermarks_next);
-                    self.high_watermarks_next.clear();
-                }
-            }
-            // Nothing here waits for these: the world's disk counts what is durable.
-            File::Log(_) | File::CleanShutdown => (),
+    pub(super) fn on_high_watermarks_flushed(&mut self, token: u32) {
+        if token == self.high_watermarks_token && !self.high_watermarks_next.is_empty() {
+            std::mem::swap(&mut self.high_watermarks, &mut self.high_watermarks_next);
+            self.high_watermarks_next.clear();
         }
     }
 
