@@ -38,6 +38,12 @@ impl Time {
         Time(nanoseconds)
     }
 
+    /// What a clock that counts whole milliseconds shows.
+    #[inline]
+    pub const fn whole_milliseconds(self) -> Time {
+        Time(self.0 - self.0 % 1_000_000)
+    }
+
     /// Nanoseconds since the run began.
     pub const fn nanoseconds(self) -> u64 {
         self.0

@@ -1,4 +1,5 @@
-//! The models that are compiled in. A test holds that every file below `models/` is here.
+//! The models that are compiled in. A test holds that every file below `models/` is here, but for `models/conformance/`, whose
+//! models are for the test that holds them against a real cluster.
 
 /// A model that is compiled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

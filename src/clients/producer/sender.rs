@@ -14,7 +14,7 @@ use crate::clients::retriable::{Class, class};
 use crate::cluster::protocol::{ErrorCode, Message, Produce, ProducePartition, Produced};
 use crate::cluster::units::{Acks, BatchId, ProducerEpoch, ProducerId, Sequence};
 use crate::devices::port::{Effect, Outbox};
-use crate::kernel::units::{Bytes, NodeId, Time};
+use crate::kernel::units::{Bytes, NodeId, Span, Time};
 
 /// What waits for one broker.
 #[derive(Clone, Debug, Default)]
@@ -378,7 +378,9 @@ impl Producer {
             out.send(self.network.peer(node), message, bytes);
             self.succeed_all(now, drained.first, out);
         } else {
-            let deadline = now + timeout;
+            // A clock of whole milliseconds has to show more than the time-out (`InFlightRequests.hasExpiredRequest`), while
+            // the broker, which waits as long for its replicas, answers at the full count: mostly it is first.
+            let deadline = now.whole_milliseconds() + timeout + Span::from_milliseconds(1);
             self.network.send(node, (message, bytes), (Request::Produce(drained.first), deadline), out);
             self.wake_by(now, deadline, out);
         }

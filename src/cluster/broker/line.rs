@@ -22,8 +22,10 @@ pub(super) struct LineOptions {
     pub(super) reconnect_backoff_max: Span,
 }
 
-/// `socket.connection.setup.timeout.ms`.
+/// `socket.connection.setup.timeout.ms`; it doubles with each attempt in a row that came to nothing.
 const SETUP_TIMEOUT: Span = Span::from_seconds(10);
+/// `socket.connection.setup.timeout.max.ms`.
+const SETUP_TIMEOUT_MAX: Span = Span::from_seconds(30);
 
 /// One line.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,8 @@ pub(super) struct Line {
     timer: Timer,
     state: State,
     failures: u32,
+    /// `failedConnectAttempts`: how many attempts in a row never became a connection.
+    failed_setups: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +59,7 @@ pub(super) enum Alarm {
 
 impl Line {
     pub(super) fn new(peer: Peer, options: LineOptions, timer: Timer) -> Line {
-        Line { peer, options, timer, state: State::Down, failures: 0 }
+        Line { peer, options, timer, state: State::Down, failures: 0, failed_setups: 0 }
     }
 
     /// Whether a request can go now. If not, and nothing is under way to change that, a connection is asked for.
@@ -63,7 +67,7 @@ impl Line {
         if self.state == State::Down {
             self.state = State::Connecting;
             out.ask(Effect::Connect { peer: self.peer, round_trips: self.options.round_trips });
-            out.set_timer(self.timer, SETUP_TIMEOUT);
+            self.set_jittered(SETUP_TIMEOUT, self.failed_setups, SETUP_TIMEOUT_MAX, out);
         }
         self.state == State::Idle
     }
@@ -89,6 +93,7 @@ impl Line {
         assert_eq!(self.state, State::Connecting, "a connection that was asked for opens");
         self.state = State::Idle;
         self.failures = 0;
+        self.failed_setups = 0;
         out.cancel_timer(self.timer);
     }
 
@@ -124,15 +129,24 @@ impl Line {
         out.cancel_timer(self.timer);
         self.state = State::Down;
         self.failures = 0;
+        self.failed_setups = 0;
     }
 
     fn back_off(&mut self, out: &mut Outbox<'_, BrokerPort>) {
-        let backoff = self.options.reconnect_backoff * (1 << self.failures.min(20));
-        let backoff = backoff.min(self.options.reconnect_backoff_max);
+        if self.state == State::Connecting {
+            self.failed_setups += 1;
+        }
+        let (backoff, max) = (self.options.reconnect_backoff, self.options.reconnect_backoff_max);
+        self.set_jittered(backoff, self.failures, max, out);
         self.failures += 1;
         self.state = State::BackingOff;
-        // ExponentialBackoff with jitter 0.2 (`ClusterConnectionStates`).
-        let jitter = backoff.scaled(Ratio::new(1, 5));
-        out.ask(Effect::SetTimer(self.timer, backoff - jitter, backoff + jitter));
+    }
+
+    /// Sets the alarm to a span that doubles with each failure up to `max`, give or take a fifth (`ExponentialBackoff` with the
+    /// jitter of `ClusterConnectionStates`).
+    fn set_jittered(&self, first: Span, failures: u32, max: Span, out: &mut Outbox<'_, BrokerPort>) {
+        let span = (first * (1 << failures.min(20))).min(max);
+        let jitter = span.scaled(Ratio::new(1, 5));
+        out.ask(Effect::SetTimer(self.timer, span - jitter, span + jitter));
     }
 }

@@ -119,7 +119,9 @@ impl Node<'_> {
                         }
                     }
                     self.running.parked_produces[slot].entries = entries;
-                    out.set_timer(Timer::ProduceExpires(slot as u32), asker.timeout);
+                    // The purgatory's timer counts whole milliseconds, from the last one on (`SystemTimer.add`).
+                    let expires = now.whole_milliseconds() + asker.timeout;
+                    out.set_timer(Timer::ProduceExpires(slot as u32), expires.max(now).since(now));
                     return self.wake_after_append(now, slot, out);
                 }
                 self.answer_produce(asker, &entries, out);

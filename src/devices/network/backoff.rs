@@ -6,6 +6,8 @@ use crate::kernel::units::{Span, Time};
 pub(super) struct Backoff {
     /// Before the first retransmission.
     first: Span,
+    /// So many more waits are as long as the first.
+    linear: u64,
     /// No wait is longer.
     longest: Span,
     /// So long after the first attempt the connection is given up.
@@ -15,15 +17,18 @@ pub(super) struct Backoff {
 /// Data: 200 ms (TCP_RTO_MIN), doubling up to 120 s (TCP_RTO_MAX), given up after 924.6 s (`tcp_retries2` = 15).
 pub(super) const DATA: Backoff = Backoff {
     first: Span::from_milliseconds(200),
+    linear: 0,
     longest: Span::from_seconds(120),
     give_up: Span::from_milliseconds(924_600),
 };
 
-/// The first packet of a connection: 1 s, doubling, given up after 127 s (`tcp_syn_retries` = 6).
+/// The first packet of a connection: again after 1, 2, 3, 4 and 5 s, from then on doubling, given up after 131 s
+/// (`tcp_syn_linear_timeouts` = 4, since Linux 6.5; `tcp_syn_retries` = 6).
 pub(super) const CONNECT: Backoff = Backoff {
     first: Span::from_seconds(1),
+    linear: 4,
     longest: Span::from_seconds(64),
-    give_up: Span::from_seconds(127),
+    give_up: Span::from_seconds(131),
 };
 
 /// How long the kernel keeps trying with the data of a connection its process has closed (`tcp_orphan_retries` = 8 doublings):
@@ -38,9 +43,11 @@ impl Backoff {
     pub(super) fn next(&self, since: Time, now: Time) -> Time {
         let mut wait = self.first;
         let mut at = since + wait;
+        let mut attempt = 0;
         while at <= now {
-            wait = (wait * 2).min(self.longest);
+            wait = self.longer(wait, attempt);
             at += wait;
+            attempt += 1;
         }
         at
     }
@@ -57,9 +64,14 @@ impl Backoff {
                 break;
             }
             late = late + wait;
-            wait = (wait * 2).min(self.longest);
+            wait = self.longer(wait, attempt);
         }
         late
+    }
+
+    /// The wait after that of attempt `attempt`, counted from 0.
+    fn longer(&self, wait: Span, attempt: u64) -> Span {
+        if attempt < self.linear { wait } else { (wait * 2).min(self.longest) }
     }
 }
 
@@ -79,7 +91,10 @@ mod tests {
 
     #[test]
     fn instants_are_those_of_linux_and_the_last_is_giving_up() {
-        assert_eq!(instants(&CONNECT), [1_000, 3_000, 7_000, 15_000, 31_000, 63_000, 127_000]);
+        assert_eq!(
+            instants(&CONNECT),
+            [1_000, 2_000, 3_000, 4_000, 5_000, 7_000, 11_000, 19_000, 35_000, 67_000, 131_000]
+        );
         let data = instants(&DATA);
         assert_eq!(
             data[..11],

@@ -44,12 +44,12 @@ fn each_rule_holds() {
         (
             "no power: silence, then the kernel gives up",
             &[(0, ServerDark), (1, Connect)],
-            &["127002000 disconnected 1"],
+            &["131002000 disconnected 1"],
         ),
         (
-            "opening is tried again after 1, 3, 7 s",
+            "opening is tried again after 1, 2, 3, 4, 5, 7 s",
             &[(0, CutUp), (1, Connect), (3_500, HealUp)],
-            &["7003000 connected 1"],
+            &["4003000 connected 1"],
         ),
         (
             "the answer to opening is cut",
