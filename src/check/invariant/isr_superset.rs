@@ -6,8 +6,9 @@
 //!
 //! What it rests on: that the leader remembers what it proposed. It forgets a proposal when the metadata log tells it what the
 //! answer to its last one had told already: news of the partition epoch it has count, and end whatever is pending
-//! (`Partition.makeLeader`, `updateAssignmentAndIsr`, 4.1). A controller that accepts the forgotten one is ahead of the leader then,
-//! until the next news; the high watermark still waits for the newcomer as one that is caught up. Nothing else excuses it.
+//! (`Partition.makeLeader`, `updateAssignmentAndIsr`, 4.1). A controller that accepts the forgotten one is ahead of the leader
+//! then, until the next news; the high watermark still waits for the newcomer as one that is caught up. Nothing else excuses
+//! it.
 //!
 //! What it does not check: leaders of the past, and a broker that has not learned yet that it leads.
 
@@ -26,8 +27,8 @@ pub const ALWAYS: &str =
     "a leader's maximal in-sync set holds the controller's, whatever the settings and the faults (KIP-497)";
 
 /// Why it is not promised of a proposal that the leader has forgotten.
-const FORGOTTEN: &str = "metadata of the partition epoch that a leader has from an answer already ends its next proposal, which the \
-controller may accept all the same (Partition.makeLeader)";
+const FORGOTTEN: &str = "metadata of the partition epoch that a leader has from an answer already ends its next \
+proposal, which the controller may accept all the same (Partition.makeLeader)";
 
 /// Both ideas of every in-sync set.
 #[derive(Clone, Debug, Default)]
