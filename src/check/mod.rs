@@ -229,6 +229,10 @@ impl Checks {
                 self.committed.partition(partition).truncated(node, new);
                 self.reads.truncated(node, partition, new);
             }
+            Happened::Stopped => {
+                self.isr_superset.stopped(node);
+                self.reloads.stopped(node);
+            }
             Happened::Started { .. } => {
                 self.high_watermark.started(node);
             }
@@ -236,7 +240,6 @@ impl Checks {
             | Happened::NoEffect { .. }
             | Happened::Ended { .. }
             | Happened::Stopping
-            | Happened::Stopped
             | Happened::Paused
             | Happened::Resumed
             | Happened::Isolated
@@ -271,6 +274,7 @@ impl Checks {
             }
             Cluster::Deleted { partition, .. } => {
                 self.committed.partition(partition).truncated(node, Offset::ZERO);
+                self.reads.truncated(node, partition, Offset::ZERO);
             }
             Cluster::Leads { partition, epoch, high_watermark, isr, .. } => {
                 self.high_watermark.has(look, at, node, partition, epoch, high_watermark);

@@ -69,7 +69,8 @@ impl CommittedReadsStay {
         reads.push(at.0, entry, look);
         let Some((epoch, leader)) = leads.filter(|&(epoch, _)| epoch > entry.epoch) else { return };
         let index = reads.list.entries().len() - 1;
-        let log = look.log(leader, partition).expect("a leader has a replica");
+        // A leader of a former assignment has deleted its replica.
+        let Some(log) = look.log(leader, partition) else { return };
         if index >= log.len() || log.entry(index) != entry {
             self.missing(look, budget, at, leader, (partition, Some(epoch)), index);
         }
@@ -168,7 +169,7 @@ impl CommittedReadsStay {
         let mut all = self.clone();
         for partition in (0..self.partitions.len() as u32).map(PartitionId) {
             let Some(leader) = look.partition(partition).leader else { continue };
-            let log = look.log(leader, partition).expect("a leader has a replica");
+            let Some(log) = look.log(leader, partition) else { continue };
             if let Some(index) = self.partitions[partition.0 as usize].list.missing(leader, log) {
                 all.missing(look, budget, (EventSeq(0), now), leader, (partition, None), index);
             }

@@ -6,8 +6,9 @@
 //!
 //! What it rests on: that the leader remembers what it proposed. It forgets a proposal when the metadata log tells it what the
 //! answer to its last one had told already: news of the partition epoch it has count, and end whatever is pending
-//! (`Partition.makeLeader`, `updateAssignmentAndIsr`, 4.1). A controller that accepts the forgotten one is ahead of the leader then,
-//! until the next news; the high watermark still waits for the newcomer as one that is caught up. Nothing else excuses it.
+//! (`Partition.makeLeader`, `updateAssignmentAndIsr`, 4.1). A controller that accepts the forgotten one is ahead of the leader
+//! then, until the next news; the high watermark still waits for the newcomer as one that is caught up. Nothing else excuses
+//! it.
 //!
 //! What it does not check: leaders of the past, and a broker that has not learned yet that it leads.
 
@@ -26,8 +27,8 @@ pub const ALWAYS: &str =
     "a leader's maximal in-sync set holds the controller's, whatever the settings and the faults (KIP-497)";
 
 /// Why it is not promised of a proposal that the leader has forgotten.
-const FORGOTTEN: &str = "metadata of the partition epoch that a leader has from an answer already ends its next proposal, which the \
-controller may accept all the same (Partition.makeLeader)";
+const FORGOTTEN: &str = "metadata of the partition epoch that a leader has from an answer already ends its next \
+proposal, which the controller may accept all the same (Partition.makeLeader)";
 
 /// Both ideas of every in-sync set.
 #[derive(Clone, Debug, Default)]
@@ -56,8 +57,8 @@ struct Led {
     epoch: LeaderEpoch,
     committed: Replicas,
     maximal: Replicas,
-    /// The largest set it has proposed since it last knew the controller to have accepted one.
-    proposed: Option<Replicas>,
+    /// Whom it has proposed since it last knew the controller to have accepted all of them, and does not wait for.
+    dropped: Replicas,
     since: EventSeq,
 }
 
@@ -110,13 +111,16 @@ impl IsrSuperset {
         if led.is_some_and(|led| led.epoch > epoch) {
             return;
         }
-        let before = led.filter(|led| led.by == by && led.epoch == epoch).and_then(|led| led.proposed);
-        let proposed = if maximal.same_set(&committed) {
-            before.filter(|proposed| !committed.is_superset(proposed))
-        } else {
-            Some(maximal)
-        };
-        *led = Some(Led { by, epoch, committed, maximal, proposed, since: at.0 });
+        let mut dropped = Replicas::NONE;
+        if let Some(before) = led.filter(|led| led.by == by && led.epoch == epoch) {
+            let was_pending = !before.maximal.same_set(&before.committed);
+            let proposed = before.maximal.iter().filter(|_| was_pending);
+            dropped = proposed.fold(before.dropped, |all, member| all.with(member));
+        }
+        if committed.is_superset(&dropped) {
+            dropped = Replicas::NONE;
+        }
+        *led = Some(Led { by, epoch, maximal, dropped, committed, since: at.0 });
         self.hold(look, at, partition);
     }
 
@@ -126,8 +130,8 @@ impl IsrSuperset {
         if led.maximal.is_superset(&isr) {
             return;
         }
-        let is_forgotten = led.maximal.same_set(&led.committed)
-            && led.proposed.is_some_and(|proposed| proposed.is_superset(&isr));
+        let missing = isr.iter().filter(|&member| !led.maximal.contains(member));
+        let is_forgotten = missing.into_iter().all(|member| led.dropped.contains(member));
         self.findings.add(!is_forgotten, || {
             let name = look.model().partition_name(partition);
             let finding = Finding {
@@ -181,6 +185,9 @@ mod tests {
         let forgets = [Isr(&[1, 2]), Counts(1, &[1, 2], 0), Counts(1, &[1, 2, 3], 0)];
         let accepted = [&forgets[..], &[Counts(1, &[1, 2], 0), Isr(&[1, 2, 3])]].concat();
         answers(model(), &accepted, PROMISE, (Held::Broken, false));
+        let another =
+            [&forgets[..], &[Counts(1, &[1, 2], 0), Counts(1, &[1, 2], 0), Isr(&[1, 2, 3])]].concat();
+        answers(model(), &another, PROMISE, (Held::Broken, false));
     }
 
     #[test]

@@ -200,7 +200,8 @@ impl LeaderCompleteness {
         if epoch >= newest {
             return;
         }
-        let log = look.log(later, partition).expect("a leader has a replica");
+        // A leader of a former assignment has deleted its replica.
+        let Some(log) = look.log(later, partition) else { return };
         let committed = committed.partition(partition);
         let lacks = |index: usize| index >= log.len() || log.entry(index) != committed.entry(index);
         let Some(index) = raised.fresh.clone().find(|&index| lacks(index)) else { return };

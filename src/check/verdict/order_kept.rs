@@ -5,9 +5,9 @@
 //! the client sends the batches behind a failed one again in their order (`RecordAccumulator.insertInSequenceOrder`,
 //! KAFKA-5494). Without idempotence: with one request in flight, or none ever sent again, nothing that succeeds can overtake.
 //!
-//! What it rests on: either of these, without idempotence for messages that were not told failure (a request that the client has
-//! given up, and whose connection it has closed, is still handled, after those sent later on another); and with idempotence a broker that still knows the producer's last batches
-//! ([`reloads`](crate::check::reloads)).
+//! What it rests on: either of these. Without idempotence, for messages that were not told failure: a request that the client
+//! has given up is still handled, after those it sent later on another connection. With it, a broker that still knows the
+//! producer's last batches ([`reloads`](crate::check::reloads)).
 //!
 //! What it does not check: messages that are not in the log, and the order between producers or partitions.
 

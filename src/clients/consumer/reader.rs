@@ -213,7 +213,10 @@ impl Reader {
     fn on_response(&mut self, now: Time, peer: Peer, message: Message, out: &mut Outbox<ReaderPort>) {
         match (self.network.on_response(peer.node), message) {
             (Request::Metadata, Message::Leaders(answer)) => {
-                if self.metadata.on_response(now, answer, ReaderTimer::Metadata, out) {
+                let changed = self.metadata.on_response(now, answer, ReaderTimer::Metadata, out);
+                // Every poll asks anew while it knows no leader, whatever an answer older than that said (`AbstractFetch`).
+                let unknown = (0..self.partitions.len()).any(|place| self.metadata.leader(place).is_none());
+                if changed || unknown {
                     self.leaders_changed();
                 }
                 self.wake_by(now, self.metadata.expires(), out);
