@@ -159,7 +159,7 @@ impl Desk {
 
     /// When a broker was fenced, each time.
     pub(crate) fn fenced_at(&self, broker: u16) -> Vec<Time> {
-        let is_it = |(_, note): &&(Time, Happened)| matches!(note, Happened::Fenced { broker: NodeId(one), fenced: true, .. } if *one == broker);
+        let is_it = |(_, note): &&(Time, Happened)| matches!(note, Happened::Fenced { broker: one, fenced: true, .. } if *one == NodeId(broker));
         self.bench.notes.iter().filter(is_it).map(|&(at, _)| at).collect()
     }
 
