@@ -159,8 +159,11 @@ impl Desk {
 
     /// When a broker was fenced, each time.
     pub(crate) fn fenced_at(&self, broker: u16) -> Vec<Time> {
-        let is_it = |(_, note): &&(Time, Happened)| matches!(note, Happened::Fenced { broker: one, fenced: true, .. } if *one == NodeId(broker));
-        self.bench.notes.iter().filter(is_it).map(|&(at, _)| at).collect()
+        let is_it = |note: &Happened| {
+            let Happened::Fenced { broker: one, fenced, .. } = note else { return false };
+            *fenced && *one == NodeId(broker)
+        };
+        self.bench.notes.iter().filter(|(_, note)| is_it(note)).map(|&(at, _)| at).collect()
     }
 
     fn ask(&mut self, broker: u16, request: Message) -> Message {
