@@ -217,7 +217,7 @@ impl Checks {
             Happened::Cluster(happened) => self.see_cluster(look, (n, now), node, happened),
             Happened::Client(happened) => self.see_client(look, (n, now), happened),
             Happened::Struck { .. } => self.struck += 1,
-            Happened::Crashed | Happened::PowerLost => {
+            Happened::Crashed | Happened::PowerLost | Happened::Halted => {
                 self.budget.stopped(n, now, node);
                 self.leader_completeness.stopped(node);
                 self.isr_superset.stopped(node);
@@ -238,9 +238,13 @@ impl Checks {
             }
             Happened::Lost { .. }
             | Happened::NoEffect { .. }
+            | Happened::Withheld { .. }
             | Happened::Ended { .. }
             | Happened::Stopping
             | Happened::Paused
+            | Happened::Wiped
+            | Happened::Link { .. }
+            | Happened::Disk { .. }
             | Happened::Resumed
             | Happened::Isolated
             | Happened::Joined

@@ -26,6 +26,7 @@ use crate::cluster::units::{BatchId, LeaderEpoch, PartitionId, Replicas};
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::{NodeId, Time};
 use crate::scenario::model::Model;
+use crate::world::budget::{Excess, Standing};
 
 /// Whether Kafka promises it, and why or why not, in words its users know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,13 +89,7 @@ pub struct Budget {
 /// One partition's budget.
 #[derive(Clone, Debug)]
 struct Account {
-    isr: Replicas,
-    /// m: so many impaired are too many.
-    too_many: usize,
-    impaired: Replicas,
-    /// Of the impaired, those that have registered since.
-    registered: Replicas,
-    short: Replicas,
+    standing: Standing,
     /// The breach that goes on.
     still: Option<Breach>,
     /// The last breach that is over, with its last entry.
@@ -130,11 +125,7 @@ impl Budget {
                     self.of_broker[usize::from(replica.0) - 1].push(partition);
                 }
                 self.partitions.push(Account {
-                    isr: replicas,
-                    too_many: usize::from(topic.options.min_insync_replicas).min(replicas.len()),
-                    impaired: Replicas::NONE,
-                    registered: Replicas::NONE,
-                    short: Replicas::NONE,
+                    standing: Standing::new(replicas, topic.options.min_insync_replicas),
                     still: None,
                     over: None,
                     first_append: None,
@@ -159,28 +150,19 @@ impl Budget {
 
     /// A node stopped uncleanly: its process crashed, or its machine lost power.
     pub fn stopped(&mut self, n: EventSeq, now: Time, node: NodeId) {
-        self.each_of(n, now, node, |account| {
-            account.impaired = account.impaired.with(node);
-            account.registered = account.registered.without(node);
-        });
+        self.each_of(n, now, node, Standing::stopped);
     }
 
-    /// A power loss took records that had been below a log's end.
+    /// A power loss or a wipe took records that had been below a log's end.
     pub fn lost(&mut self, n: EventSeq, now: Time, node: NodeId, partition: PartitionId) {
         let account = &mut self.partitions[partition.0 as usize];
-        account.impaired = account.impaired.with(node);
-        account.short = account.short.with(node);
+        account.standing.lost(node);
         account.look(n, now, self.eligible_leader_replicas);
     }
 
-    /// A broker registered anew. Only from here on is it its restarted self that is admitted or elected: before, the
-    /// controller may still elect the dead one.
+    /// A broker registered anew.
     pub fn registered(&mut self, n: EventSeq, now: Time, node: NodeId) {
-        self.each_of(n, now, node, |account| {
-            if account.impaired.contains(node) {
-                account.registered = account.registered.with(node);
-            }
-        });
+        self.each_of(n, now, node, Standing::registered);
     }
 
     /// The controller changed a partition.
@@ -194,18 +176,7 @@ impl Budget {
         election: Option<Election>,
     ) {
         let account = &mut self.partitions[partition.0 as usize];
-        let registered = account.registered;
-        for replica in registered.iter() {
-            let admitted = state.isr.contains(replica) && !account.isr.contains(replica);
-            let leads_again =
-                state.isr.contains(replica) && state.leader == Some(replica) && old_leader != Some(replica);
-            if admitted || leads_again {
-                account.impaired = account.impaired.without(replica);
-                account.short = account.short.without(replica);
-                account.registered = account.registered.without(replica);
-            }
-        }
-        account.isr = state.isr;
+        account.standing.decided(old_leader, state);
         account.look(n, now, self.eligible_leader_replicas);
         match (election, state.leader) {
             (Some(Election::Unclean), Some(leader)) => {
@@ -263,12 +234,12 @@ impl Budget {
         })
     }
 
-    fn each_of(&mut self, n: EventSeq, now: Time, node: NodeId, change: impl Fn(&mut Account)) {
+    fn each_of(&mut self, n: EventSeq, now: Time, node: NodeId, change: impl Fn(&mut Standing, NodeId)) {
         // Clients and controllers stop too, and have no replica.
         let Some(partitions) = self.of_broker.get(usize::from(node.0).wrapping_sub(1)) else { return };
         for partition in partitions {
             let account = &mut self.partitions[partition.0 as usize];
-            change(account);
+            change(&mut account.standing, node);
             account.look(n, now, self.eligible_leader_replicas);
         }
     }
@@ -288,13 +259,12 @@ impl Account {
     }
 
     fn breach(&self, now: Time, eligible_leader_replicas: bool) -> Option<Breach> {
-        let short = self.short.iter().next()?;
-        if self.impaired.len() >= self.too_many {
-            return Some(Breach::TooManyImpaired { at: now, impaired: self.impaired, short });
-        }
-        let only = self.isr.iter().next().filter(|_| self.isr.len() == 1)?;
-        (!eligible_leader_replicas && self.short.contains(only))
-            .then_some(Breach::OnlyMemberShort { at: now, broker: only })
+        self.standing.excess(eligible_leader_replicas).map(|excess| match excess {
+            Excess::TooManyImpaired { impaired, short } => {
+                Breach::TooManyImpaired { at: now, impaired, short }
+            }
+            Excess::OnlyMemberShort(broker) => Breach::OnlyMemberShort { at: now, broker },
+        })
     }
 }
 
@@ -314,15 +284,15 @@ impl Breach {
                 let most = usize::from(configured).min(replicas).saturating_sub(1);
                 format!(
                     "at {at} {} of {replicas} replicas of {name} had stopped uncleanly and were not \
-                    back in sync, and broker {short} had lost records to a power loss; \
+                    back in sync, and broker {short} had lost records; \
                     min.insync.replicas={configured} allows {} (KIP-966)",
                     impaired.len(),
                     if most == 0 { "none".to_owned() } else { most.to_string() },
                 )
             }
             Breach::OnlyMemberShort { at, broker } => format!(
-                "at {at} broker {broker} was the only in-sync replica of {name} and had lost records to \
-                a power loss, and eligible leader replicas (KIP-966) are off"
+                "at {at} broker {broker} was the only in-sync replica of {name} and had lost \
+                records, and eligible leader replicas (KIP-966) are off"
             ),
         }
     }
@@ -441,7 +411,7 @@ mod tests {
         assert_eq!(
             judged.promised.reason,
             "at 0.500 s 2 of 3 replicas of orders-0 had stopped uncleanly and were not back in sync, \
-            and broker 1 had lost records to a power loss; min.insync.replicas=2 allows 1 (KIP-966)"
+            and broker 1 had lost records; min.insync.replicas=2 allows 1 (KIP-966)"
         );
     }
 }

@@ -6,6 +6,7 @@ use super::expectation::{self, Verdict};
 use crate::check::{Checks, Judgement};
 use crate::kernel::trace::{Digest, Entry};
 use crate::scenario::model::Model;
+use crate::scenario::schedule;
 use crate::world::happened::Happened;
 use crate::world::metrics::{AfterFault, Metrics};
 use crate::world::observe::View;
@@ -15,6 +16,8 @@ use crate::world::world::World;
 /// A run that is over, and everything that can be said of it.
 #[derive(Debug)]
 pub struct Run {
+    /// What ran: its faults are those that were written and those that were drawn.
+    pub model: Arc<Model>,
     /// The seed it ran with.
     pub seed: u64,
     /// How it ended.
@@ -32,8 +35,10 @@ pub struct Run {
     world: World<(Checks, Metrics)>,
 }
 
-/// Runs a model once. With `keep_trace` the entries are kept, and the run can be told as a story.
+/// Runs a model once, with what its `[chaos]` draws from the seed. With `keep_trace` the entries are kept, and the run can be
+/// told as a story.
 pub fn run(model: &Arc<Model>, seed: u64, keep_trace: bool) -> Run {
+    let model = &schedule::drawn(model, seed);
     let watching = (Checks::new(model), Metrics::new(model));
     let mut world = World::new(model, seed, keep_trace, watching);
     let ending = world.run();
@@ -42,6 +47,7 @@ pub fn run(model: &Arc<Model>, seed: u64, keep_trace: bool) -> Run {
     let faults = metrics.faults().to_vec();
     let expected = expectation::hold(model, &judgement, &faults, ending.faults_took_effect);
     Run {
+        model: Arc::clone(model),
         seed,
         judgement,
         faults,

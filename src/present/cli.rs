@@ -128,6 +128,7 @@ fn run(flags: &RunFlags) -> Result<u8, Failure> {
             .map_err(unwritable)?;
     }
     let again = command(flags, &model);
+    let model = Arc::clone(&done.model);
     if flags.json {
         let mut out = io::stdout().lock();
         serde_json::to_writer_pretty(&mut out, &json::run(&model, &done, &again)).map_err(io::Error::from)?;

@@ -42,6 +42,8 @@ pub fn run(model: &Model, run: &Run, replay: &str) -> Value {
         .map(|(place, fault)| {
             let mut object = Map::new();
             object.insert("fault".to_owned(), json!(place + 1));
+            object.insert("what".to_owned(), json!(model.describe(&model.faults[place])));
+            object.insert("fate".to_owned(), json!(fault.fate.word()));
             object.insert("struck_at_ns".to_owned(), json!(fault.struck.map(|at| at.nanoseconds())));
             object.insert("node".to_owned(), json!(fault.node.map(|node| node.0)));
             for (mark, name) in FaultMark::ALL {

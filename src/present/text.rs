@@ -7,13 +7,12 @@ use anstyle::{AnsiColor, Style};
 use crate::check::outcome::Counts;
 use crate::check::story::verdict_sentence;
 use crate::check::{Held, Judged};
-use crate::cluster::protocol::ElectLeaders;
 use crate::explore::expectation::readable;
 use crate::explore::one::Run;
 use crate::kernel::units::Span;
-use crate::scenario::fault::{Action, Fault, Lose};
 use crate::scenario::model::{FaultMark, Model};
 use crate::scenario::words::Count;
+use crate::world::metrics::Fate;
 
 /// Nothing printed is wider.
 const WIDTH: usize = 100;
@@ -83,12 +82,22 @@ fn books(out: &mut String, counts: &Counts) {
 
 fn faults(out: &mut String, model: &Model, run: &Run) {
     for (place, (fault, after)) in model.faults.iter().zip(&run.faults).enumerate() {
-        let what = describe(fault);
+        let number = place + 1;
         let Some((struck, node)) = after.struck.zip(after.node) else {
-            line(out, format_args!("  fault {}: {what}: had no effect", place + 1));
+            paragraph(
+                out,
+                "  ",
+                &format!("fault {number}: {}: {}", model.describe(fault), why_not(after.fate)),
+            );
             continue;
         };
-        line(out, format_args!("  fault {}: {what} on {} at {struck}", place + 1, model.node_name(node)));
+        let lasts = fault
+            .lasts
+            .filter(|&span| span > Span::ZERO)
+            .map(|span| format!(" for {span}"))
+            .unwrap_or_default();
+        let (what, node) = (model.describe_action(fault), model.node_name(node));
+        paragraph(out, "  ", &format!("fault {number}: {what}{lasts}: struck {node} at {struck}"));
         let followed: Vec<String> = FaultMark::ALL
             .into_iter()
             .filter_map(|(mark, name)| {
@@ -105,24 +114,13 @@ fn faults(out: &mut String, model: &Model, run: &Run) {
     }
 }
 
-fn describe(fault: &Fault) -> String {
-    let what = match fault.action {
-        Action::Crash => "crash",
-        Action::Stop => "stop",
-        Action::PowerLoss(Lose::Drawn) => "power-loss",
-        Action::PowerLoss(Lose::AllUnsynced) => "power-loss of all that was not fsynced",
-        Action::PowerLoss(Lose::Nothing) => "power-loss that takes nothing",
-        Action::PowerLoss(Lose::Records(_)) => "power-loss of the last records",
-        Action::Pause => "pause",
-        Action::Isolate => "isolate",
-        Action::Elect(ElectLeaders { unclean: true, .. }) => "unclean election",
-        Action::Elect(_) => "election",
-        Action::Reassign(_) => "reassignment",
-    };
-    match fault.lasts {
-        Some(Span::ZERO) => what.to_owned(),
-        Some(span) => format!("{what} for {span}"),
-        None => what.to_owned(),
+/// Why a fault did not strike.
+fn why_not(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Withheld => "withheld: more than Kafka's promises are good for",
+        Fate::NoEffect => "had no effect",
+        Fate::Waits => "its time never came",
+        Fate::Struck => unreachable!("what struck is told otherwise"),
     }
 }
 

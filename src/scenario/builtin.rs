@@ -21,19 +21,24 @@ macro_rules! builtin {
 
 builtin! {
     "acks/all-keeps-on-leader-crash",
+    "acks/all-keeps-on-leader-cut-off",
     "acks/all-keeps-on-power-loss",
     "acks/all-loses-on-whole-cluster-power-loss",
     "acks/flush-each-keeps-on-cluster-power-loss",
     "acks/one-loses-on-leader-crash",
+    "acks/one-loses-on-leader-cut-off",
     "acks/one-loses-on-power-loss",
     "acks/one-loses-on-whole-cluster-power-loss",
     "bench/idle-hour",
     "bench/one-record-at-a-time",
     "bench/whole-case",
+    "chaos/acks-all-within-the-budget",
     "elections/controlled-stop-loses-acks-one",
     "elections/planned-move-loses-acks-one",
     "elections/reassignment-keeps",
     "elections/rolling-restart-keeps",
+    "faults/full-disk-ends-the-leader",
+    "faults/wiped-last-replica-loses-everything",
     "storage/flush-every-30-loses-the-rest",
 }
 

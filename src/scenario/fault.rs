@@ -1,7 +1,9 @@
 //! Faults as data: what strikes, whom, when, and for how long.
 
+use super::words::{FaultKind, MessageKind};
 use crate::cluster::protocol::{ElectLeaders, Reassign};
 use crate::cluster::units::PartitionId;
+use crate::devices::network::Slower;
 use crate::kernel::units::{NodeId, Span, Time};
 
 /// One fault of a schedule.
@@ -15,6 +17,8 @@ pub struct Fault {
     pub on: Target,
     /// How long it lasts; none: until the heal act.
     pub lasts: Option<Span>,
+    /// It is withheld if, when it strikes, it would exceed what Kafka's promises are good for (`budget = "promised"`).
+    pub within_budget: bool,
 }
 
 /// When a fault strikes.
@@ -38,7 +42,7 @@ pub enum Trigger {
 }
 
 /// What a fault does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// `crash`: kill -9. The page cache stays.
     Crash,
@@ -49,12 +53,75 @@ pub enum Action {
     PowerLoss(Lose),
     /// `pause`: the process stands still (SIGSTOP); its kernel goes on receiving.
     Pause,
-    /// `isolate`: every link between the target and everybody else is cut.
-    Isolate,
+    /// `isolate`: every link between the target and everybody else is cut; apart: also those within it.
+    Isolate {
+        /// Also from each other.
+        apart: bool,
+    },
+    /// `wipe`: the process is killed, and its disk loses everything. It starts on an empty one.
+    Wipe,
+    /// `cut`: nothing passes from the target to these.
+    Cut {
+        /// The other end.
+        to: Target,
+        /// Nor back, unless only one way is cut.
+        one_way: bool,
+    },
+    /// `slow-link`: what the target sends to these takes longer.
+    SlowLink {
+        /// The other end.
+        to: Target,
+        /// And back, unless only one way is slow.
+        one_way: bool,
+        /// How much longer.
+        slower: Slower,
+    },
+    /// `hold`: messages of one kind from the target to these are kept back until the fault is over, and whatever is behind them
+    /// on the same connection.
+    Hold {
+        /// The other end.
+        to: Target,
+        /// Which messages.
+        what: MessageKind,
+    },
+    /// `slow-disk`: an fsync takes so many times as long.
+    SlowDisk(u32),
+    /// `stall-disk`: no fsync ends.
+    StallDisk,
+    /// `full-disk`: nothing more can be written; a broker that tries ends.
+    FullDisk,
+    /// `fsync-fails`: an fsync that ends has failed; a broker whose fsync fails ends.
+    FsyncFails,
+    /// `fsync-lies`: an fsync ends well and makes nothing durable.
+    FsyncLies,
     /// `elect`: an administrator moves leadership.
     Elect(ElectLeaders),
     /// `reassign`: an administrator moves replicas.
     Reassign(Reassign),
+}
+
+impl Action {
+    /// What it is called.
+    pub fn kind(&self) -> FaultKind {
+        match self {
+            Action::Crash => FaultKind::Crash,
+            Action::PowerLoss(_) => FaultKind::PowerLoss,
+            Action::Wipe => FaultKind::Wipe,
+            Action::Pause => FaultKind::Pause,
+            Action::Isolate { .. } => FaultKind::Isolate,
+            Action::Cut { .. } => FaultKind::Cut,
+            Action::SlowLink { .. } => FaultKind::SlowLink,
+            Action::Hold { .. } => FaultKind::Hold,
+            Action::SlowDisk(_) => FaultKind::SlowDisk,
+            Action::StallDisk => FaultKind::StallDisk,
+            Action::FullDisk => FaultKind::FullDisk,
+            Action::FsyncFails => FaultKind::FsyncFails,
+            Action::FsyncLies => FaultKind::FsyncLies,
+            Action::Stop => FaultKind::Stop,
+            Action::Elect(_) => FaultKind::Elect,
+            Action::Reassign(_) => FaultKind::Reassign,
+        }
+    }
 }
 
 /// What a power loss takes of the bytes that were not durable.
@@ -85,6 +152,14 @@ pub enum Target {
     Isr(PartitionId),
     /// What an administrator changes; its leader counts as struck.
     Partition(PartitionId),
-    /// `controller`.
+    /// `controller`: the active one.
     Controller,
+    /// `controllers`.
+    Controllers,
+    /// `clients`: every producer and reader.
+    Clients,
+    /// `producer(web)`, by its place in the model.
+    Producer(usize),
+    /// A list: all of them together.
+    All(Vec<Target>),
 }

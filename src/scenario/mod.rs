@@ -3,7 +3,9 @@
 //! The scenario never knows how it runs.
 
 pub mod builtin;
+mod describe;
 pub mod fault;
 pub mod file;
 pub mod model;
+pub mod schedule;
 pub mod words;

@@ -3,7 +3,7 @@
 //! The file reader makes one, tests make one by hand, and nothing below asks again whether a broker exists.
 
 use super::fault::{Action, Fault};
-use super::words::{Count, Promise};
+use super::words::{Count, FaultKind, Promise};
 use crate::clients::app::Workload;
 use crate::clients::options::{ProducerOptions, ReaderOptions};
 use crate::cluster::generation::Version;
@@ -44,8 +44,10 @@ pub struct Model {
     pub producers: Vec<Producer>,
     /// The plain readers, in the order of the file.
     pub readers: Vec<Reader>,
-    /// The schedule written by hand, in the order of the file.
+    /// The schedule written by hand, in the order of the file; in a model of one run, what was drawn follows.
     pub faults: Vec<Fault>,
+    /// What is to be drawn from the seed besides.
+    pub chaos: Option<Chaos>,
     /// The faults act ends at the latest here.
     pub until: Time,
     /// How long settling may take.
@@ -112,6 +114,21 @@ pub struct Reader {
     pub start: Time,
     /// The client's settings.
     pub options: ReaderOptions,
+}
+
+/// A schedule to be drawn: see [`schedule`](super::schedule).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chaos {
+    /// How many faults, least and most.
+    pub faults: (u32, u32),
+    /// Of which kinds.
+    pub kinds: Vec<FaultKind>,
+    /// When they strike, earliest and latest.
+    pub between: (Time, Time),
+    /// How long they last, shortest and longest.
+    pub lasts: (Span, Span),
+    /// Whether one that would exceed what Kafka's promises are good for is withheld.
+    pub within_budget: bool,
 }
 
 /// What must come out of a run.
@@ -205,7 +222,7 @@ impl Model {
     pub fn holders(&self) -> impl Iterator<Item = Replicas> {
         let assignments = self.topics.iter().flat_map(|topic| &topic.assignment);
         assignments.enumerate().map(|(place, &assigned)| {
-            self.faults.iter().fold(assigned, |all, fault| match fault.action {
+            self.faults.iter().fold(assigned, |all, fault| match &fault.action {
                 Action::Reassign(Reassign { partition, replicas }) if partition.0 as usize == place => {
                     replicas.iter().fold(all, |all, replica| all.with(replica))
                 }
@@ -214,8 +231,17 @@ impl Model {
                 | Action::Crash
                 | Action::Stop
                 | Action::PowerLoss(_)
+                | Action::Wipe
                 | Action::Pause
-                | Action::Isolate => all,
+                | Action::Isolate { .. }
+                | Action::Cut { .. }
+                | Action::SlowLink { .. }
+                | Action::Hold { .. }
+                | Action::SlowDisk(_)
+                | Action::StallDisk
+                | Action::FullDisk
+                | Action::FsyncFails
+                | Action::FsyncLies => all,
             })
         })
     }
@@ -245,6 +271,17 @@ impl Model {
     /// The first controller: controllers come after the brokers.
     pub fn controller(&self) -> NodeId {
         NodeId(self.cluster.brokers + 1)
+    }
+
+    /// All controllers.
+    pub fn controllers(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let first = self.cluster.brokers + 1;
+        (first..first + self.cluster.controllers).map(NodeId)
+    }
+
+    /// All producers and readers.
+    pub fn clients(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (self.producer_node(0).0..=self.node_count()).map(NodeId)
     }
 
     /// A producer's node: producers come after the controllers.

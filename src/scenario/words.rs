@@ -1,4 +1,4 @@
-//! The closed lists of names a model file and a report share: promises, counts, verdicts.
+//! The closed lists of names a model file and a report share: promises, faults, messages, counts.
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $variant:ident = $word:literal,)* }) => {
@@ -58,6 +58,82 @@ words! {
 }
 
 words! {
+    /// What a fault does.
+    FaultKind {
+        /// `kill -9`.
+        Crash = "crash",
+        /// A controlled shutdown.
+        Stop = "stop",
+        /// The machine goes dark.
+        PowerLoss = "power-loss",
+        /// The disk loses everything, and the process dies.
+        Wipe = "wipe",
+        /// The process stands still.
+        Pause = "pause",
+        /// A set is cut off from everyone outside it.
+        Isolate = "isolate",
+        /// Links are cut.
+        Cut = "cut",
+        /// Links are slow.
+        SlowLink = "slow-link",
+        /// Messages of one kind are kept back.
+        Hold = "hold",
+        /// Fsyncs are slow.
+        SlowDisk = "slow-disk",
+        /// No fsync ends.
+        StallDisk = "stall-disk",
+        /// There is no room.
+        FullDisk = "full-disk",
+        /// Fsyncs fail.
+        FsyncFails = "fsync-fails",
+        /// Fsyncs end well and make nothing durable.
+        FsyncLies = "fsync-lies",
+        /// An administrator moves leadership.
+        Elect = "elect",
+        /// An administrator moves replicas.
+        Reassign = "reassign",
+    }
+}
+
+words! {
+    /// A kind of message, by the name of its API.
+    MessageKind {
+        /// Produce.
+        Produce = "produce",
+        /// Its answer.
+        ProduceResponse = "produce-response",
+        /// Fetch, of followers and consumers.
+        Fetch = "fetch",
+        /// Its answer.
+        FetchResponse = "fetch-response",
+        /// Metadata, of clients.
+        Metadata = "metadata",
+        /// Its answer.
+        MetadataResponse = "metadata-response",
+        /// BrokerRegistration.
+        BrokerRegistration = "broker-registration",
+        /// Its answer.
+        BrokerRegistrationResponse = "broker-registration-response",
+        /// BrokerHeartbeat.
+        Heartbeat = "heartbeat",
+        /// Its answer.
+        HeartbeatResponse = "heartbeat-response",
+        /// AlterPartition.
+        AlterPartition = "alter-partition",
+        /// Its answer.
+        AlterPartitionResponse = "alter-partition-response",
+        /// InitProducerId.
+        InitProducerId = "init-producer-id",
+        /// Its answer.
+        InitProducerIdResponse = "init-producer-id-response",
+        /// Fetch of the controllers' log.
+        FetchMetadata = "fetch-metadata",
+        /// Its answer.
+        FetchMetadataResponse = "fetch-metadata-response",
+    }
+}
+
+words! {
     /// What became of the messages, and how long answers took: the numbers of a run.
     Count {
         /// `send()` calls.
@@ -105,5 +181,12 @@ impl Count {
     /// Whether this is a span of time rather than a number of things.
     pub const fn is_span(self) -> bool {
         matches!(self, Count::AnswerP50 | Count::AnswerP99 | Count::AnswerLongest)
+    }
+}
+
+impl FaultKind {
+    /// Whether it is an administrator who does it, on purpose: such are written, not drawn.
+    pub const fn is_administration(self) -> bool {
+        matches!(self, FaultKind::Elect | FaultKind::Reassign)
     }
 }

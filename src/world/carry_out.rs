@@ -5,6 +5,7 @@ use super::happened::Happened;
 use super::machine::Held;
 use super::observe::Observer;
 use super::spoken::Spoken;
+use super::strike::link::Hold;
 use super::world::World;
 use crate::cluster::broker::Broker;
 use crate::cluster::protocol::Message;
@@ -22,12 +23,18 @@ pub(super) struct Around<'a> {
     pub(super) chance: &'a Chance,
     pub(super) queue: &'a mut Queue<Due>,
     pub(super) store: &'a mut Store,
+    pub(super) holds: &'a [Hold],
     pub(super) cause: EventSeq,
 }
 
 impl Surroundings<Message> for Around<'_> {
     fn chance(&self) -> &Chance {
         self.chance
+    }
+
+    #[inline]
+    fn keeps_back(&self, from: NodeId, to: NodeId, message: &Message) -> bool {
+        self.holds.iter().any(|hold| hold.keeps_back(from, to, message))
     }
 
     #[inline]
@@ -48,11 +55,16 @@ impl<O: Observer> World<O> {
         effects: &mut Vec<Effect<P>>,
         cause: EventSeq,
     ) {
+        let mut ended = false;
         for effect in effects.iter() {
+            if ended {
+                self.drop_effect(effect);
+                continue;
+            }
             match *effect {
                 Effect::Note(note) => {
                     let note = P::note(note);
-                    self.count_sends(&note);
+                    self.count_sends(node, &note);
                     self.note(node, note, cause);
                 }
                 Effect::Send(peer, message, bytes) => {
@@ -123,7 +135,10 @@ impl<O: Observer> World<O> {
                     let (network, now, mut around) = self.around(cause);
                     network.hangup(now, connection, &mut around);
                 }
-                Effect::Exit => self.exit(node, cause),
+                Effect::Exit => {
+                    self.exit(node, cause);
+                    ended = true;
+                }
             }
         }
         effects.clear();
@@ -142,19 +157,33 @@ impl<O: Observer> World<O> {
         self.queue.push(at, Due { what: What::Fsync { node, file, token, incarnation }, cause });
     }
 
-    /// A process ends of its own will: for good, unless it was asked to end, in which case it is started again some time.
+    /// A process ends of its own will: a client's because it is done; a server's because its disk has failed it, until that is
+    /// well, or because it was asked to end, in which case it is started again some time.
     fn exit(&mut self, node: NodeId, cause: EventSeq) {
+        let is_server = node < self.model.producer_node(0);
         let machine = &mut self.machines[usize::from(node.0)];
-        if !machine.stopping {
-            machine.exited = true;
-            return self.end_process(node, cause);
-        }
+        let was_asked = machine.stopping;
+        machine.exited |= !is_server && !was_asked;
+        // One that stood still may hear of a failure only when the disk is well again, and is started again at once.
+        machine.halted |= is_server && !was_asked && self.disks[usize::from(node.0) - 1].fails_writers();
         self.end_process(node, cause);
-        // Asked to end before it served, a broker ends as if it were killed.
-        let is_clean = self.brokers.get(usize::from(node.0) - 1).is_none_or(Broker::has_stopped_cleanly);
-        let what = if is_clean { Happened::Stopped } else { Happened::Crashed };
-        let cause = self.note(node, what, cause);
-        self.start_if_possible(node, cause);
+        if was_asked {
+            // Asked to end before it served, a broker ends as if it were killed.
+            let is_clean = self.brokers.get(usize::from(node.0) - 1).is_none_or(Broker::has_stopped_cleanly);
+            let what = if is_clean { Happened::Stopped } else { Happened::Crashed };
+            let cause = self.note(node, what, cause);
+            self.start_if_possible(node, cause);
+        } else if is_server {
+            let cause = self.note(node, Happened::Halted, cause);
+            self.start_if_possible(node, cause);
+        }
+    }
+
+    /// What a process asked for behind its own end.
+    fn drop_effect<P: Spoken>(&mut self, effect: &Effect<P>) {
+        if let Effect::Send(_, message, _) | Effect::Respond(_, Some(message), _) = *effect {
+            self.store.release(message);
+        }
     }
 
     /// A process is no more: its kernel closes its connections, its memory is gone.
@@ -185,7 +214,11 @@ impl<O: Observer> World<O> {
         } else {
             let client = id - usize::from(self.model.producer_node(0).0);
             match self.producers.get_mut(client) {
-                Some(producer) => producer.crash(),
+                Some(producer) => {
+                    producer.crash();
+                    // The calls it would still have made are waited for no more.
+                    self.sends_left -= std::mem::take(&mut self.sends_left_of[client]);
+                }
                 None => panic!("nothing ends a reader's process"),
             }
         }

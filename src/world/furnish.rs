@@ -49,6 +49,7 @@ impl<O: Observer> World<O> {
                 model.planted,
             ));
         }
+        self.sends_left_of.clear();
         let mut first_message = 0;
         for (place, producer) in model.producers.iter().enumerate() {
             let topic = &model.topics[producer.into.0 as usize];
@@ -66,6 +67,7 @@ impl<O: Observer> World<O> {
                 partitioner_key,
             }));
             first_message += producer.workload.records;
+            self.sends_left_of.push(producer.workload.records.into());
         }
         for (place, reader) in model.readers.iter().enumerate() {
             let partitions: Vec<_> =
@@ -87,7 +89,7 @@ impl<O: Observer> World<O> {
                 None => self.disks.push(Disk::new(model.disk, NodeId(node))),
             }
         }
-        self.schedule.reset(&model.faults);
+        self.schedule.reset(&model);
     }
 }
 

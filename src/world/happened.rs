@@ -5,6 +5,7 @@ use crate::cluster;
 use crate::cluster::units::{Incarnation, Offset, PartitionId};
 use crate::kernel::trace::What;
 use crate::kernel::units::{Bytes, NodeId};
+use crate::scenario::words::{FaultKind, MessageKind};
 
 /// One happening; the node is the entry's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,11 @@ pub enum Happened {
         /// Its place in the schedule.
         fault: u32,
     },
+    /// A drawn fault would have been more than Kafka's promises are good for, and did not strike.
+    Withheld {
+        /// Its place in the schedule.
+        fault: u32,
+    },
     /// A fault's time was over.
     Ended {
         /// Its place in the schedule.
@@ -58,6 +64,24 @@ pub enum Happened {
     Crashed,
     /// The node's machine lost power.
     PowerLost,
+    /// The node's process ended itself because its disk failed it; its page cache stays.
+    Halted,
+    /// The node's disk lost everything.
+    Wiped,
+    /// Something befell, or left, the way from the node to another.
+    Link {
+        /// The other end.
+        to: NodeId,
+        /// What.
+        change: LinkChange,
+    },
+    /// Something is wrong with the node's disk, or no longer.
+    Disk {
+        /// What: one of the kinds that are of disks.
+        what: FaultKind,
+        /// Whether it is over.
+        over: bool,
+    },
     /// A power loss took the end of a log: only what was left on the disk remains.
     Lost {
         /// Whose log.
@@ -92,6 +116,23 @@ pub enum Happened {
     Unsettled,
 }
 
+/// What can befall one direction of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkChange {
+    /// Nothing passes.
+    Cut,
+    /// It is no longer cut.
+    Joined,
+    /// It is slow.
+    Slowed,
+    /// It is no longer slow.
+    AtSpeed,
+    /// Messages of one kind are kept back.
+    KeepsBack(MessageKind),
+    /// They no longer are.
+    LetsGo(MessageKind),
+}
+
 impl What for Happened {
     fn code(&self) -> u16 {
         match self {
@@ -117,6 +158,11 @@ impl What for Happened {
             Happened::Answered { .. } => 218,
             Happened::Stopping => 219,
             Happened::Stopped => 220,
+            Happened::Withheld { .. } => 230,
+            Happened::Halted => 231,
+            Happened::Wiped => 232,
+            Happened::Link { .. } => 233,
+            Happened::Disk { .. } => 234,
         }
     }
 
@@ -144,6 +190,11 @@ impl What for Happened {
             Happened::Answered { .. } => "answered",
             Happened::Stopping => "stopping",
             Happened::Stopped => "stopped",
+            Happened::Withheld { .. } => "fault-withheld",
+            Happened::Halted => "halted",
+            Happened::Wiped => "wiped",
+            Happened::Link { .. } => "link",
+            Happened::Disk { .. } => "disk",
         }
     }
 
@@ -165,8 +216,21 @@ impl What for Happened {
                 each("partition", partition.0.into());
                 each("bytes", bytes.get() as i64);
             }
-            Happened::Struck { fault } | Happened::NoEffect { fault } | Happened::Ended { fault } => {
-                each("fault", fault.into());
+            Happened::Struck { fault }
+            | Happened::NoEffect { fault }
+            | Happened::Withheld { fault }
+            | Happened::Ended { fault } => each("fault", fault.into()),
+            Happened::Link { to, change } => {
+                each("to", to.0.into());
+                let (change, what) = change.numbers();
+                each("change", change);
+                if let Some(what) = what {
+                    each("what", what as i64);
+                }
+            }
+            Happened::Disk { what, over } => {
+                each("what", what as i64);
+                each("over", over.into());
             }
             Happened::Lost { partition, old, new } => {
                 each("partition", partition.0.into());
@@ -178,6 +242,8 @@ impl What for Happened {
             | Happened::Stopping
             | Happened::Stopped
             | Happened::PowerLost
+            | Happened::Halted
+            | Happened::Wiped
             | Happened::Paused
             | Happened::Resumed
             | Happened::Isolated
@@ -185,6 +251,20 @@ impl What for Happened {
             | Happened::Healed
             | Happened::Settled
             | Happened::Unsettled => (),
+        }
+    }
+}
+
+impl LinkChange {
+    /// Its number in a trace, and the kind of message it is about.
+    fn numbers(self) -> (i64, Option<MessageKind>) {
+        match self {
+            LinkChange::Cut => (0, None),
+            LinkChange::Joined => (1, None),
+            LinkChange::Slowed => (2, None),
+            LinkChange::AtSpeed => (3, None),
+            LinkChange::KeepsBack(kind) => (4, Some(kind)),
+            LinkChange::LetsGo(kind) => (5, Some(kind)),
         }
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Machine {
     pub(super) running: bool,
     /// The process has ended of its own will and does not come back.
     pub(super) exited: bool,
+    /// The process has ended itself because its disk failed it: it comes back when the disk is well.
+    pub(super) halted: bool,
     /// The count of starts ordered: one that was overtaken by another fault is not carried out.
     pub(super) starts: u32,
     alarms: Vec<Alarm>,
@@ -46,6 +48,7 @@ pub(super) enum Held {
     Timer(AnyTimer, Time),
     Flushed(super::due::AnyFile, u32),
     Stop,
+    FlushFailed(super::due::AnyFile, u32),
 }
 
 impl Alarm {
@@ -71,9 +74,9 @@ impl Machine {
         *self = Machine { alarms, held, ..Machine::default() };
     }
 
-    /// Whether some fault keeps its process from running.
+    /// Whether something keeps its process from being started.
     pub(super) fn is_kept_down(&self) -> bool {
-        self.killed > 0 || self.dark > 0 || self.stopped > 0
+        self.exited || self.halted || self.killed > 0 || self.dark > 0 || self.stopped > 0
     }
 
     /// Wants an alarm at `at`. Gives whether an event must be queued for it.

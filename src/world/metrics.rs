@@ -30,6 +30,8 @@ pub struct Metrics {
 /// What followed one fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AfterFault {
+    /// Whether it struck.
+    pub fate: Fate,
     /// When it struck; none: it has not, or had no effect.
     pub struck: Option<Time>,
     /// The first node it struck.
@@ -42,6 +44,32 @@ pub struct AfterFault {
     pub isr_restored_after: Option<Span>,
     /// Until any message was told success.
     pub first_ack_after: Option<Span>,
+}
+
+/// What became of a fault of the schedule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fate {
+    /// Its time never came.
+    #[default]
+    Waits,
+    /// It struck.
+    Struck,
+    /// It meant nothing to whom it should strike.
+    NoEffect,
+    /// It would have been more than Kafka's promises are good for.
+    Withheld,
+}
+
+impl Fate {
+    /// Its word in reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Fate::Waits => "never came",
+            Fate::Struck => "struck",
+            Fate::NoEffect => "no effect",
+            Fate::Withheld => "withheld",
+        }
+    }
 }
 
 /// A partition as the controller has it, and the faults that touched it.
@@ -106,9 +134,15 @@ impl Metrics {
     pub fn see(&mut self, entry: &Entry<Happened>) {
         match entry.what {
             Happened::Struck { fault } => self.struck(entry.t, entry.node, fault),
+            Happened::NoEffect { fault } => self.faults[fault as usize].fate = Fate::NoEffect,
+            Happened::Withheld { fault } => self.faults[fault as usize].fate = Fate::Withheld,
             Happened::Crashed
             | Happened::PowerLost
             | Happened::Stopping
+            | Happened::Halted
+            | Happened::Wiped
+            | Happened::Link { .. }
+            | Happened::Disk { .. }
             | Happened::Paused
             | Happened::Isolated => {
                 self.befell(entry.t, entry.node);
@@ -126,7 +160,6 @@ impl Metrics {
             | Happened::Answered { .. }
             | Happened::Delivered { .. }
             | Happened::Fsynced { .. }
-            | Happened::NoEffect { .. }
             | Happened::Ended { .. }
             | Happened::Lost { .. }
             | Happened::Started { .. }
@@ -143,6 +176,7 @@ impl Metrics {
         let after = &mut self.faults[fault as usize];
         assert!(after.struck.is_none(), "a fault strikes once");
         after.struck = Some(now);
+        after.fate = Fate::Struck;
         after.node = Some(node);
         self.struck.push(fault);
         self.striking = Some(fault);

@@ -9,13 +9,15 @@
 //! | `spoken` | each node's words in the world's |
 //! | `furnish` | nodes, machines and disks for a model |
 //! | [`run`] | faults, heal, settle |
-//! | `schedule` | the fault schedule, struck and ended |
+//! | `strike` | the fault schedule, struck and ended |
+//! | [`budget`] | who has stopped uncleanly and is not back in sync |
 //! | `machine` | a machine, its process, and the process's alarms |
 //! | `due` | what the queue holds |
 //! | [`happened`] | everything that can happen |
 //! | [`observe`] | the hook |
 //! | [`metrics`] | what followed each fault |
 
+pub mod budget;
 mod carry_out;
 mod due;
 mod furnish;
@@ -24,7 +26,7 @@ mod machine;
 pub mod metrics;
 pub mod observe;
 pub mod run;
-mod schedule;
 mod spoken;
+mod strike;
 #[allow(clippy::module_inception, reason = "the world is what this folder is about")]
 pub mod world;

@@ -99,9 +99,10 @@ impl<O: Observer> World<O> {
 
     /// A `send()` has been made: one less to wait for.
     #[inline]
-    pub(super) fn count_sends(&mut self, note: &Happened) {
+    pub(super) fn count_sends(&mut self, node: NodeId, note: &Happened) {
         if let Happened::Client(clients::happened::Happened::Called { .. }) = note {
             self.sends_left -= 1;
+            self.sends_left_of[usize::from(node.0 - self.model.producer_node(0).0)] -= 1;
         }
     }
 

@@ -22,6 +22,7 @@ pub(super) enum Told {
     Timer(AnyTimer),
     Flushed(AnyFile, u32),
     Stop,
+    FlushFailed(AnyFile, u32),
 }
 
 /// A vocabulary the world speaks: how its words become the world's, and back.
@@ -48,6 +49,9 @@ pub(super) trait Spoken: Port<Message = Message, Store = Store> {
             Told::Timer(timer) => Event::Timer(Self::own_timer(timer).expect("an alarm the node set itself")),
             Told::Flushed(file, token) => {
                 Event::Flushed(Self::own_file(file).expect("a file the node named itself"), token)
+            }
+            Told::FlushFailed(file, token) => {
+                Event::FlushFailed(Self::own_file(file).expect("a file the node named itself"), token)
             }
         }
     }

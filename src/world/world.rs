@@ -10,8 +10,8 @@ use super::happened::Happened;
 use super::machine::{Held, Machine, Rings, hearer};
 use super::observe::{Observer, View};
 use super::run::Act;
-use super::schedule::Schedule;
 use super::spoken::{Spoken, Told};
+use super::strike::schedule::Schedule;
 use crate::clients::consumer::{Reader, ReaderPort};
 use crate::clients::producer::{Producer, ProducerPort};
 use crate::cluster::broker::storage::File;
@@ -55,6 +55,8 @@ pub struct World<O> {
     pub(super) events: u64,
     /// `send()` calls still to be made.
     pub(super) sends_left: u64,
+    /// The same by producer.
+    pub(super) sends_left_of: Vec<u64>,
     pub(super) act: Act,
 }
 
@@ -91,6 +93,7 @@ impl<O: Observer> World<O> {
             effects: Effects::default(),
             events: 0,
             sends_left: 0,
+            sends_left_of: Vec::new(),
             act: Act::Ahead,
         };
         world.furnish();
@@ -184,7 +187,7 @@ impl<O: Observer> World<O> {
         };
         self.observer.observe(&view, &entry);
         if self.schedule.is_watching() {
-            self.watch_triggers(&entry.what, entry.n);
+            self.watch(node, &entry.what, entry.n);
         }
         entry.n
     }
@@ -236,10 +239,18 @@ impl<O: Observer> World<O> {
 
     fn on_fsync(&mut self, node: NodeId, file: AnyFile, token: u32, incarnation: u32, cause: EventSeq) {
         let now = self.now;
-        if !self.disk(node).flushed(now, file, token) {
+        let disk = self.disk(node);
+        if let Some(until) = disk.delayed(now, file, token) {
+            let due = Due { what: What::Fsync { node, file, token, incarnation }, cause };
+            return self.put_off(node, until, due);
+        }
+        let failed = disk.failed(now, file, token);
+        if !failed && !disk.flushed(now, file, token) {
             return;
         }
-        if let AnyFile::Broker(File::Log(partition)) = file {
+        if let AnyFile::Broker(File::Log(partition)) = file
+            && !failed
+        {
             let bytes = self.disk(node).durable(file);
             self.note(node, Happened::Fsynced { partition, bytes }, cause);
         }
@@ -248,15 +259,23 @@ impl<O: Observer> World<O> {
             return;
         }
         if machine.paused > 0 {
-            machine.held.push((Held::Flushed(file, token), cause));
+            let held = if failed { Held::FlushFailed(file, token) } else { Held::Flushed(file, token) };
+            machine.held.push((held, cause));
         } else {
-            self.tell(node, Told::Flushed(file, token), cause);
+            let told = if failed { Told::FlushFailed(file, token) } else { Told::Flushed(file, token) };
+            self.tell(node, told, cause);
         }
     }
 
     /// The network, and what it needs of the world for one call.
     pub(super) fn around(&mut self, cause: EventSeq) -> (&mut Network<Message>, Time, Around<'_>) {
-        let around = Around { chance: &self.chance, queue: &mut self.queue, store: &mut self.store, cause };
+        let around = Around {
+            chance: &self.chance,
+            queue: &mut self.queue,
+            store: &mut self.store,
+            holds: &self.schedule.holds,
+            cause,
+        };
         (&mut self.network, self.now, around)
     }
 
@@ -279,6 +298,7 @@ impl<O: Observer> World<O> {
                 }
                 Held::Flushed(file, token) => self.tell(node, Told::Flushed(file, token), cause),
                 Held::Stop => self.tell(node, Told::Stop, cause),
+                Held::FlushFailed(file, token) => self.tell(node, Told::FlushFailed(file, token), cause),
                 Held::Delivery(delivery) => {
                     if hearer(&delivery).is_none_or(|hearer| self.network.is_wanted(hearer)) {
                         self.deliver(delivery, cause);

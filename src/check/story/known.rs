@@ -59,14 +59,19 @@ impl Known {
                 | Happened::Fsynced { .. }
                 | Happened::Struck { .. }
                 | Happened::NoEffect { .. }
+                | Happened::Withheld { .. }
                 | Happened::Ended { .. }
                 | Happened::Crashed
                 | Happened::Stopping
                 | Happened::Stopped
                 | Happened::PowerLost
+                | Happened::Halted
                 | Happened::Lost { .. }
                 | Happened::Started { .. }
                 | Happened::Paused
+                | Happened::Wiped
+                | Happened::Link { .. }
+                | Happened::Disk { .. }
                 | Happened::Resumed
                 | Happened::Isolated
                 | Happened::Joined

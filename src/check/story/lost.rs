@@ -169,13 +169,18 @@ impl Telling<'_> {
                 | Happened::Fsynced { .. }
                 | Happened::Struck { .. }
                 | Happened::NoEffect { .. }
+                | Happened::Withheld { .. }
                 | Happened::Ended { .. }
                 | Happened::Crashed
                 | Happened::Stopping
                 | Happened::Stopped
                 | Happened::PowerLost
+                | Happened::Halted
                 | Happened::Started { .. }
                 | Happened::Paused
+                | Happened::Wiped
+                | Happened::Link { .. }
+                | Happened::Disk { .. }
                 | Happened::Resumed
                 | Happened::Isolated
                 | Happened::Joined
@@ -219,12 +224,13 @@ impl Telling<'_> {
         }
         let now = before.holders(self.batches);
         let concerned = |broker: &NodeId| {
-            let health = healths[usize::from(broker.0) - 1];
+            // Controllers and clients hold no records.
+            let Some(health) = healths.get(usize::from(broker.0) - 1) else { return false };
             // A second fault of the same kind changes nothing.
             let changes = match what {
                 Fault::Pause => health.paused.is_none(),
                 Fault::Isolate => health.isolated.is_none(),
-                Fault::Crash | Fault::Stop | Fault::PowerLoss => true,
+                Fault::Crash | Fault::Stop | Fault::PowerLoss | Fault::Halt | Fault::Wipe => true,
             };
             changes && (now.contains(broker) || before.leader == Some(*broker))
         };
@@ -244,6 +250,11 @@ impl Telling<'_> {
             Fault::Stop => {
                 format!("At {at} {subject} {} asked to stop.", either(concerned.len(), "was", "were"))
             }
+            Fault::Halt => format!(
+                "At {at} {subject} ended {}: the disk had failed.",
+                either(concerned.len(), "itself", "themselves")
+            ),
+            Fault::Wipe => format!("At {at} {subject} lost everything on disk."),
             Fault::Pause => format!("At {at} {subject} stood still."),
             Fault::Isolate => format!(
                 "At {at} {subject} {} cut off from everybody else.",
@@ -408,6 +419,8 @@ enum Fault {
     Crash,
     Stop,
     PowerLoss,
+    Halt,
+    Wipe,
     Pause,
     Isolate,
 }
@@ -417,6 +430,8 @@ fn befell(what: Happened) -> Option<Fault> {
         Happened::Crashed => Some(Fault::Crash),
         Happened::Stopping => Some(Fault::Stop),
         Happened::PowerLost => Some(Fault::PowerLoss),
+        Happened::Halted => Some(Fault::Halt),
+        Happened::Wiped => Some(Fault::Wipe),
         Happened::Paused => Some(Fault::Pause),
         Happened::Isolated => Some(Fault::Isolate),
         Happened::Cluster(_)
@@ -427,10 +442,13 @@ fn befell(what: Happened) -> Option<Fault> {
         | Happened::Fsynced { .. }
         | Happened::Struck { .. }
         | Happened::NoEffect { .. }
+        | Happened::Withheld { .. }
         | Happened::Ended { .. }
         | Happened::Lost { .. }
         | Happened::Started { .. }
         | Happened::Stopped
+        | Happened::Link { .. }
+        | Happened::Disk { .. }
         | Happened::Resumed
         | Happened::Joined
         | Happened::Healed

@@ -110,7 +110,7 @@ impl<'a> Replay<'a> {
             Happened::Stopped => self.change(entry.node, |health| {
                 *health = Health { down: Some((entry.t, Down::Stopped)), paused: None, ..*health };
             }),
-            Happened::Crashed => self.change(entry.node, |health| {
+            Happened::Crashed | Happened::Halted => self.change(entry.node, |health| {
                 *health = Health { down: Some((entry.t, Down::Crashed)), paused: None, ..*health };
             }),
             Happened::PowerLost => self.change(entry.node, |health| {
@@ -132,7 +132,11 @@ impl<'a> Replay<'a> {
             | Happened::Struck { .. }
             | Happened::NoEffect { .. }
             | Happened::Stopping
+            | Happened::Withheld { .. }
             | Happened::Ended { .. }
+            | Happened::Wiped
+            | Happened::Link { .. }
+            | Happened::Disk { .. }
             | Happened::Settled
             | Happened::Unsettled => (),
         }

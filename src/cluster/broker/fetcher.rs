@@ -211,6 +211,10 @@ impl Node<'_> {
             if asked.current_leader_epoch.is_some_and(|epoch| entry.epoch > epoch) {
                 break;
             }
+            if self.stored.disk_is_full {
+                // An error of the log directory ends a broker that has no other.
+                return out.ask(Effect::Exit);
+            }
             if self.append_as_follower(place, entry, out) {
                 self.write_leader_epochs(place, Waits::Fetcher(thread), out);
                 self.running.fetchers[thread].flushing += 1;

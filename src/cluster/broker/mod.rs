@@ -42,7 +42,7 @@ use super::protocol::{Leaders, Message, MetadataRecord, PartitionLeader, Produce
 use super::replica::{Replica, Role};
 use super::store::Store;
 use super::units::{Offset, PartitionId};
-use crate::devices::port::{Channel, ConnectionId, Event, Outbox, Peer, Port};
+use crate::devices::port::{Channel, ConnectionId, Effect, Event, Outbox, Peer, Port};
 use crate::kernel::units::{Bytes, NodeId, Time};
 
 /// What a broker speaks.
@@ -232,7 +232,8 @@ impl Broker {
             Event::Request(connection, from, message) => node.on_request(now, connection, from, message, out),
             Event::Timer(timer) => node.on_timer(now, timer, out),
             Event::Flushed(file, token) => node.on_flushed(now, file, token, out),
-            Event::FlushFailed(_, _) => panic!("no disk of this model fails an fsync"),
+            // With one log directory, a failure of it ends the broker (`ReplicaManager.handleLogDirFailure`: exit status 1).
+            Event::FlushFailed(_, _) => out.ask(Effect::Exit),
         }
     }
 
@@ -274,6 +275,11 @@ impl Broker {
     pub fn stored_mut(&mut self) -> &mut Stored {
         assert!(self.running.is_none(), "a disk loses bytes only while its machine is dark");
         &mut self.stored
+    }
+
+    /// Whether its disk takes anything more. A broker that would write to a full one ends.
+    pub fn set_disk_full(&mut self, is_full: bool) {
+        self.stored.disk_is_full = is_full;
     }
 
     /// The partitions it has replicas of.

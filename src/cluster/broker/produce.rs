@@ -202,6 +202,11 @@ impl Node<'_> {
             }
             Admission::Refused(error) => return refuse(error),
         }
+        if self.stored.disk_is_full {
+            // An error of the log directory ends a broker that has no other.
+            out.ask(Effect::Exit);
+            return refuse(ErrorCode::KafkaStorageError);
+        }
         let log = &mut self.stored.logs[place];
         let base_offset = log.end();
         log.append(LogEntry { base_offset, batch, epoch }, u64::from(built.records), built.bytes);

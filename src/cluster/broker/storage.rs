@@ -70,6 +70,8 @@ pub struct Stored {
     flush_token: u32,
     /// How often the process has started.
     pub incarnation: Incarnation,
+    /// Nothing more can be written (`ENOSPC`).
+    pub(super) disk_is_full: bool,
     /// The clean-shutdown file: the broker epoch of the last run, if that ended well.
     pub clean_shutdown: Option<BrokerEpoch>,
     /// How many producer ids the broker has given out.
@@ -98,6 +100,7 @@ impl Stored {
             recovery_points: Checkpoint::new(held.len()),
             flush_token: 0,
             incarnation: Incarnation(0),
+            disk_is_full: false,
             clean_shutdown: None,
             producer_ids: 0,
             planted,
@@ -176,6 +179,16 @@ impl Stored {
     pub(super) fn next_flush_token(&mut self) -> u32 {
         self.flush_token = self.flush_token.wrapping_add(1);
         self.flush_token
+    }
+
+    /// The disk has lost everything; what was left of the logs has been cut already.
+    pub fn wipe(&mut self) {
+        self.present.fill(false);
+        for checkpoint in [&mut self.high_watermarks, &mut self.recovery_points] {
+            checkpoint.offsets.fill(Offset::ZERO);
+            checkpoint.next.clear();
+        }
+        self.clean_shutdown = None;
     }
 
     /// A power loss has left `bytes` of a log: cuts it to the whole batches among them. Gives its end before and after, and the

@@ -86,6 +86,35 @@ pub struct Disk<F> {
     /// When the device has served all that it was asked for.
     idle: Time,
     power_losses: u64,
+    ills: Ills,
+}
+
+/// What is wrong with a disk now.
+#[derive(Clone, Debug, Default)]
+struct Ills {
+    /// An fsync asked for meanwhile takes so many times as long; of several, the slowest counts.
+    slow: Vec<u32>,
+    /// How many stalls are on it, and since when.
+    stalls: u32,
+    stalled_since: Time,
+    full: u32,
+    fails: u32,
+    lies: u32,
+}
+
+/// Something that can be wrong with a disk for a while. Each nests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ill {
+    /// An fsync asked for meanwhile takes so many times as long; of several, the slowest counts.
+    Slow(u32),
+    /// No fsync ends; the device goes on where it stood.
+    Stalled,
+    /// There is no room for a file written anew. Who appends is to ask [`Disk::is_full`] first.
+    Full,
+    /// An fsync that ends meanwhile has failed.
+    FailsFsyncs,
+    /// An fsync asked for meanwhile ends well and makes nothing durable.
+    LiesAboutFsyncs,
 }
 
 impl<F: Copy + Ord> Disk<F> {
@@ -101,6 +130,7 @@ impl<F: Copy + Ord> Disk<F> {
             created: 0,
             idle: Time::ZERO,
             power_losses: 0,
+            ills: Ills::default(),
         }
     }
 
@@ -114,6 +144,57 @@ impl<F: Copy + Ord> Disk<F> {
         self.created = 0;
         self.idle = Time::ZERO;
         self.power_losses = 0;
+        self.ills = Ills::default();
+    }
+
+    /// Something begins to be wrong.
+    pub fn falls_ill(&mut self, now: Time, ill: Ill) {
+        match ill {
+            Ill::Slow(factor) => self.ills.slow.push(factor),
+            Ill::Stalled => {
+                if self.ills.stalls == 0 {
+                    self.ills.stalled_since = now;
+                }
+                self.ills.stalls += 1;
+            }
+            Ill::Full => self.ills.full += 1,
+            Ill::FailsFsyncs => self.ills.fails += 1,
+            Ill::LiesAboutFsyncs => self.ills.lies += 1,
+        }
+    }
+
+    /// Something is no longer wrong. Panics if it was not. After the last stall ask [`Disk::delayed`] for every fsync under way.
+    pub fn recovers(&mut self, now: Time, ill: Ill) {
+        match ill {
+            Ill::Slow(factor) => {
+                let place = self.ills.slow.iter().position(|&one| one == factor);
+                self.ills.slow.remove(place.expect("a disk recovers from what it has"));
+            }
+            Ill::Stalled => {
+                self.ills.stalls -= 1;
+                if self.ills.stalls == 0 {
+                    self.go_on(now);
+                }
+            }
+            Ill::Full => self.ills.full -= 1,
+            Ill::FailsFsyncs => self.ills.fails -= 1,
+            Ill::LiesAboutFsyncs => self.ills.lies -= 1,
+        }
+    }
+
+    /// Whether nothing more can be written.
+    pub fn is_full(&self) -> bool {
+        self.ills.full > 0
+    }
+
+    /// Whether something is wrong that ends a process as soon as it writes.
+    pub fn fails_writers(&self) -> bool {
+        self.ills.full > 0 || self.ills.fails > 0
+    }
+
+    /// Everything is gone, as if the disk had been replaced. Fsyncs under way end without effect.
+    pub fn wipe(&mut self) {
+        self.free.extend(self.index.drain(..).map(|(_, slot)| slot));
     }
 
     /// Puts bytes at the end of a file, which is created if there is none: they are in the page cache.
@@ -139,7 +220,8 @@ impl<F: Copy + Ord> Disk<F> {
 
     /// Makes durable what the file holds now. Hand the token to [`Disk::flushed`] at the instant returned.
     pub fn flush(&mut self, now: Time, file: F, token: u32, chance: &Chance) -> Time {
-        let covers = Covers::Prefix(self.open(file).length);
+        let honest = if self.ills.lies == 0 { self.open(file).length } else { Bytes::ZERO };
+        let covers = Covers::Prefix(honest);
         self.serve(now, file, token, covers, chance)
     }
 
@@ -154,10 +236,41 @@ impl<F: Copy + Ord> Disk<F> {
         self.find(file).is_ok_and(|place| self.files[self.index[place].1 as usize].flushed(now, token))
     }
 
+    /// Whether an fsync has been put off by a stall: until when, or [`Time::NEVER`] while the stall lasts.
+    pub fn delayed(&self, now: Time, file: F, token: u32) -> Option<Time> {
+        let flush = self.get(file)?.flushing.iter().find(|flush| flush.token == token)?;
+        if flush.ends <= self.device_time(now) {
+            None
+        } else if self.ills.stalls > 0 {
+            Some(Time::NEVER)
+        } else {
+            Some(flush.ends)
+        }
+    }
+
+    /// Whether an fsync that ends now has failed; if so it is over, and has made nothing durable.
+    ///
+    /// Departure from Kafka: what it covered stays dirty, and a later fsync makes it durable; on some file systems of Linux the
+    /// pages are marked clean and never written.
+    pub fn failed(&mut self, now: Time, file: F, token: u32) -> bool {
+        if !self.fails_writers() {
+            return false;
+        }
+        let Ok(place) = self.find(file) else { return false };
+        let fails_all = self.ills.fails > 0;
+        let flushing = &mut self.files[self.index[place].1 as usize].flushing;
+        let ended = |flush: &Flush| {
+            let fails = fails_all || matches!(flush.covers, Covers::Replacement(_));
+            fails && flush.token == token && flush.ends <= now
+        };
+        flushing.iter().position(ended).and_then(|place| flushing.remove(place)).is_some()
+    }
+
     /// The machine loses power. Adds what is left of each file to `survivors`, in the order of names. To lose an exact part,
     /// note [`Disk::durable`], lose [`Lose::Nothing`], and truncate to no less than what was durable.
     pub fn power_loss(&mut self, now: Time, lose: Lose, chance: &Chance, survivors: &mut Vec<Survivor<F>>) {
         self.power_losses += 1;
+        let now = self.device_time(now);
         self.idle = Time::ZERO;
         for &(file, slot) in &self.index {
             let state = &mut self.files[slot as usize];
@@ -196,16 +309,40 @@ impl<F: Copy + Ord> Disk<F> {
 
     /// Queues an fsync: the device serves one after the other.
     fn serve(&mut self, now: Time, file: F, token: u32, covers: Covers, chance: &Chance) -> Time {
-        let (entity, begins) = (u64::from(self.node.0), self.idle.max(now));
+        let (entity, begins) = (u64::from(self.node.0), self.idle.max(self.device_time(now)));
         let fsync = self.options.fsync;
+        let slower = self.ills.slow.iter().copied().max().map_or(1, u64::from);
         let state = self.open(file);
         let occasion = Occasion(u64::from(state.ordinal), state.flushes);
-        let takes = fsync.sample(chance.draw(Purpose::Fsync, entity, occasion));
+        let takes = fsync.sample(chance.draw(Purpose::Fsync, entity, occasion)) * slower;
         state.flushes += 1;
         let ends = begins + takes;
         state.flushing.push_back(Flush { token, covers, begins, ends });
         self.idle = ends;
-        ends
+        // In a stall the device's time is behind.
+        ends.max(now)
+    }
+
+    /// The time the device itself has: it stands still in a stall.
+    fn device_time(&self, now: Time) -> Time {
+        if self.ills.stalls > 0 { self.ills.stalled_since } else { now }
+    }
+
+    /// The stall is over: everything that was not done is done so much later.
+    fn go_on(&mut self, now: Time) {
+        let since = self.ills.stalled_since;
+        let later = now.since(since);
+        for &(_, slot) in &self.index {
+            for flush in self.files[slot as usize].flushing.iter_mut().filter(|flush| flush.ends > since) {
+                flush.ends += later;
+                if flush.begins > since {
+                    flush.begins += later;
+                }
+            }
+        }
+        if self.idle > since {
+            self.idle += later;
+        }
     }
 
     #[inline]

@@ -271,3 +271,100 @@ fn draws_go_by_file_and_number_and_a_reset_disk_repeats_itself() {
         [(0, 'a'), (1_000, 'b')].map(|(now, file)| disk.flush(at(now), file, 0, &chance).since(at(now)));
     assert_ne!(took[0], took[1], "and each file");
 }
+
+#[test]
+fn a_slow_disk_takes_so_many_times_as_long_for_what_is_asked_for_meanwhile() {
+    let (mut disk, chance) = (disk(), Chance::new(1));
+    disk.falls_ill(at(0), Ill::Slow(3));
+    disk.falls_ill(at(0), Ill::Slow(10));
+    assert_eq!(disk.flush(at(0), 'a', 0, &chance), at(20));
+    disk.recovers(at(1), Ill::Slow(10));
+    assert_eq!(disk.flush(at(100), 'a', 1, &chance), at(106));
+    disk.recovers(at(110), Ill::Slow(3));
+    assert_eq!(disk.flush(at(200), 'a', 2, &chance), at(202));
+}
+
+#[test]
+fn in_a_stall_no_fsync_ends_and_the_device_goes_on_where_it_stood() {
+    let (mut disk, chance) = (disk(), Chance::new(1));
+    for token in 0..2 {
+        disk.append(at(0), 'a', bytes(10));
+        assert_eq!(disk.flush(at(0), 'a', token, &chance), at(2 + 2 * u64::from(token)));
+    }
+    disk.falls_ill(at(1), Ill::Stalled);
+    disk.falls_ill(at(5), Ill::Stalled);
+    assert_eq!(disk.delayed(at(2), 'a', 0), Some(Time::NEVER));
+    // Behind the two, the third has nothing done of it; to be looked at again at once.
+    assert_eq!(disk.flush(at(50), 'a', 2, &chance), at(50));
+    assert_eq!(disk.delayed(at(50), 'a', 2), Some(Time::NEVER));
+    disk.recovers(at(60), Ill::Stalled);
+    assert_eq!(disk.delayed(at(60), 'a', 0), Some(Time::NEVER), "another goes on");
+    disk.recovers(at(101), Ill::Stalled);
+    for (token, ends) in [(0, 102), (1, 104), (2, 106)] {
+        assert_eq!(disk.delayed(at(101), 'a', token), Some(at(ends)), "{token}");
+        assert!(!disk.flushed(at(ends - 1), 'a', token));
+        assert_eq!(disk.delayed(at(ends), 'a', token), None);
+        assert!(disk.flushed(at(ends), 'a', token));
+    }
+    assert_eq!(disk.flush(at(200), 'a', 3, &chance), at(202));
+}
+
+#[test]
+fn a_power_loss_in_a_stall_finds_nothing_done_since() {
+    let (mut disk, chance) = (disk(), Chance::new(1));
+    disk.append(at(0), 'a', bytes(10));
+    disk.flush(at(0), 'a', 0, &chance);
+    disk.append(at(1), 'b', bytes(10));
+    disk.flush(at(1), 'b', 0, &chance);
+    disk.falls_ill(at(3), Ill::Stalled);
+    let mut survivors = Vec::new();
+    disk.power_loss(at(60_000), Lose::AllUnsynced, &chance, &mut survivors);
+    let left: Vec<u64> = survivors.iter().map(|survivor| survivor.length.get()).collect();
+    assert_eq!(left, [10, 0], "the first fsync had ended before, and nothing was written back in a stall");
+}
+
+#[test]
+fn a_failed_fsync_makes_nothing_durable_and_a_lying_one_neither() {
+    let (mut disk, chance) = (disk(), Chance::new(1));
+    disk.append(at(0), 'a', bytes(10));
+    let ends = disk.flush(at(0), 'a', 0, &chance);
+    disk.falls_ill(at(1), Ill::FailsFsyncs);
+    assert!(disk.failed(ends, 'a', 0));
+    assert!(!disk.flushed(ends, 'a', 0), "it is over");
+    assert_eq!(disk.durable('a'), Bytes::ZERO);
+    disk.recovers(at(3), Ill::FailsFsyncs);
+
+    disk.falls_ill(at(3), Ill::LiesAboutFsyncs);
+    let ends = disk.flush(at(3), 'a', 1, &chance);
+    assert!(!disk.failed(ends, 'a', 1));
+    assert!(disk.flushed(ends, 'a', 1), "it says that all is well");
+    assert_eq!(disk.durable('a'), Bytes::ZERO);
+    disk.recovers(at(6), Ill::LiesAboutFsyncs);
+
+    let ends = disk.flush(at(6), 'a', 2, &chance);
+    assert!(disk.flushed(ends, 'a', 2));
+    assert_eq!(disk.durable('a'), bytes(10), "what failed before is still dirty");
+}
+
+#[test]
+fn a_full_disk_takes_no_new_file_and_still_flushes_an_old_one() {
+    let (mut disk, chance) = (disk(), Chance::new(1));
+    disk.append(at(0), 'a', bytes(10));
+    disk.falls_ill(at(0), Ill::Full);
+    assert!(disk.is_full());
+    let (old, new) = (disk.flush(at(0), 'a', 0, &chance), disk.replace(at(0), 'b', bytes(8), 1, &chance));
+    assert!(!disk.failed(old, 'a', 0) && disk.flushed(old, 'a', 0));
+    assert!(disk.failed(new, 'b', 1));
+    assert_eq!((disk.durable('a'), disk.length('b')), (bytes(10), Bytes::ZERO));
+}
+
+#[test]
+fn a_wiped_disk_is_empty_and_its_fsyncs_come_to_nothing() {
+    let (mut disk, chance) = (disk(), Chance::new(1));
+    disk.append(at(0), 'a', bytes(10));
+    let ends = disk.flush(at(0), 'a', 0, &chance);
+    disk.wipe();
+    disk.append(at(1), 'a', bytes(4));
+    assert!(!disk.flushed(ends, 'a', 0));
+    assert_eq!((disk.length('a'), disk.durable('a')), (bytes(4), Bytes::ZERO));
+}

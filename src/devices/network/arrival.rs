@@ -41,7 +41,7 @@ impl<M: Copy> Network<M> {
 
         let connection = &mut self.connections[slot as usize];
         connection.server_end = ServerEnd::Open;
-        let at = connection.opened_at(now, &self.options, around.chance());
+        let at = connection.opened_at(now, &self.links, around.chance());
         around.schedule(at, connection.pending(slot, What::Opened));
         Delivery::Nothing
     }
@@ -68,7 +68,7 @@ impl<M: Copy> Network<M> {
     #[inline]
     fn data(&mut self, now: Time, slot: u32, way: Way, around: &mut impl Surroundings<M>) -> Delivery<M> {
         let stream = &mut self.connections[slot as usize].ways[way.index()];
-        if stream.stuck.is_some() {
+        if stream.stuck.is_some() || stream.kept_back {
             stream.passed_over += 1;
             return Delivery::Nothing;
         }
@@ -115,9 +115,11 @@ impl<M: Copy> Network<M> {
         match way {
             Way::Up if connection.ways[UP.index()].under_way.is_empty() => Delivery::Nothing,
             Way::Up if !self.reaches(client, server) => self.hold(now, slot, way, around),
+            Way::Up if self.is_kept_back(slot, way, around) => self.keep_back(now, slot, way, around),
             Way::Up => self.at_server(now, slot, around),
             Way::Down if connection.client_end == ClientEnd::Ended => Delivery::Nothing,
             Way::Down if !self.reaches(server, client) => self.hold(now, slot, way, around),
+            Way::Down if self.is_kept_back(slot, way, around) => self.keep_back(now, slot, way, around),
             Way::Down => self.at_client(now, slot, around),
         }
     }
@@ -185,6 +187,28 @@ impl<M: Copy> Network<M> {
         Delivery::Nothing
     }
 
+    #[inline]
+    fn is_kept_back(&self, slot: u32, way: Way, around: &impl Surroundings<M>) -> bool {
+        let connection = &self.connections[slot as usize];
+        let (client, server) = (connection.client, connection.peer.node);
+        let (from, to) = if way == UP { (client, server) } else { (server, client) };
+        let oldest = connection.ways[way.index()].under_way.front();
+        oldest.is_some_and(|message| around.keeps_back(from, to, message))
+    }
+
+    /// The oldest has come through, so that no kernel sends it again, and waits for [`Network::let_go`].
+    fn keep_back(
+        &mut self,
+        now: Time,
+        slot: u32,
+        way: Way,
+        around: &mut impl Surroundings<M>,
+    ) -> Delivery<M> {
+        self.resume(now, slot, way, around);
+        self.connections[slot as usize].ways[way.index()].kept_back = true;
+        Delivery::Nothing
+    }
+
     /// If the way was stuck, it no longer is: what would have arrived meanwhile follows at this instant.
     #[inline]
     fn resume(&mut self, now: Time, slot: u32, way: Way, around: &mut impl Surroundings<M>) {
@@ -200,7 +224,7 @@ impl<M: Copy> Network<M> {
     /// The machine answers that there is no such connection.
     fn refuse(&mut self, now: Time, slot: u32, around: &mut impl Surroundings<M>) -> Delivery<M> {
         let connection = &mut self.connections[slot as usize];
-        let at = connection.arrival(now, DOWN, RESET, None, &self.options, around.chance());
+        let at = connection.arrival(now, DOWN, RESET, None, &self.links, around.chance());
         around.schedule(at, connection.pending(slot, What::Reset));
         Delivery::Nothing
     }

@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 
 use super::backoff::{self, Backoff};
-use super::{Delivery, Hearer, Options, Pending, Surroundings, What};
+use super::{Delivery, Hearer, Links, Pending, Surroundings, What};
 use crate::devices::port::{Channel, ConnectionId, Peer};
 use crate::kernel::chance::{Chance, Occasion, Purpose};
 use crate::kernel::distribution::Distribution;
-use crate::kernel::units::{Bytes, NodeId, Ratio, Span, Time};
+use crate::kernel::units::{Bytes, NodeId, Span, Time};
 
 /// A direction of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,9 @@ pub(super) struct Stream<M> {
     pub(super) ends: bool,
     /// When the oldest under way was first seen not to get through; the kernel then tries at intervals.
     pub(super) stuck: Option<Time>,
-    /// How many arrivals have come and gone behind the one that is stuck.
+    /// What has come through is kept back, and nothing of this way is handed over.
+    pub(super) kept_back: bool,
+    /// How many arrivals have come and gone behind the one that is stuck, or kept back.
     pub(super) passed_over: u32,
     /// How many messages have been sent.
     sent: u64,
@@ -87,6 +89,7 @@ impl<M: Copy> Connection<M> {
             under_way: VecDeque::new(),
             ends: false,
             stuck: None,
+            kept_back: false,
             passed_over: 0,
             sent: 0,
             last: Time::ZERO,
@@ -129,6 +132,7 @@ impl<M: Copy> Connection<M> {
             stream.under_way.clear();
             stream.ends = false;
             stream.stuck = None;
+            stream.kept_back = false;
             stream.passed_over = 0;
             stream.sent = 0;
             stream.last = Time::ZERO;
@@ -153,13 +157,13 @@ impl<M: Copy> Connection<M> {
         way: Way,
         number: u64,
         bytes: Option<Bytes>,
-        options: &Options,
+        links: &Links,
         chance: &Chance,
     ) -> Time {
-        let under_way = self.under_way(way, number, options.loss, chance);
+        let under_way = self.under_way(way, number, links, chance);
         let stream = &mut self.ways[way.index()];
         let mut leaves = now;
-        if let (Some(bandwidth), Some(bytes)) = (options.bandwidth, bytes) {
+        if let (Some(bandwidth), Some(bytes)) = (links.options.bandwidth, bytes) {
             leaves = stream.clear.max(now) + time_to_pass(bytes, bandwidth);
             stream.clear = leaves;
         }
@@ -168,11 +172,11 @@ impl<M: Copy> Connection<M> {
     }
 
     /// When the last of the legs that follow the first packet is back at the client.
-    pub(super) fn opened_at(&mut self, now: Time, options: &Options, chance: &Chance) -> Time {
+    pub(super) fn opened_at(&mut self, now: Time, links: &Links, chance: &Chance) -> Time {
         let mut at = now;
         for leg in 1..u64::from(self.round_trips) * 2 {
             let way = if leg % 2 == 1 { DOWN } else { UP };
-            at += self.under_way(way, SYN + leg, options.loss, chance);
+            at += self.under_way(way, SYN + leg, links, chance);
         }
         let down = &mut self.ways[DOWN.index()];
         down.last = down.last.max(at);
@@ -181,14 +185,20 @@ impl<M: Copy> Connection<M> {
 
     /// How long a packet is under way. The draw depends on the connection and the packet, on no other traffic.
     #[inline]
-    fn under_way(&self, way: Way, number: u64, loss: Ratio, chance: &Chance) -> Span {
+    fn under_way(&self, way: Way, number: u64, links: &Links, chance: &Chance) -> Span {
         let occasion = number * 2 + way.index() as u64;
-        let latency = if let Distribution::Constant(span) = self.latency {
+        let loss = links.options.loss;
+        let mut latency = if let Distribution::Constant(span) = self.latency {
             span
         } else {
             let occasion = Occasion(u64::from(self.ordinal), occasion);
             self.latency.sample(chance.draw(Purpose::Latency, self.entity(), occasion))
         };
+        if !links.slow.is_empty() {
+            let (client, server) = (self.client, self.peer.node);
+            let (from, to) = if way == UP { (client, server) } else { (server, client) };
+            latency = links.slowed(from, to, latency);
+        }
         if loss.numerator() == 0 {
             return latency;
         }
@@ -235,6 +245,7 @@ impl<M: Copy> Stream<M> {
         self.under_way.drain(..).for_each(|message| around.lost(message));
         self.ends = false;
         self.stuck = None;
+        self.kept_back = false;
         self.passed_over = 0;
     }
 }

@@ -34,7 +34,7 @@ use self::connection::{ClientEnd, Connection, DOWN, END, SYN, ServerEnd, UP, Way
 use super::port::{ConnectionId, Peer};
 use crate::kernel::chance::Chance;
 use crate::kernel::distribution::Distribution;
-use crate::kernel::units::{Bytes, NodeId, Ratio, Time};
+use crate::kernel::units::{Bytes, NodeId, Ratio, Span, Time};
 
 /// The links of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,10 +60,31 @@ pub struct Link {
     pub latency: Distribution,
 }
 
+/// How much slower than usual a direction of a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slower {
+    /// So many times the latency it would have had.
+    pub factor: u32,
+    /// And so much more.
+    pub extra: Span,
+}
+
+/// The links as they are now.
+#[derive(Clone, Debug)]
+struct Links {
+    options: Options,
+    /// What slows a direction down, for as long as it does.
+    slow: Vec<(NodeId, NodeId, Slower)>,
+}
+
 /// What the network asks of the world.
 pub trait Surroundings<M> {
     /// The chance to draw from.
     fn chance(&self) -> &Chance;
+    /// Whether a message that has come through is kept back until [`Network::let_go`], and all behind it on its connection.
+    fn keeps_back(&self, _from: NodeId, _to: NodeId, _message: &M) -> bool {
+        false
+    }
     /// Hand `pending` to [`Network::arrive`] at this instant; what is scheduled for one instant, in the order of asking.
     fn schedule(&mut self, at: Time, pending: Pending);
     /// This message reaches nobody any more: what it refers to can be released.
@@ -130,7 +151,7 @@ pub struct Hearer {
 /// All connections of a run, and the state of the machines and links under them.
 #[derive(Clone, Debug)]
 pub struct Network<M> {
-    options: Options,
+    links: Links,
     /// By node id.
     nodes: Vec<Node>,
     /// The first `used` have served in this run; the others keep their memory from earlier ones.
@@ -167,7 +188,7 @@ impl<M: Copy> Network<M> {
     /// A network of nodes 0 to `nodes`: all machines have power, no process listens.
     pub fn new(options: &Options, nodes: u16) -> Network<M> {
         let mut network = Network {
-            options: options.clone(),
+            links: Links { options: options.clone(), slow: Vec::new() },
             nodes: Vec::new(),
             connections: Vec::new(),
             used: 0,
@@ -181,7 +202,8 @@ impl<M: Copy> Network<M> {
     /// Begins anew and keeps the memory. Messages under way are forgotten, not reported as lost.
     pub fn reset(&mut self, options: &Options, nodes: u16) {
         assert!(options.bandwidth != Some(Bytes::ZERO), "a link has some bandwidth");
-        self.options.clone_from(options);
+        self.links.options.clone_from(options);
+        self.links.slow.clear();
         self.nodes.resize_with(usize::from(nodes) + 1, || Node {
             on: true,
             listening: false,
@@ -207,7 +229,7 @@ impl<M: Copy> Network<M> {
         around: &mut impl Surroundings<M>,
     ) {
         assert!(round_trips > 0, "TCP alone takes one round trip");
-        let latency = self.options.latency_between(client, peer.node);
+        let latency = self.links.options.latency_between(client, peer.node);
         let slot = self.allocate();
         let opened = &mut self.nodes[usize::from(client.0)].opened;
         let place = match opened.binary_search_by_key(&peer, |opened| opened.peer) {
@@ -223,7 +245,7 @@ impl<M: Copy> Network<M> {
 
         let connection = &mut self.connections[slot as usize];
         connection.open(client, peer, opened.ordinal, latency, round_trips);
-        let at = connection.arrival(now, UP, SYN, None, &self.options, around.chance());
+        let at = connection.arrival(now, UP, SYN, None, &self.links, around.chance());
         connection.asked = at;
         around.schedule(at, connection.pending(slot, What::Syn));
     }
@@ -247,7 +269,7 @@ impl<M: Copy> Network<M> {
         assert!(connection.client_end == ClientEnd::Open, "{client} waits for the connection to {peer:?}");
         connection.ways[UP.index()].under_way.push_back(message);
         let number = connection.number(UP);
-        let at = connection.arrival(now, UP, number, Some(bytes), &self.options, around.chance());
+        let at = connection.arrival(now, UP, number, Some(bytes), &self.links, around.chance());
         around.schedule(at, connection.pending(slot, What::Data(UP)));
     }
 
@@ -277,7 +299,7 @@ impl<M: Copy> Network<M> {
             } else {
                 connection.ways[DOWN.index()].under_way.push_back(message);
                 let number = connection.number(DOWN);
-                let at = connection.arrival(now, DOWN, number, Some(bytes), &self.options, around.chance());
+                let at = connection.arrival(now, DOWN, number, Some(bytes), &self.links, around.chance());
                 around.schedule(at, connection.pending(id.slot, What::Data(DOWN)));
             }
         }
@@ -387,6 +409,33 @@ impl<M: Copy> Network<M> {
         }
     }
 
+    /// Makes one direction slower for what is sent from now on. It nests: each needs its [`Network::at_speed`].
+    pub fn slow(&mut self, from: NodeId, to: NodeId, slower: Slower) {
+        self.links.slow.push((from, to, slower));
+    }
+
+    /// Takes one slowness back. Panics if there is none like it.
+    pub fn at_speed(&mut self, from: NodeId, to: NodeId, slower: Slower) {
+        let place = self.links.slow.iter().position(|one| *one == (from, to, slower));
+        self.links.slow.remove(place.expect("what is taken back was put there"));
+    }
+
+    /// What was kept back goes on, unless it is kept back by something else still.
+    pub fn let_go(&mut self, now: Time, around: &mut impl Surroundings<M>) {
+        for slot in 0..self.used as u32 {
+            let connection = &mut self.connections[slot as usize];
+            for way in [UP, DOWN] {
+                let stream = &mut connection.ways[way.index()];
+                if std::mem::take(&mut stream.kept_back) {
+                    let arrivals = 1 + std::mem::take(&mut stream.passed_over);
+                    for _ in 0..arrivals {
+                        around.schedule(now, connection.pending(slot, What::Data(way)));
+                    }
+                }
+            }
+        }
+    }
+
     /// Takes every cut back.
     pub fn heal_all(&mut self) {
         self.cuts.clear();
@@ -414,6 +463,14 @@ impl<M: Copy> Network<M> {
         }
         self.used += 1;
         u32::try_from(self.used - 1).expect("fewer than 2^32 connections")
+    }
+}
+
+impl Links {
+    /// A latency as it is while the link is slow.
+    fn slowed(&self, from: NodeId, to: NodeId, latency: Span) -> Span {
+        let slow = self.slow.iter().filter(|(one, other, _)| (*one, *other) == (from, to));
+        slow.fold(latency, |latency, (_, _, slower)| latency * u64::from(slower.factor) + slower.extra)
     }
 }
 
@@ -459,7 +516,7 @@ impl<M: Copy> Network<M> {
         let connection = &mut self.connections[slot as usize];
         if connection.client_end != ClientEnd::Ended {
             connection.ways[DOWN.index()].ends = true;
-            let at = connection.arrival(now, DOWN, END, None, &self.options, around.chance());
+            let at = connection.arrival(now, DOWN, END, None, &self.links, around.chance());
             around.schedule(at, connection.pending(slot, What::Data(DOWN)));
         }
     }

@@ -5,6 +5,7 @@ use super::report::{Place, Problem};
 use super::section::Section;
 use super::target::{self, Partition, Target};
 use super::tree::{Node, Value};
+use crate::scenario::words::FaultKind;
 
 /// An administrator's request, by the names of the file.
 pub(super) struct Administration {
@@ -24,42 +25,22 @@ pub(super) enum Request {
     Reassign(Vec<Placed<i128>>),
 }
 
-/// The keys that only these take.
-pub(super) const OWN: [&str; 4] = ["partition", "to", "unclean", "replicas"];
-
 /// `elect` or `reassign`.
 pub(super) fn read(
-    action: &str,
+    kind: FaultKind,
     section: &Section<'_>,
     fault: Place,
     reading: &mut Reading,
 ) -> Option<Administration> {
-    let others = if action == "elect" {
-        &["on", "for", "lose", "replicas"][..]
-    } else {
-        &["on", "for", "lose", "to", "unclean"]
-    };
-    refuse(section, others, Some(action), reading);
     let partition = section.need("partition", fault, "\"orders-0\"", reading);
     let partition = partition.and_then(|node| target::partition("partition", node, reading));
-    let request = if action == "elect" {
+    let request = if kind == FaultKind::Elect {
         elect(section, reading)
     } else {
         let node = section.need("replicas", fault, "[1, 2, 3]", reading);
         node.and_then(|node| replicas(node, reading)).map(Request::Reassign)
     };
     Some(Administration { partition: partition?, request: request? })
-}
-
-/// Reports those of the keys that say nothing for this action.
-pub(super) fn refuse(section: &Section<'_>, keys: &[&str], action: Option<&str>, reading: &mut Reading) {
-    let Some(action) = action else { return };
-    for key in keys {
-        if let Some(place) = section.key_place(key) {
-            let message = format!("`{action}` takes no `{key}`");
-            reading.problem(Problem::new("model::contradiction", message).at(place).label("leave it out"));
-        }
-    }
 }
 
 fn elect(section: &Section<'_>, reading: &mut Reading) -> Option<Request> {

@@ -194,11 +194,11 @@ fn ends(node: &Node, reading: &mut Reading) -> Option<[Placed<Target>; 2]> {
     Some([one?, other?])
 }
 
-/// The disks.
-pub(super) fn disk(table: Option<&Table>, reading: &mut Reading) -> disk::Options {
+/// The disks. Under `[chaos]` a power loss may leave any prefix unless the file says otherwise.
+pub(super) fn disk(table: Option<&Table>, has_chaos: bool, reading: &mut Reading) -> disk::Options {
     let mut disk = disk::Options {
         fsync: Distribution::Constant(Span::from_milliseconds(2)),
-        survives: Survives::Written,
+        survives: if has_chaos { Survives::AnyPrefix } else { Survives::Written },
     };
     let Some(table) = table else { return disk };
     let section = Section::open(table, "[disk]", &DISK, reading);

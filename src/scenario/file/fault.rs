@@ -5,40 +5,57 @@ use super::limits;
 use super::reading::{Placed, Reading};
 use super::report::{Place, Problem};
 use super::section::{Schema, Section};
+use super::suggest;
 use super::target::{self, Partition, Target};
 use super::tree::{Node, Value};
+use crate::devices::network::Slower;
 use crate::kernel::units::{Span, Time};
 use crate::scenario::fault::{Action, Lose};
+use crate::scenario::words::{FaultKind, MessageKind};
 
 pub(super) const FAULT: Schema = Schema {
-    own: &["at", "after", "plus", "do", "on", "for", "lose", "partition", "to", "unclean", "replicas"],
-    later: &["apart", "from", "one_way", "partitions", "property", "value", "what"],
+    own: &[
+        "at",
+        "after",
+        "plus",
+        "do",
+        "on",
+        "for",
+        "lose",
+        "apart",
+        "from",
+        "to",
+        "one_way",
+        "latency",
+        "factor",
+        "what",
+        "partition",
+        "unclean",
+        "replicas",
+    ],
+    later: &["partitions", "property", "value"],
     kafka: None,
 };
 
 pub(super) const AFTER: Schema =
     Schema { own: &["ack", "isr", "size", "leader-change", "nth", "plus"], later: &[], kafka: None };
 
-/// What a fault may do, by name.
-const ACTIONS: [&str; 7] = ["crash", "stop", "power-loss", "pause", "isolate", "elect", "reassign"];
 /// What a fault may do one day.
-const LATER: [&str; 16] = [
-    "wipe",
-    "cut",
-    "slow-link",
-    "slow-disk",
-    "stall-disk",
-    "full-disk",
-    "fsync-fails",
-    "fsync-lies",
-    "bit-rot",
-    "clock-jump",
-    "add-partitions",
-    "delete-topic",
-    "set",
-    "join",
-    "leave",
-    "hold",
+const LATER: [&str; 7] = ["bit-rot", "clock-jump", "add-partitions", "delete-topic", "set", "join", "leave"];
+
+/// Keys that only some kinds of faults have.
+const OF_KINDS: [(&str, &[FaultKind]); 11] = [
+    ("partition", &[FaultKind::Elect, FaultKind::Reassign]),
+    ("unclean", &[FaultKind::Elect]),
+    ("replicas", &[FaultKind::Reassign]),
+    ("lose", &[FaultKind::PowerLoss]),
+    ("apart", &[FaultKind::Isolate]),
+    ("from", &[FaultKind::Cut, FaultKind::SlowLink, FaultKind::Hold]),
+    ("to", &[FaultKind::Cut, FaultKind::SlowLink, FaultKind::Hold, FaultKind::Elect]),
+    ("one_way", &[FaultKind::Cut, FaultKind::SlowLink]),
+    ("latency", &[FaultKind::SlowLink]),
+    ("factor", &[FaultKind::SlowLink, FaultKind::SlowDisk]),
+    ("what", &[FaultKind::Hold]),
 ];
 
 /// A fault, its names not resolved yet.
@@ -51,9 +68,21 @@ pub(super) struct Draft {
 /// What it does and to whom, by the names of the file.
 pub(super) enum What {
     /// Something befalls nodes.
-    Befalls(Action, Placed<Target>),
+    Befalls(Doing, Placed<Target>),
     /// An administrator asks for something.
     Administers(Administration),
+}
+
+/// What befalls nodes, its names not resolved yet.
+pub(super) enum Doing {
+    /// What names nobody besides whom it strikes.
+    Plain(Action),
+    /// `cut`.
+    Cut { to: Placed<Target>, one_way: bool },
+    /// `slow-link`.
+    SlowLink { to: Placed<Target>, one_way: bool, slower: Slower },
+    /// `hold`.
+    Hold { to: Placed<Target>, what: MessageKind },
 }
 
 /// When it strikes, by the names of the file.
@@ -89,40 +118,127 @@ fn read(node: &Node, reading: &mut Reading) -> Option<Draft> {
     let table = reading.table("faults", node, "[{ at = \"1s\", do = \"crash\", on = \"broker(1)\" }]")?;
     if let Some(what) = table.get("do") {
         // The other keys of a fault that is not there yet are not known either: one problem is enough.
-        reading.word("do", what, &ACTIONS, &LATER)?;
+        kind("do", what, reading)?;
     }
     let section = Section::open(table, "a fault", &FAULT, reading);
-    let action = section.need("do", node.place, "\"crash\"", reading);
-    let action = action.and_then(|node| reading.word("do", node, &ACTIONS, &LATER));
-    if let Some(action @ ("elect" | "reassign")) = action {
-        let what = administration::read(action, &section, node.place, reading);
+    let kind =
+        section.need("do", node.place, "\"crash\"", reading).and_then(|node| kind("do", node, reading));
+    if let Some(kind) = kind {
+        refuse_keys_of_others(&section, kind, reading);
+    }
+    if let Some(kind @ (FaultKind::Elect | FaultKind::Reassign)) = kind {
+        let what = administration::read(kind, &section, node.place, reading);
         let when = when(&section, node.place, reading);
         return Some(Draft { when: when?, what: What::Administers(what?), lasts: Some(Span::ZERO) });
     }
-    administration::refuse(&section, &administration::OWN, action, reading);
-    let on = section.need("on", node.place, "\"leader(orders-0)\"", reading);
-    let on = on.and_then(|node| target::read("on", node, target::FAULT_TARGETS, reading));
+    let whom = if kind.is_some_and(is_of_links) { "from" } else { "on" };
+    let on = section.need(whom, node.place, "\"leader(orders-0)\"", reading);
+    let on = on.and_then(|node| target::read_all(whom, node, target::FAULT_TARGETS, reading));
     let lasts = section.get("for").and_then(|node| reading.span("for", node));
-    let lose = match (section.get("lose"), action) {
-        (Some(node), Some("power-loss")) => lose(node, reading),
-        (Some(_), Some(action)) => {
-            let place = section.key_place("lose").unwrap_or(node.place);
-            let message =
-                format!("`lose` says what a `power-loss` takes; `{action}` takes nothing from a disk");
-            reading.problem(Problem::new("model::contradiction", message).at(place).label("leave it out"));
-            None
-        }
-        (Some(_), None) | (None, _) => Some(Lose::Drawn),
-    };
+    let action = kind.and_then(|kind| doing(kind, &section, node.place, reading));
     let when = when(&section, node.place, reading);
-    let action = match action? {
-        "crash" => Action::Crash,
-        "stop" => Action::Stop,
-        "power-loss" => Action::PowerLoss(lose?),
-        "pause" => Action::Pause,
-        _ => Action::Isolate,
+    Some(Draft { when: when?, what: What::Befalls(action?, on?), lasts })
+}
+
+fn kind(key: &str, node: &Node, reading: &mut Reading) -> Option<FaultKind> {
+    let words: Vec<&str> = FaultKind::ALL.iter().map(|kind| kind.word()).collect();
+    reading.word(key, node, &words, &LATER).and_then(FaultKind::from_word)
+}
+
+/// A kind of fault that can be drawn.
+pub(super) fn kind_to_draw(key: &str, node: &Node, reading: &mut Reading) -> Option<FaultKind> {
+    let kinds = FaultKind::ALL.iter().filter(|kind| !kind.is_administration());
+    let words: Vec<&str> = kinds.map(|kind| kind.word()).collect();
+    let mut later = LATER.to_vec();
+    later.extend([FaultKind::Elect.word(), FaultKind::Reassign.word()]);
+    reading.word(key, node, &words, &later).and_then(FaultKind::from_word)
+}
+
+/// Whether a kind of fault is written with `from` and `to` rather than `on`.
+fn is_of_links(kind: FaultKind) -> bool {
+    matches!(kind, FaultKind::Cut | FaultKind::SlowLink | FaultKind::Hold)
+}
+
+fn refuse_keys_of_others(section: &Section<'_>, kind: FaultKind, reading: &mut Reading) {
+    let mut refuse = |key: &str, label: String| {
+        if let Some(place) = section.key_place(key) {
+            let message = format!("`{kind}` takes no `{key}`");
+            reading.problem(Problem::new("model::contradiction", message).at(place).label(label));
+        }
     };
-    Some(Draft { when: when?, what: What::Befalls(action, on?), lasts })
+    for (key, kinds) in OF_KINDS.into_iter().filter(|(_, kinds)| !kinds.contains(&kind)) {
+        let names: Vec<&str> = kinds.iter().map(|kind| kind.word()).collect();
+        refuse(key, format!("a key of {}", suggest::listed(&names)));
+    }
+    if is_of_links(kind) {
+        refuse("on", "its ends are `from` and `to`".to_owned());
+    }
+    if kind.is_administration() {
+        refuse("on", "it is about a `partition`".to_owned());
+        refuse("for", "nothing of it ends".to_owned());
+    }
+}
+
+fn doing(kind: FaultKind, section: &Section<'_>, fault: Place, reading: &mut Reading) -> Option<Doing> {
+    let mut switch = |key: &str| section.get(key).map_or(Some(false), |node| reading.switch(key, node));
+    let (apart, one_way) = (switch("apart")?, switch("one_way")?);
+    let to = |reading: &mut Reading| {
+        let node = section.need("to", fault, "\"broker(2)\"", reading)?;
+        target::read_all("to", node, target::FAULT_TARGETS, reading)
+    };
+    Some(match kind {
+        FaultKind::Crash => Doing::Plain(Action::Crash),
+        FaultKind::PowerLoss => {
+            let lose = section.get("lose").map_or(Some(Lose::Drawn), |node| lose(node, reading));
+            Doing::Plain(Action::PowerLoss(lose?))
+        }
+        FaultKind::Wipe => Doing::Plain(Action::Wipe),
+        FaultKind::Pause => Doing::Plain(Action::Pause),
+        FaultKind::Isolate => Doing::Plain(Action::Isolate { apart }),
+        FaultKind::Cut => Doing::Cut { to: to(reading)?, one_way },
+        FaultKind::SlowLink => {
+            let (to, slower) = (to(reading), slower(section, fault, reading));
+            Doing::SlowLink { to: to?, one_way, slower: slower? }
+        }
+        FaultKind::Hold => {
+            let what = section.need("what", fault, "\"fetch-response\"", reading);
+            let words: Vec<&str> = MessageKind::ALL.iter().map(|kind| kind.word()).collect();
+            let what = what.and_then(|node| reading.word("what", node, &words, &[]));
+            let what = what.and_then(MessageKind::from_word);
+            Doing::Hold { to: to(reading)?, what: what? }
+        }
+        FaultKind::SlowDisk => {
+            let factor = section.need("factor", fault, "10", reading)?;
+            Doing::Plain(Action::SlowDisk(reading.whole("factor", factor, 1..=MOST_TIMES)? as u32))
+        }
+        FaultKind::StallDisk => Doing::Plain(Action::StallDisk),
+        FaultKind::FullDisk => Doing::Plain(Action::FullDisk),
+        FaultKind::FsyncFails => Doing::Plain(Action::FsyncFails),
+        FaultKind::FsyncLies => Doing::Plain(Action::FsyncLies),
+        FaultKind::Stop => Doing::Plain(Action::Stop),
+        FaultKind::Elect | FaultKind::Reassign => {
+            unreachable!("an administrator's request is read otherwise")
+        }
+    })
+}
+
+/// So many times as slow is the most.
+const MOST_TIMES: u64 = 1_000_000;
+
+/// How much slower a link is: `latency` more, `factor` times as much, or both.
+fn slower(section: &Section<'_>, fault: Place, reading: &mut Reading) -> Option<Slower> {
+    let (factor, extra) = (section.get("factor"), section.get("latency"));
+    if factor.is_none() && extra.is_none() {
+        let message = "a slow link says how slow it is";
+        let problem = Problem::new("model::missing-key", message).at(fault);
+        reading.problem(
+            problem.help("`latency = \"30ms\"` is so much more, `factor = 10` so many times as much"),
+        );
+        return None;
+    }
+    let factor = factor.map_or(Some(1), |node| reading.whole("factor", node, 1..=MOST_TIMES));
+    let extra = extra.map_or(Some(Span::ZERO), |node| reading.span("latency", node));
+    Some(Slower { factor: factor? as u32, extra: extra? })
 }
 
 /// `"all-unsynced"`, `"nothing"` or `{ records = n }`.

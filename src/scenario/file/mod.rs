@@ -10,10 +10,11 @@
 //! | `syntax`, `tree`, `overrides` | from text to a tree with places, and `--set` over it |
 //! | `reading`, `section`, `quantity`, `suggest` | values in the forms our keys want |
 //! | `property`, `settings`, `known` | values in the forms Kafka's settings want |
-//! | `cluster`, `topic`, `client`, `target`, `fault`, `run`, `expect` | one part of the file each |
+//! | `cluster`, `topic`, `client`, `target`, `fault`, `chaos`, `run`, `expect` | one part of the file each |
 //! | `resolve` | names into what they name |
 
 mod administration;
+mod chaos;
 mod client;
 mod cluster;
 mod expect;
@@ -67,10 +68,11 @@ const TOP: Schema = Schema {
         "producers",
         "readers",
         "faults",
+        "chaos",
         "run",
         "expect",
     ],
-    later: &["consumers", "chaos", "sweep"],
+    later: &["consumers", "sweep"],
     kafka: None,
 };
 
@@ -136,13 +138,13 @@ fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Repor
     let seed = top.get("seed").and_then(|node| reading.whole("seed", node, 0..=u64::MAX)).unwrap_or(0);
     let planted = top.get("planted").and_then(|node| planted(node, reading));
     let mut table = |key| top.get(key).and_then(|node| cluster::as_table(key, node, reading));
-    let [cluster_table, network_table, disk_table, broker_table, run_table, expect_table] =
-        ["cluster", "network", "disk", "broker", "run", "expect"].map(&mut table);
+    let [cluster_table, network_table, disk_table, broker_table, chaos_table, run_table, expect_table] =
+        ["cluster", "network", "disk", "broker", "chaos", "run", "expect"].map(&mut table);
 
     let mut broker = cluster::broker(version, broker_table, reading);
     let cluster = cluster::cluster(cluster_table, &mut broker.controller, reading);
     let network = cluster::network(network_table, reading);
-    let disk = cluster::disk(disk_table, reading);
+    let disk = cluster::disk(disk_table, chaos_table.is_some(), reading);
     let mut topics = Vec::new();
     for (name, table, place) in named_tables("topics", &top, reading) {
         topics.extend(topic::read(name, table, place, &broker.topic, reading));
@@ -156,6 +158,7 @@ fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Repor
         readers.extend(client::reader(name, table, place, reading));
     }
     let faults = top.get("faults").map(|node| fault::read_all(node, reading)).unwrap_or_default();
+    let chaos = chaos_table.and_then(|table| chaos::read(table, reading));
     let until = run_table.and_then(|table| run::until(table, reading));
     let expect = expect_table.map(|table| expect::read(table, reading));
     reading.done()?;
@@ -165,7 +168,8 @@ fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Repor
     // What follows names topics and counts nodes: without them it would only repeat what is wrong with them.
     reading.done()?;
     let clients = clients.expect("without a problem the clients were counted");
-    let names = resolve::Names::new(&cluster, &topics, clients);
+    let producer_names: Vec<String> = producers.iter().map(|producer| producer.name.clone()).collect();
+    let names = resolve::Names::new(&cluster, &topics, clients, &producer_names);
     let network = names.network(network, reading);
     let producers = names.producers(producers, reading);
     let readers = names.readers(readers, reading);
@@ -176,7 +180,7 @@ fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Repor
         Some(draft) => resolve::expect(draft, &producers, fault_count, reading),
         None => Expect { seeds: 1, ..Expect::default() },
     };
-    let end = run::known_end(&producers, &faults);
+    let end = run::known_end(&producers, &faults, chaos.as_ref());
     run::check(end, &producers, until, reading);
     reading.done()?;
     Ok(Model {
@@ -196,6 +200,7 @@ fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Repor
         producers,
         readers,
         faults,
+        chaos,
         expect,
     })
 }

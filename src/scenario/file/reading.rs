@@ -21,7 +21,7 @@ pub(super) struct Reading {
 }
 
 /// Something with the place it was read from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Placed<T> {
     /// What was read.
     pub(super) value: T,
@@ -137,6 +137,14 @@ impl Reading {
         let bound = if number < least { format!("at least {least}") } else { format!("at most {most}") };
         let problem = Problem::new("model::out-of-range", format!("`{key}` must be {bound}"));
         self.problem(problem.at(place).label("out of range"));
+    }
+
+    /// `true` or `false`.
+    pub(super) fn switch(&mut self, key: &str, node: &Node) -> Option<bool> {
+        let Value::Switch(switch) = node.value else {
+            return self.wrong_type(key, node, "true or false", "true");
+        };
+        Some(switch)
     }
 
     /// One of a list of words.
@@ -309,7 +317,8 @@ impl Reading {
         Some(span)
     }
 
-    fn two_spans(&mut self, key: &str, node: &Node) -> Option<(Span, Span)> {
+    /// Two spans, the smaller first.
+    pub(super) fn two_spans(&mut self, key: &str, node: &Node) -> Option<(Span, Span)> {
         let Value::List(list) = &node.value else {
             return self.wrong_type(key, node, "two durations", "[\"1ms\", \"10ms\"]");
         };

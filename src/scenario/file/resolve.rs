@@ -28,6 +28,8 @@ pub(super) struct Names<'m> {
     topics: &'m [Topic],
     /// Where the clients' machines begin, and how many there are.
     clients: (u16, u16),
+    /// The names of the producers, in the order of the file.
+    producers: &'m [String],
 }
 
 /// A broker by its number.
@@ -67,9 +69,14 @@ pub(super) fn clients(
 
 impl<'m> Names<'m> {
     /// What names can mean in a model of these.
-    pub(super) fn new(cluster: &'m Cluster, topics: &'m [Topic], clients: (u16, u16)) -> Names<'m> {
+    pub(super) fn new(
+        cluster: &'m Cluster,
+        topics: &'m [Topic],
+        clients: (u16, u16),
+        producers: &'m [String],
+    ) -> Names<'m> {
         let named = topics.iter().enumerate().map(|(at, topic)| (topic.name.as_str(), TopicId(at as u32)));
-        Names { by_name: named.collect(), cluster, topics, clients }
+        Names { by_name: named.collect(), cluster, topics, clients, producers }
     }
 
     fn topic(&self, name: &str, place: Place, reading: &mut Reading) -> Option<(TopicId, &'m Topic)> {
@@ -153,7 +160,20 @@ impl<'m> Names<'m> {
                 Some(Struck::Follower(id, *which as u16))
             }
             Target::Controller => Some(Struck::Controller),
-            Target::Clients => unreachable!("no fault takes `clients`: the form of its target says so"),
+            Target::Controllers => Some(Struck::Controllers),
+            Target::Clients => Some(Struck::Clients),
+            Target::Producer(name) => match self.producers.iter().position(|producer| producer == name) {
+                Some(producer) => Some(Struck::Producer(producer)),
+                None => {
+                    let names = self.producers.iter();
+                    reading.unknown_name("model::unknown-producer", "producer", name, place, names);
+                    None
+                }
+            },
+            Target::All(targets) => {
+                let all: Vec<_> = targets.iter().map(|target| self.struck(target, reading)).collect();
+                all.into_iter().collect::<Option<_>>().map(Struck::All)
+            }
         }
     }
 
@@ -167,7 +187,12 @@ impl<'m> Names<'m> {
             Target::Clients => {
                 Some((0..self.clients.1).map(|client| NodeId(self.clients.0 + client)).collect())
             }
-            Target::Leader(_) | Target::Follower(..) | Target::Isr(_) => {
+            Target::Leader(_)
+            | Target::Follower(..)
+            | Target::Isr(_)
+            | Target::Controllers
+            | Target::Producer(_)
+            | Target::All(_) => {
                 unreachable!("no link ends at a role: the form of its ends says so")
             }
         }
@@ -221,10 +246,22 @@ impl<'m> Names<'m> {
         readers
     }
 
+    /// What a fault does.
+    fn action(&self, draft: fault::Doing, reading: &mut Reading) -> Option<Action> {
+        Some(match draft {
+            fault::Doing::Plain(action) => action,
+            fault::Doing::Cut { to, one_way } => Action::Cut { to: self.struck(&to, reading)?, one_way },
+            fault::Doing::SlowLink { to, one_way, slower } => {
+                Action::SlowLink { to: self.struck(&to, reading)?, one_way, slower }
+            }
+            fault::Doing::Hold { to, what } => Action::Hold { to: self.struck(&to, reading)?, what },
+        })
+    }
+
     /// One fault.
     pub(super) fn fault(&self, draft: fault::Draft, reading: &mut Reading) -> Option<Fault> {
         let (action, on) = match draft.what {
-            fault::What::Befalls(action, on) => (Some(action), self.struck(&on, reading)),
+            fault::What::Befalls(doing, on) => (self.action(doing, reading), self.struck(&on, reading)),
             fault::What::Administers(request) => self.administration(&request, reading).unzip(),
         };
         let when = match draft.when {
@@ -246,7 +283,7 @@ impl<'m> Names<'m> {
                 When::After(Trigger::Isr(partition, size.value as u16), plus)
             }
         };
-        Some(Fault { when, action: action?, on: on?, lasts: draft.lasts })
+        Some(Fault { when, action: action?, on: on?, lasts: draft.lasts, within_budget: false })
     }
 
     /// What an administrator asks for, and of what.
@@ -288,7 +325,10 @@ impl<'m> Names<'m> {
             | Target::Follower(..)
             | Target::Isr(_)
             | Target::Controller
-            | Target::Clients => Vec::new(),
+            | Target::Controllers
+            | Target::Clients
+            | Target::Producer(_)
+            | Target::All(_) => Vec::new(),
         };
         if let [one] = ids[..] {
             return Some(one);

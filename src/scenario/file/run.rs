@@ -9,7 +9,7 @@ use crate::clients::app::{Rate, Waits};
 use crate::cluster::options::{BrokerOptions, ControllerOptions};
 use crate::kernel::units::{Span, Time};
 use crate::scenario::fault::{Fault, When};
-use crate::scenario::model::Producer;
+use crate::scenario::model::{Chaos, Producer};
 
 pub(super) const RUN: Schema = Schema { own: &["until"], later: &[], kafka: None };
 
@@ -22,8 +22,8 @@ pub(super) fn until(table: &Table, reading: &mut Reading) -> Option<Placed<Time>
 }
 
 /// The last instant the file itself speaks of: the last send of a producer with a rate (twice the mean for a Poisson
-/// process), and the end of every fault at an instant.
-pub(super) fn known_end(producers: &[Producer], faults: &[Fault]) -> Time {
+/// process), and the end of every fault at an instant, written or drawn.
+pub(super) fn known_end(producers: &[Producer], faults: &[Fault], chaos: Option<&Chaos>) -> Time {
     let sends = producers.iter().map(|producer| {
         let (start, records) = (producer.workload.start, u64::from(producer.workload.records));
         let spacing = match producer.workload.rate {
@@ -40,7 +40,8 @@ pub(super) fn known_end(producers: &[Producer], faults: &[Fault]) -> Time {
         };
         strikes + fault.lasts.unwrap_or(Span::ZERO)
     });
-    Time::ZERO + sends.chain(strikes).max().unwrap_or(Span::ZERO)
+    let drawn = chaos.map(|chaos| chaos.between.1.since_start() + chaos.lasts.1);
+    Time::ZERO + sends.chain(strikes).chain(drawn).max().unwrap_or(Span::ZERO)
 }
 
 /// A workload that cannot be sent in the time there is.
@@ -54,7 +55,8 @@ pub(super) fn check(end: Time, producers: &[Producer], until: Option<Placed<Time
         Some(until) => problem.at(until.place).label("no `until` is that late"),
         None => problem,
     };
-    let slowest = producers.iter().max_by_key(|producer| known_end(std::slice::from_ref(producer), &[]));
+    let slowest =
+        producers.iter().max_by_key(|producer| known_end(std::slice::from_ref(producer), &[], None));
     let help = slowest.map(|producer| format!("producer `{}` is the last to send", producer.name));
     reading.problem(Problem { help, ..problem });
 }

@@ -4,7 +4,7 @@ use super::quantity;
 use super::reading::{Placed, Reading};
 use super::report::Problem;
 use super::suggest;
-use super::tree::Node;
+use super::tree::{Node, Value};
 
 /// Somebody, by the names of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +23,14 @@ pub(super) enum Target {
     Isr(Partition),
     /// `controller`.
     Controller,
+    /// `controllers`.
+    Controllers,
     /// `clients`: every producer and reader.
     Clients,
+    /// `producer(web)`.
+    Producer(String),
+    /// A list of targets.
+    All(Vec<Placed<Target>>),
 }
 
 /// A partition, as written: `orders-0`.
@@ -49,10 +55,23 @@ pub(super) struct Forms {
 
 /// What a fault strikes.
 pub(super) const FAULT_TARGETS: Forms = Forms {
-    takes: &["broker", "brokers", "all-brokers", "leader", "follower", "isr", "rack", "controller"],
-    later: &["controllers", "clients", "producer", "consumer", "coordinator"],
+    takes: &[
+        "broker",
+        "brokers",
+        "all-brokers",
+        "leader",
+        "follower",
+        "isr",
+        "rack",
+        "controller",
+        "controllers",
+        "clients",
+        "producer",
+    ],
+    later: &["consumer", "coordinator"],
     help: "targets are `broker(2)`, `brokers(1,3)`, `all-brokers`, `leader(orders-0)`, `follower(orders-0)`, \
-           `follower(orders-0,1)`, `isr(orders-0)`, `rack(a)` and `controller`",
+           `follower(orders-0,1)`, `isr(orders-0)`, `rack(a)`, `controller`, `controllers`, `clients` and \
+           `producer(web)`",
 };
 
 /// What a link joins: only what stays who it is for the whole run.
@@ -78,6 +97,26 @@ pub(super) fn read(key: &str, node: &Node, forms: Forms, reading: &mut Reading) 
             None
         }
     }
+}
+
+/// One target or a list of them.
+pub(super) fn read_all(
+    key: &str,
+    node: &Node,
+    forms: Forms,
+    reading: &mut Reading,
+) -> Option<Placed<Target>> {
+    let Value::List(list) = &node.value else {
+        return read(key, node, forms, reading);
+    };
+    if list.is_empty() {
+        let problem = Problem::new("model::unknown-target", format!("`{key}` names nobody")).at(node.place);
+        reading.problem(problem.label("an empty list").help(forms.help));
+        return None;
+    }
+    let all: Vec<_> = list.iter().map(|node| read(key, node, forms, reading)).collect();
+    let all: Option<Vec<_>> = all.into_iter().collect();
+    Some(Placed { value: Target::All(all?), place: node.place })
 }
 
 /// A partition by its name.
@@ -136,7 +175,9 @@ fn parse(text: &str, forms: Forms) -> Result<Target, Unread> {
         ("follower", Some([name, which])) => Ok(Target::Follower(partition(name)?, number(which)?)),
         ("isr", Some([name])) => Ok(Target::Isr(partition(name)?)),
         ("controller", None) => Ok(Target::Controller),
+        ("controllers", None) => Ok(Target::Controllers),
         ("clients", None) => Ok(Target::Clients),
+        ("producer", Some([name])) => Ok(Target::Producer((*name).to_owned())),
         _ => Err(Unread::Form(format!("`{name}` is written otherwise"))),
     }
 }
@@ -164,7 +205,11 @@ mod tests {
             ("follower(my-orders-3,1)", Some(Target::Follower(orders(), 1))),
             ("isr(my-orders-3)", Some(Target::Isr(orders()))),
             ("controller", Some(Target::Controller)),
-            ("clients", None),
+            ("controllers", Some(Target::Controllers)),
+            ("clients", Some(Target::Clients)),
+            ("producer(web)", Some(Target::Producer("web".to_owned()))),
+            ("producer", None),
+            ("consumer(billing,1)", None),
             ("broker", None),
             ("broker()", None),
             ("broker(1", None),

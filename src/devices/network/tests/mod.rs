@@ -12,6 +12,8 @@ const CLIENT: NodeId = NodeId(2);
 const OTHER: NodeId = NodeId(3);
 const PEER: Peer = Peer { node: SERVER, channel: Channel(7) };
 const EMPTY: Bytes = Bytes::ZERO;
+/// What a slow link adds besides.
+const EXTRA: Span = Span::from_milliseconds(5);
 
 /// One thing done to the network; the client is node 2, the server node 1.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +39,12 @@ enum Do {
     /// To the client.
     CutDown,
     HealDown,
+    /// To the server, so many times the latency.
+    SlowUp(u32),
+    FastUp(u32),
+    /// Messages with this number are kept back, whichever way they go.
+    Hold(u32),
+    LetGo,
 }
 
 use Do::*;
@@ -55,11 +63,15 @@ struct Air {
     /// For when something was scheduled last.
     last: Time,
     lost: Vec<u32>,
+    kept_back: Option<u32>,
 }
 
 impl Surroundings<u32> for Air {
     fn chance(&self) -> &Chance {
         &self.chance
+    }
+    fn keeps_back(&self, _: NodeId, _: NodeId, message: &u32) -> bool {
+        self.kept_back == Some(*message)
     }
     fn schedule(&mut self, at: Time, pending: Pending) {
         self.last = at;
@@ -74,7 +86,13 @@ impl Bench {
     fn new(options: &Options) -> Bench {
         let mut network = Network::new(options, 3);
         network.process_started(SERVER);
-        let air = Air { chance: Chance::new(1), queue: Queue::default(), last: Time::ZERO, lost: Vec::new() };
+        let air = Air {
+            chance: Chance::new(1),
+            queue: Queue::default(),
+            last: Time::ZERO,
+            lost: Vec::new(),
+            kept_back: None,
+        };
         Bench { network, air, handling: None, told: Vec::new() }
     }
 
@@ -99,6 +117,13 @@ impl Bench {
             HealUp => network.heal(CLIENT, SERVER),
             CutDown => network.cut(SERVER, CLIENT),
             HealDown => network.heal(SERVER, CLIENT),
+            SlowUp(factor) => network.slow(CLIENT, SERVER, Slower { factor, extra: EXTRA }),
+            FastUp(factor) => network.at_speed(CLIENT, SERVER, Slower { factor, extra: EXTRA }),
+            Hold(message) => air.kept_back = Some(message),
+            LetGo => {
+                air.kept_back = None;
+                network.let_go(now, air);
+            }
         }
         self.write_down_lost(now);
     }

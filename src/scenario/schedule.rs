@@ -1,0 +1,235 @@
+//! A fault schedule drawn from the seed: data like one written by hand, apart from all other chance.
+
+use std::sync::Arc;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+
+use super::fault::{Action, Fault, Lose, Target, When};
+use super::model::{Chaos, Model};
+use super::words::{FaultKind, MessageKind};
+use crate::cluster::units::PartitionId;
+use crate::devices::network::Slower;
+use crate::kernel::chance::{Stream, stream};
+use crate::kernel::units::{NodeId, Span, Time};
+
+/// The model of one run: its schedule is what was written and, after that, what this seed draws. With nothing to draw it is the
+/// model itself.
+pub fn drawn(model: &Arc<Model>, seed: u64) -> Arc<Model> {
+    if model.chaos.is_none() {
+        return Arc::clone(model);
+    }
+    let mut of_run = Model::clone(model);
+    of_run.faults.extend(draw(model, seed));
+    of_run.chaos = None;
+    Arc::new(of_run)
+}
+
+/// What `[chaos]` of this model draws from this seed, in the order of striking.
+pub fn draw(model: &Model, seed: u64) -> Vec<Fault> {
+    let Some(chaos) = &model.chaos else { return Vec::new() };
+    let mut hand = Hand { model, chaos, chance: stream(seed, Stream::Schedule) };
+    let (least, most) = chaos.faults;
+    let count = hand.between(least.into(), most.into());
+    let mut faults: Vec<Fault> = (0..count).map(|_| hand.fault()).collect();
+    faults.sort_by_key(|fault| match fault.when {
+        When::At(instant) => instant,
+        When::After(..) => unreachable!("what is drawn strikes at an instant"),
+    });
+    faults
+}
+
+/// Draws one fault after the other.
+struct Hand<'a> {
+    model: &'a Model,
+    chaos: &'a Chaos,
+    chance: ChaCha8Rng,
+}
+
+impl Hand<'_> {
+    fn fault(&mut self) -> Fault {
+        let kind = self.one_of(&self.chaos.kinds);
+        let at = self.instant(self.chaos.between);
+        let lasts = self.span(self.chaos.lasts);
+        let action = self.action(kind);
+        let on = match kind {
+            // A controller's disk is what its quorum is for: one alone has none to mend it.
+            FaultKind::PowerLoss
+            | FaultKind::Stop
+            | FaultKind::Wipe
+            | FaultKind::SlowDisk
+            | FaultKind::StallDisk
+            | FaultKind::FullDisk
+            | FaultKind::FsyncFails
+            | FaultKind::FsyncLies => self.brokers(),
+            FaultKind::Crash
+            | FaultKind::Pause
+            | FaultKind::Isolate
+            | FaultKind::Cut
+            | FaultKind::SlowLink
+            | FaultKind::Hold => self.servers(),
+            FaultKind::Elect | FaultKind::Reassign => unreachable!("what an administrator does is not drawn"),
+        };
+        Fault { when: When::At(at), action, on, lasts: Some(lasts), within_budget: self.chaos.within_budget }
+    }
+
+    fn action(&mut self, kind: FaultKind) -> Action {
+        match kind {
+            FaultKind::Crash => Action::Crash,
+            FaultKind::PowerLoss => Action::PowerLoss(Lose::Drawn),
+            FaultKind::Wipe => Action::Wipe,
+            FaultKind::Pause => Action::Pause,
+            FaultKind::Isolate => Action::Isolate { apart: self.below(4) == 0 },
+            FaultKind::Cut => Action::Cut { to: self.anyone(), one_way: self.below(2) == 0 },
+            FaultKind::SlowLink => {
+                let slower = Slower {
+                    factor: self.between(1, 20) as u32,
+                    extra: self.span((Span::ZERO, Span::from_milliseconds(500))),
+                };
+                Action::SlowLink { to: self.anyone(), one_way: self.below(2) == 0, slower }
+            }
+            FaultKind::Hold => Action::Hold { what: self.one_of(MessageKind::ALL), to: self.anyone() },
+            FaultKind::SlowDisk => Action::SlowDisk(self.between(2, 200) as u32),
+            FaultKind::StallDisk => Action::StallDisk,
+            FaultKind::FullDisk => Action::FullDisk,
+            FaultKind::FsyncFails => Action::FsyncFails,
+            FaultKind::FsyncLies => Action::FsyncLies,
+            FaultKind::Stop => Action::Stop,
+            FaultKind::Elect | FaultKind::Reassign => unreachable!("what an administrator does is not drawn"),
+        }
+    }
+
+    /// Brokers, mostly one, and mostly by what they are at the time.
+    fn brokers(&mut self) -> Target {
+        let partition = PartitionId(self.below(self.model.partition_count() as u64) as u32);
+        let (topic, number) = self.model.partition(partition);
+        let followers = topic.assignment[number as usize].len() as u64 - 1;
+        match self.below(10) {
+            0..3 => Target::Leader(partition),
+            3..5 if followers > 0 => Target::Follower(partition, self.below(followers) as u16),
+            3..8 => Target::Brokers(vec![self.broker()]),
+            8 => {
+                let mut two = vec![self.broker(), self.broker()];
+                two.sort_unstable();
+                two.dedup();
+                Target::Brokers(two)
+            }
+            _ => Target::Isr(partition),
+        }
+    }
+
+    /// A broker or a few, seldom the controller.
+    fn servers(&mut self) -> Target {
+        if self.below(8) == 0 { Target::Controller } else { self.brokers() }
+    }
+
+    /// The other end of a link.
+    fn anyone(&mut self) -> Target {
+        if self.below(8) == 0 { Target::Clients } else { self.servers() }
+    }
+
+    fn broker(&mut self) -> NodeId {
+        NodeId(self.between(1, self.model.cluster.brokers.into()) as u16)
+    }
+
+    /// A span as a report shows it whole: in milliseconds if it may be of seconds, or else in microseconds.
+    fn span(&mut self, (least, most): (Span, Span)) -> Span {
+        let unit = if most < Span::from_seconds(1) { 1_000 } else { 1_000_000 };
+        let drawn = self.between(least.nanoseconds() / unit, most.nanoseconds() / unit);
+        Span::from_nanoseconds(drawn * unit).max(least)
+    }
+
+    /// An instant in whole microseconds.
+    fn instant(&mut self, (earliest, latest): (Time, Time)) -> Time {
+        let drawn = self.between(earliest.nanoseconds() / 1_000, latest.nanoseconds() / 1_000);
+        Time::from_nanoseconds(drawn * 1_000).max(earliest)
+    }
+
+    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+
+    fn between(&mut self, least: u64, most: u64) -> u64 {
+        least + self.below(most - least + 1)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.chance.next_u64()) * u128::from(bound)) >> 64) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::file;
+
+    const TEXT: &str = r#"
+        kafka = "4.1"
+        cluster.brokers = 4
+        topics.orders = { partitions = 2, replication.factor = 3 }
+        producers.web = { into = "orders", records = 10 }
+        faults = [{ at = "1s", do = "crash", on = "broker(1)" }]
+        [chaos]
+        faults = [2, 5]
+        kinds = ["crash", "slow-disk", "cut"]
+        between = ["200ms", "3s"]
+        for = ["100ms", "10s"]
+        budget = "promised"
+    "#;
+
+    fn model() -> Arc<Model> {
+        Arc::new(file::read("test", TEXT).expect("a model without a mistake"))
+    }
+
+    #[test]
+    fn what_is_drawn_keeps_to_what_was_asked_for() {
+        let model = model();
+        let mut counts = [0_u32; 6];
+        let mut kinds = [0_u32; FaultKind::ALL.len()];
+        for seed in 0..500 {
+            let faults = draw(&model, seed);
+            assert_eq!(faults, draw(&model, seed), "the same seed draws the same");
+            assert_ne!(faults, draw(&model, seed + 1));
+            counts[faults.len()] += 1;
+            for fault in &faults {
+                kinds[fault.action.kind() as usize] += 1;
+                let When::At(at) = fault.when else { panic!("{fault:?} waits for something") };
+                let lasts = fault.lasts.expect("what is drawn ends");
+                let ms = Span::from_milliseconds;
+                assert!((ms(200)..=ms(3_000)).contains(&at.since_start()), "{fault:?}");
+                assert!((ms(100)..=ms(10_000)).contains(&lasts), "{fault:?}");
+                assert!(fault.within_budget);
+            }
+        }
+        assert!(counts[..2] == [0, 0] && counts[2..].iter().all(|&count| count > 75), "{counts:?}");
+        let drawn: Vec<_> = FaultKind::ALL.iter().filter(|kind| kinds[**kind as usize] > 300).collect();
+        assert_eq!(drawn, [&FaultKind::Crash, &FaultKind::Cut, &FaultKind::SlowDisk]);
+        assert_eq!(kinds.iter().filter(|&&count| count > 0).count(), 3);
+    }
+
+    #[test]
+    fn the_model_of_a_run_has_what_was_written_and_then_what_was_drawn() {
+        let model = model();
+        let of_run = drawn(&model, 3);
+        assert_eq!(of_run.faults[..1], model.faults);
+        assert!(!of_run.faults[0].within_budget, "what was written by hand strikes whatever it does");
+        assert_eq!(of_run.faults[1..], draw(&model, 3));
+        assert!(Arc::ptr_eq(&drawn(&of_run, 4), &of_run), "nothing is drawn twice");
+    }
+
+    #[test]
+    fn what_is_drawn_is_told_with_its_parameters() {
+        let model = model();
+        let told: Vec<String> = draw(&model, 1).iter().map(|fault| model.describe(fault)).collect();
+        assert_eq!(told, TOLD);
+    }
+
+    /// A change here changes every drawn schedule of every seed: say so in the commit.
+    const TOLD: &[&str] = &[
+        "at 1.255482 s crash on leader(orders-1) for 9.813 s",
+        "at 1.443920 s cut from brokers(3,4) to clients for 3.761 s",
+        "at 1.764507 s crash on brokers(3,4) for 1.095 s",
+        "at 2.299693 s cut from broker(4) to controller for 6.014 s",
+        "at 2.354297 s crash on broker(1) for 619 ms",
+    ];
+}

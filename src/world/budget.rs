@@ -1,0 +1,159 @@
+//! Who of a partition's replicas has stopped uncleanly and is not back in sync, and who of them has lost records: what Kafka's
+//! promises are good for is counted in these (KIP-966).
+//!
+//! The world asks it whether a fault would be one too many; who judges a run keeps another of its own. It never knows what was
+//! promised.
+
+use super::happened::Happened;
+use crate::cluster;
+use crate::cluster::protocol::PartitionState;
+use crate::cluster::units::{PartitionId, Replicas};
+use crate::kernel::units::NodeId;
+use crate::scenario::model::Model;
+
+/// The replicas of one partition.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    isr: Replicas,
+    /// m, the lesser of `min.insync.replicas` and the number of replicas: so many impaired are too many.
+    too_many: usize,
+    /// Stopped uncleanly and not back in sync.
+    impaired: Replicas,
+    /// Of the impaired, those that have registered since.
+    registered: Replicas,
+    /// Of the impaired, those whose stop took records.
+    short: Replicas,
+}
+
+/// What is more than Kafka's promises are good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// As many replicas as may not are impaired while one of them is short.
+    TooManyImpaired {
+        /// Who.
+        impaired: Replicas,
+        /// The first of those that are short.
+        short: NodeId,
+    },
+    /// Without eligible leader replicas, the only in-sync replica is short.
+    OnlyMemberShort(NodeId),
+}
+
+impl Standing {
+    /// All are in sync.
+    pub fn new(replicas: Replicas, min_insync_replicas: u16) -> Standing {
+        Standing {
+            isr: replicas,
+            too_many: usize::from(min_insync_replicas).min(replicas.len()),
+            impaired: Replicas::NONE,
+            registered: Replicas::NONE,
+            short: Replicas::NONE,
+        }
+    }
+
+    /// A replica's broker stopped uncleanly.
+    pub fn stopped(&mut self, node: NodeId) {
+        self.impaired = self.impaired.with(node);
+        self.registered = self.registered.without(node);
+    }
+
+    /// Its stop took records that had been below its log end.
+    pub fn lost(&mut self, node: NodeId) {
+        self.impaired = self.impaired.with(node);
+        self.short = self.short.with(node);
+    }
+
+    /// A broker registered anew. Only from here on is it its restarted self that is admitted or elected: before, the
+    /// controller may still elect the dead one.
+    pub fn registered(&mut self, node: NodeId) {
+        if self.impaired.contains(node) {
+            self.registered = self.registered.with(node);
+        }
+    }
+
+    /// The controller changed the partition: who is admitted to the in-sync set again, or leads again as the last of it, is no
+    /// longer impaired.
+    pub fn decided(&mut self, old_leader: Option<NodeId>, state: &PartitionState) {
+        let registered = self.registered;
+        for replica in registered.iter() {
+            let admitted = state.isr.contains(replica) && !self.isr.contains(replica);
+            let leads_again =
+                state.isr.contains(replica) && state.leader == Some(replica) && old_leader != Some(replica);
+            if admitted || leads_again {
+                self.impaired = self.impaired.without(replica);
+                self.short = self.short.without(replica);
+                self.registered = self.registered.without(replica);
+            }
+        }
+        self.isr = state.isr;
+    }
+
+    /// What is too much now, if anything.
+    pub fn excess(&self, eligible_leader_replicas: bool) -> Option<Excess> {
+        let short = self.short.iter().next()?;
+        if self.impaired.len() >= self.too_many {
+            return Some(Excess::TooManyImpaired { impaired: self.impaired, short });
+        }
+        let only = self.isr.iter().next().filter(|_| self.isr.len() == 1)?;
+        (!eligible_leader_replicas && self.short.contains(only)).then_some(Excess::OnlyMemberShort(only))
+    }
+}
+
+/// Every partition's replicas.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Standings {
+    /// With who may come to hold a replica.
+    partitions: Vec<(Replicas, Standing)>,
+    eligible_leader_replicas: bool,
+}
+
+impl Standings {
+    pub(super) fn reset(&mut self, model: &Model) {
+        self.eligible_leader_replicas = model.controller_options.eligible_leader_replicas;
+        self.partitions.clear();
+        let mut holders = model.holders();
+        for topic in &model.topics {
+            for &replicas in &topic.assignment {
+                let standing = Standing::new(replicas, topic.options.min_insync_replicas);
+                self.partitions.push((holders.next().expect("one a partition"), standing));
+            }
+        }
+    }
+
+    /// Something has happened.
+    pub(super) fn see(&mut self, node: NodeId, what: &Happened) {
+        type Cluster = cluster::happened::Happened;
+        if let Happened::Crashed | Happened::PowerLost | Happened::Halted = what {
+            self.each_of(node, Standing::stopped);
+        } else if let Happened::Lost { partition, old, new } = what
+            && new < old
+        {
+            self.partitions[partition.0 as usize].1.lost(node);
+        } else if let Happened::Cluster(Cluster::Registered { broker, .. }) = what {
+            self.each_of(*broker, Standing::registered);
+        } else if let Happened::Cluster(Cluster::Decided { partition, old_leader, state, .. }) = what {
+            self.partitions[partition.0 as usize].1.decided(*old_leader, state);
+        }
+    }
+
+    /// Whether it would be too much for some partition if these stopped now, and those of them whose records a stop may take
+    /// lost some.
+    pub(super) fn would_exceed(&self, stop: &[NodeId], loses: impl Fn(NodeId, PartitionId) -> bool) -> bool {
+        self.partitions.iter().enumerate().any(|(place, (replicas, standing))| {
+            let mut standing = standing.clone();
+            for &node in stop.iter().filter(|&&node| replicas.contains(node)) {
+                standing.stopped(node);
+                if loses(node, PartitionId(place as u32)) {
+                    standing.lost(node);
+                }
+            }
+            standing.excess(self.eligible_leader_replicas).is_some()
+        })
+    }
+
+    fn each_of(&mut self, node: NodeId, change: impl Fn(&mut Standing, NodeId)) {
+        for (_, standing) in self.partitions.iter_mut().filter(|(replicas, _)| replicas.contains(node)) {
+            change(standing, node);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Faults as they strike and end: whom, what they do, what they undo.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | this one | a fault's time has come, or is over; whom it means |
+//! | [`schedule`] | what waits for an instant or for something to happen |
+//! | `process` | processes killed, stopped and started |
+//! | `power` | machines that go dark, disks that lose what they held |
+//! | [`link`] | links that are cut or slow, messages that are kept back |
+//! | `disk` | disks that are slow, stall, are full, fail or lie |
+
+mod disk;
+pub(super) mod link;
+mod power;
+mod process;
+pub(super) mod schedule;
+
+use std::sync::Arc;
+
+use super::due::{Due, What};
+use super::happened::Happened;
+use super::observe::Observer;
+use super::world::World;
+use crate::cluster::broker::storage::File;
+use crate::cluster::protocol::Message;
+use crate::cluster::units::PartitionId;
+use crate::devices::disk::Ill;
+use crate::kernel::trace::EventSeq;
+use crate::kernel::units::NodeId;
+use crate::scenario::fault::{Action, Fault, Target};
+use crate::world::due::AnyFile;
+
+impl<O: Observer> World<O> {
+    /// A fault's time has come.
+    pub(super) fn strike(&mut self, fault: usize, cause: EventSeq) {
+        if self.is_healed() {
+            return;
+        }
+        let model = Arc::clone(&self.model);
+        let described = &model.faults[fault];
+        let mut nodes = self.resolve(&described.on);
+        nodes.retain(|&node| self.can_strike(node, &described.action));
+        let ways = self.ways(&nodes, &described.action);
+        let number = fault as u32;
+        self.schedule.states[fault].struck = true;
+        let Some(&first) = nodes.first().filter(|_| ways.as_ref().is_none_or(|ways| !ways.is_empty())) else {
+            self.note(NodeId::NOBODY, Happened::NoEffect { fault: number }, cause);
+            return self.schedule.close(fault);
+        };
+        if self.would_exceed(described, &nodes) {
+            self.note(first, Happened::Withheld { fault: number }, cause);
+            return self.schedule.close(fault);
+        }
+        self.schedule.took_effect = true;
+        let cause = self.note(first, Happened::Struck { fault: number }, cause);
+        let ways = ways.unwrap_or_default();
+        match &described.action {
+            Action::Crash => nodes.iter().for_each(|&node| self.crash(node, cause)),
+            Action::Stop => nodes.iter().for_each(|&node| self.stop(node, cause)),
+            Action::PowerLoss(lose) => nodes.iter().for_each(|&node| self.lose_power(node, *lose, cause)),
+            Action::Wipe => self.wipe(&nodes, cause),
+            Action::Pause => nodes.iter().for_each(|&node| self.pause(node, cause)),
+            Action::Isolate { .. } => self.isolate(&nodes, &ways, cause),
+            Action::Cut { .. } => self.cut(&ways, cause),
+            Action::SlowLink { slower, .. } => self.slow(&ways, *slower, cause),
+            Action::Hold { what, .. } => self.hold(&ways, *what, cause),
+            Action::Elect(request) => self.administer(Message::ElectLeaders(*request), cause),
+            Action::Reassign(request) => self.administer(Message::Reassign(*request), cause),
+            action @ (Action::SlowDisk(_)
+            | Action::StallDisk
+            | Action::FullDisk
+            | Action::FsyncFails
+            | Action::FsyncLies) => self.sicken(&nodes, action, cause),
+        }
+        let state = &mut self.schedule.states[fault];
+        state.nodes = nodes;
+        state.ways = ways;
+        match described.lasts {
+            Some(span) => {
+                self.queue.push(self.now + span, Due { what: What::Over(number), cause });
+            }
+            // It lasts until the heal act, which it does not keep from coming.
+            None => self.schedule.outstanding -= 1,
+        }
+    }
+
+    /// A fault is over, by its own time or by the heal act.
+    pub(super) fn end_fault(&mut self, fault: usize, cause: EventSeq) {
+        let state = &mut self.schedule.states[fault];
+        if state.ended || !state.struck {
+            return;
+        }
+        let (nodes, ways) = (std::mem::take(&mut state.nodes), std::mem::take(&mut state.ways));
+        let model = Arc::clone(&self.model);
+        let described = &model.faults[fault];
+        if described.lasts.is_some() {
+            self.schedule.close(fault);
+        } else {
+            self.schedule.states[fault].ended = true;
+        }
+        let first = nodes.first().copied().unwrap_or(NodeId::NOBODY);
+        let cause = self.note(first, Happened::Ended { fault: fault as u32 }, cause);
+        match &described.action {
+            Action::Crash | Action::Wipe => nodes.iter().for_each(|&node| self.spare(node, cause)),
+            Action::Stop => nodes.iter().for_each(|&node| self.allow(node, cause)),
+            Action::PowerLoss(_) => nodes.iter().for_each(|&node| self.restore_power(node, cause)),
+            Action::Pause => nodes.iter().for_each(|&node| self.resume(node, cause)),
+            Action::Isolate { .. } => self.join(&nodes, &ways, cause),
+            Action::Cut { .. } => self.mend(&ways, cause),
+            Action::SlowLink { slower, .. } => self.bring_to_speed(&ways, *slower, cause),
+            Action::Hold { what, .. } => self.let_go(&ways, *what, cause),
+            // What an administrator did is not undone.
+            Action::Elect(_) | Action::Reassign(_) => (),
+            action @ (Action::SlowDisk(_)
+            | Action::StallDisk
+            | Action::FullDisk
+            | Action::FsyncFails
+            | Action::FsyncLies) => self.cure(&nodes, action, cause),
+        }
+    }
+
+    /// Ends every fault that still lasts.
+    pub(super) fn end_all_faults(&mut self, cause: EventSeq) {
+        for fault in 0..self.schedule.states.len() {
+            self.end_fault(fault, cause);
+        }
+    }
+
+    /// Whom a target means now, each once.
+    fn resolve(&self, target: &Target) -> Vec<NodeId> {
+        let led_by = |partition: PartitionId| self.controller.partition(partition).leader;
+        match target {
+            Target::Brokers(brokers) | Target::Rack(_, brokers) => brokers.clone(),
+            Target::Leader(partition) => led_by(*partition).into_iter().collect(),
+            Target::Follower(partition, nth) => {
+                let state = self.controller.partition(*partition);
+                let mut followers = state.replicas.iter().filter(|&replica| state.leader != Some(replica));
+                followers.nth(usize::from(*nth)).into_iter().collect()
+            }
+            Target::Isr(partition) => self.controller.partition(*partition).isr.iter().collect(),
+            Target::Partition(partition) => vec![led_by(*partition).unwrap_or(self.model.controller())],
+            Target::Controller => vec![self.model.controller()],
+            Target::Controllers => self.model.controllers().collect(),
+            Target::Clients => self.model.clients().collect(),
+            Target::Producer(place) => vec![self.model.producer_node(*place)],
+            Target::All(targets) => {
+                let mut all = Vec::new();
+                for node in targets.iter().flat_map(|target| self.resolve(target)) {
+                    if !all.contains(&node) {
+                        all.push(node);
+                    }
+                }
+                all
+            }
+        }
+    }
+
+    /// Whether a fault means anything to this node now. A machine loses its page cache even if its process is dead already.
+    fn can_strike(&self, node: NodeId, action: &Action) -> bool {
+        let machine = &self.machines[usize::from(node.0)];
+        let is_reader = node >= self.model.reader_node(0);
+        match action {
+            Action::Pause => machine.running,
+            Action::Crash => machine.running && !is_reader,
+            Action::Stop => machine.running && !machine.stopping,
+            Action::Elect(_) | Action::Reassign(_) => {
+                self.machines[usize::from(self.model.controller().0)].running
+            }
+            Action::PowerLoss(_) => machine.dark == 0 && !is_reader && !machine.exited,
+            Action::Wipe => usize::from(node.0) <= self.brokers.len(),
+            Action::Isolate { .. } | Action::Cut { .. } | Action::SlowLink { .. } | Action::Hold { .. } => {
+                true
+            }
+            Action::SlowDisk(_)
+            | Action::StallDisk
+            | Action::FullDisk
+            | Action::FsyncFails
+            | Action::FsyncLies => usize::from(node.0) <= self.disks.len(),
+        }
+    }
+
+    /// Whether a fault that may be withheld would be more than Kafka's promises are good for. A broker whose disk fails it is
+    /// about to stop. What a power loss takes is drawn when it strikes: until then, anything that was never fsynced.
+    fn would_exceed(&self, fault: &Fault, nodes: &[NodeId]) -> bool {
+        let Some(standings) = self.schedule.standings.as_ref().filter(|_| fault.within_budget) else {
+            return false;
+        };
+        let (stops, takes, takes_all) = match &fault.action {
+            // Asked to stop before it serves, a broker stops as if it were killed.
+            Action::Crash | Action::Stop | Action::FullDisk | Action::FsyncFails => (true, false, false),
+            Action::PowerLoss(_) => (true, true, false),
+            Action::Wipe => (true, true, true),
+            Action::Pause
+            | Action::Isolate { .. }
+            | Action::Cut { .. }
+            | Action::SlowLink { .. }
+            | Action::Hold { .. }
+            | Action::SlowDisk(_)
+            | Action::StallDisk
+            | Action::FsyncLies
+            | Action::Elect(_)
+            | Action::Reassign(_) => (false, false, false),
+        };
+        if !stops {
+            return false;
+        }
+        let failed =
+            |node: &NodeId| !nodes.contains(node) && self.disks[usize::from(node.0) - 1].fails_writers();
+        let mut stop = nodes.to_vec();
+        stop.extend(self.model.brokers().filter(failed));
+        standings.would_exceed(&stop, |node, partition| {
+            let (disk, file) = (&self.disks[usize::from(node.0) - 1], AnyFile::Broker(File::Log(partition)));
+            takes && nodes.contains(&node) && (takes_all || disk.durable(file) < disk.length(file))
+        })
+    }
+}
+
+/// What an action does to a disk, if it is one of those that do.
+fn ill(action: &Action) -> Option<Ill> {
+    match action {
+        Action::SlowDisk(factor) => Some(Ill::Slow(*factor)),
+        Action::StallDisk => Some(Ill::Stalled),
+        Action::FullDisk => Some(Ill::Full),
+        Action::FsyncFails => Some(Ill::FailsFsyncs),
+        Action::FsyncLies => Some(Ill::LiesAboutFsyncs),
+        Action::Crash
+        | Action::PowerLoss(_)
+        | Action::Wipe
+        | Action::Pause
+        | Action::Isolate { .. }
+        | Action::Cut { .. }
+        | Action::SlowLink { .. }
+        | Action::Hold { .. }
+        | Action::Stop
+        | Action::Elect(_)
+        | Action::Reassign(_) => None,
+    }
+}

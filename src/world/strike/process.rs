@@ -1,0 +1,98 @@
+//! Processes killed, stopped where they stand, and started.
+
+use crate::cluster::protocol::Message;
+use crate::devices::network::Delivery;
+use crate::devices::port::ConnectionId;
+use crate::kernel::chance::{Occasion, Purpose};
+use crate::kernel::trace::EventSeq;
+use crate::kernel::units::NodeId;
+use crate::world::due::{Due, What};
+use crate::world::happened::Happened;
+use crate::world::machine::Held;
+use crate::world::observe::Observer;
+use crate::world::spoken::Told;
+use crate::world::world::World;
+
+impl<O: Observer> World<O> {
+    /// `kill -9`. A broker or controller comes back; a client's application does not, and makes no more calls.
+    pub(super) fn crash(&mut self, node: NodeId, cause: EventSeq) {
+        let machine = &mut self.machines[usize::from(node.0)];
+        machine.killed += 1;
+        machine.exited |= node >= self.model.producer_node(0);
+        self.end_process(node, cause);
+        self.note(node, Happened::Crashed, cause);
+    }
+
+    /// What killed the process is over.
+    pub(super) fn spare(&mut self, node: NodeId, cause: EventSeq) {
+        self.machines[usize::from(node.0)].killed -= 1;
+        self.start_if_possible(node, cause);
+    }
+
+    /// Asks the process to end (SIGTERM). One that stands still hears of it when it goes on.
+    pub(super) fn stop(&mut self, node: NodeId, cause: EventSeq) {
+        let machine = &mut self.machines[usize::from(node.0)];
+        machine.stopped += 1;
+        machine.stopping = true;
+        let is_paused = machine.paused > 0;
+        let cause = self.note(node, Happened::Stopping, cause);
+        if is_paused {
+            self.machines[usize::from(node.0)].held.push((Held::Stop, cause));
+        } else {
+            self.tell(node, Told::Stop, cause);
+        }
+    }
+
+    /// What was asked to end may run again.
+    pub(super) fn allow(&mut self, node: NodeId, cause: EventSeq) {
+        self.machines[usize::from(node.0)].stopped -= 1;
+        self.start_if_possible(node, cause);
+    }
+
+    /// Hands an administrator's request to the controller, over no network. One that stands still has it when it goes on.
+    pub(super) fn administer(&mut self, message: Message, cause: EventSeq) {
+        let nowhere = ConnectionId { slot: u32::MAX, generation: u32::MAX };
+        let (server, from) = (self.model.controller(), NodeId::NOBODY);
+        self.deliver(Delivery::Request { server, connection: nowhere, from, message }, cause);
+    }
+
+    pub(super) fn pause(&mut self, node: NodeId, cause: EventSeq) {
+        self.machines[usize::from(node.0)].paused += 1;
+        self.note(node, Happened::Paused, cause);
+    }
+
+    pub(super) fn resume(&mut self, node: NodeId, cause: EventSeq) {
+        let machine = &mut self.machines[usize::from(node.0)];
+        // It may have been killed while it stood still.
+        if machine.paused == 0 {
+            return;
+        }
+        machine.paused -= 1;
+        if machine.paused == 0 {
+            self.note(node, Happened::Resumed, cause);
+            self.release_held(node);
+        }
+    }
+
+    /// Orders the start of a process if nothing keeps it from running.
+    pub(in crate::world) fn start_if_possible(&mut self, node: NodeId, cause: EventSeq) {
+        let machine = &mut self.machines[usize::from(node.0)];
+        if machine.running || machine.is_kept_down() {
+            return;
+        }
+        machine.starts += 1;
+        let (order, occasion) = (machine.starts, Occasion(u64::from(machine.starts), 0));
+        let draw = self.chance.draw(Purpose::StartUp, u64::from(node.0), occasion);
+        let takes = self.model.cluster.start_time.sample(draw);
+        self.queue.push(self.now + takes, Due { what: What::Start { node, order }, cause });
+    }
+
+    /// A process that was ordered to start has come up.
+    pub(in crate::world) fn on_start(&mut self, node: NodeId, order: u32, cause: EventSeq) {
+        let machine = &self.machines[usize::from(node.0)];
+        let overtaken = machine.starts != order || machine.running || machine.is_kept_down();
+        if !overtaken {
+            self.begin_process(node, cause);
+        }
+    }
+}

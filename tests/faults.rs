@@ -1,0 +1,301 @@
+//! What each kind of fault does, as the trace has it: to whom, what follows from it, and what comes back.
+//!
+//! A case is a schedule, and what befalls nodes and disks in the order it does. Whatever strikes here, every message is told
+//! success in the end, and none is lost.
+
+mod common;
+
+use highwater::explore::one::{self, Run};
+use highwater::kernel::trace::What;
+use highwater::scenario::words::Count;
+use highwater::world::happened::Happened;
+
+struct Case {
+    what: &'static str,
+    faults: &'static str,
+    /// What happens, each as the node, the word and its integers; what is said of replicas and messages is left out.
+    happens: &'static [&'static str],
+}
+
+/// Brokers 1 to 3, the controller 4, producers 5 and 6, a reader 7. The first producer sends to partition 0, led by broker 1.
+const CLUSTER: &str = r#"
+    kafka = "4.1"
+    cluster.start_time = "1s"
+    topics.orders = { replication.factor = 3, min.insync.replicas = 2 }
+    topics.audit = { assignment = [[2, 3]] }
+    producers.web = { into = "orders", records = 40, rate = "10/s", acks = "all", linger.ms = 0 }
+    producers.log = { into = "audit", records = 40, rate = "10/s", acks = 1, linger.ms = 0 }
+    readers.all = { reads = ["orders"] }
+"#;
+
+const CASES: &[Case] = &[
+    Case {
+        what: "a link is cut both ways, and mended",
+        faults: r#"{ at = "1s", do = "cut", from = "broker(1)", to = ["broker(2)", "controller"], for = "2s" }"#,
+        happens: &[
+            "1 fault 0",
+            "1 link to 2 change 0",
+            "2 link to 1 change 0",
+            "1 link to 4 change 0",
+            "4 link to 1 change 0",
+            "1 fault-ended 0",
+            "1 link to 2 change 1",
+            "2 link to 1 change 1",
+            "1 link to 4 change 1",
+            "4 link to 1 change 1",
+        ],
+    },
+    Case {
+        what: "a set is cut off from everybody; apart, also within",
+        faults: r#"{ at = "1s", do = "isolate", on = "brokers(2,3)", apart = true, for = "1s" }"#,
+        happens: &["2 fault 0", "2 isolated", "3 isolated", "2 fault-ended 0", "2 joined", "3 joined"],
+    },
+    Case {
+        what: "a link to oneself is no link",
+        faults: r#"{ at = "1s", do = "cut", from = "broker(1)", to = "leader(orders-0)", for = "1s" }"#,
+        happens: &["0 no-effect 0"],
+    },
+    Case {
+        what: "a link is slow one way",
+        faults: r#"{ at = "1s", do = "slow-link", from = "clients", to = "broker(1)", latency = "1s", for = "1s",
+                     one_way = true }"#,
+        happens: &[
+            "5 fault 0",
+            "5 link to 1 change 2",
+            "6 link to 1 change 2",
+            "7 link to 1 change 2",
+            "5 fault-ended 0",
+            "5 link to 1 change 3",
+            "6 link to 1 change 3",
+            "7 link to 1 change 3",
+        ],
+    },
+    Case {
+        what: "answers to fetches are kept back, and let go",
+        faults: r#"{ at = "1s", do = "hold", from = "broker(1)", to = "broker(3)", what = "fetch-response", for = "1s" }"#,
+        happens: &[
+            "1 fault 0",
+            "1 link to 3 change 4 what 3",
+            "1 fault-ended 0",
+            "1 link to 3 change 5 what 3",
+        ],
+    },
+    Case {
+        what: "a disk loses everything with its process, and fills again from the leader",
+        faults: r#"{ at = "1s", do = "wipe", on = "follower(orders-0)", for = "1s" }"#,
+        happens: &[
+            "2 fault 0",
+            "2 crashed",
+            "2 wiped",
+            "2 lost partition 0 old 10 new 0",
+            "2 lost partition 1 old 10 new 0",
+            "2 fault-ended 0",
+            "2 started incarnation 3",
+        ],
+    },
+    Case {
+        what: "a wipe of a machine that is dark already",
+        faults: r#"{ at = "1s", do = "power-loss", on = "broker(3)", lose = "nothing", for = "1s" },
+                   { at = "1500ms", do = "wipe", on = "broker(3)", for = "2s" }"#,
+        happens: &[
+            "3 fault 0",
+            "3 power-lost",
+            "3 fault 1",
+            "3 wiped",
+            "3 lost partition 0 old 10 new 0",
+            "3 lost partition 1 old 10 new 0",
+            "3 fault-ended 0",
+            "3 fault-ended 1",
+            "3 started incarnation 4",
+        ],
+    },
+    Case {
+        what: "a broker that would write to a full disk ends, and is back when there is room",
+        faults: r#"{ at = "1010ms", do = "full-disk", on = "leader(orders-0)", for = "1s" }"#,
+        happens: &[
+            "1 fault 0",
+            "1 disk what 11 over 0",
+            "1 halted",
+            "1 fault-ended 0",
+            "1 disk what 11 over 1",
+            "1 started incarnation 3",
+        ],
+    },
+    Case {
+        what: "one whose checkpoint cannot be made durable ends too: every 5 s",
+        faults: r#"{ at = "1s", do = "fsync-fails", on = "broker(3)", for = "6s" }"#,
+        happens: &[
+            "3 fault 0",
+            "3 disk what 12 over 0",
+            "3 halted",
+            "3 fault-ended 0",
+            "3 disk what 12 over 1",
+            "3 started incarnation 3",
+        ],
+    },
+    Case {
+        what: "a disk that stalls or is slow ends nobody",
+        faults: r#"{ at = "1s", do = "stall-disk", on = "all-brokers", for = "9s" },
+                   { at = "1s", do = "slow-disk", on = "controller", factor = 1000, for = "9s" },
+                   { at = "2s", do = "fsync-lies", on = "broker(1)", for = "8s" }"#,
+        happens: &[
+            "1 fault 0",
+            "1 disk what 10 over 0",
+            "2 disk what 10 over 0",
+            "3 disk what 10 over 0",
+            "4 fault 1",
+            "4 disk what 9 over 0",
+            "1 fault 2",
+            "1 disk what 13 over 0",
+            "1 fault-ended 0",
+            "1 disk what 10 over 1",
+            "2 disk what 10 over 1",
+            "3 disk what 10 over 1",
+            "4 fault-ended 1",
+            "4 disk what 9 over 1",
+            "1 fault-ended 2",
+            "1 disk what 13 over 1",
+        ],
+    },
+    Case {
+        what: "a broker asked to stop ends well, and loses its disk while it is down",
+        faults: r#"{ at = "1s", do = "stop", on = "broker(3)", for = "2s" },
+                   { at = "2s", do = "wipe", on = "broker(3)", for = "2s" }"#,
+        happens: &[
+            "3 fault 0",
+            "3 stopping",
+            "3 stopped",
+            "3 fault 1",
+            "3 wiped",
+            "3 lost partition 0 old 10 new 0",
+            "3 lost partition 1 old 10 new 0",
+            "3 fault-ended 0",
+            "3 fault-ended 1",
+            "3 started incarnation 4",
+        ],
+    },
+    Case {
+        what: "one that stands still hears of a failure late, and is started again at once",
+        faults: r#"{ at = "1400ms", do = "slow-disk", on = "broker(3)", factor = 100, for = "1s" },
+                   { at = "1400ms", do = "fsync-fails", on = "broker(3)", for = "1s" },
+                   { at = "1480ms", do = "pause", on = "broker(3)", for = "2s" }"#,
+        happens: &[
+            "3 fault 0",
+            "3 disk what 9 over 0",
+            "3 fault 1",
+            "3 disk what 12 over 0",
+            "3 fault 2",
+            "3 paused",
+            "3 fault-ended 0",
+            "3 disk what 9 over 1",
+            "3 fault-ended 1",
+            "3 disk what 12 over 1",
+            "3 fault-ended 2",
+            "3 resumed",
+            "3 halted",
+            "3 started incarnation 3",
+        ],
+    },
+    Case {
+        what: "clients have no disk",
+        faults: r#"{ at = "1s", do = "stall-disk", on = "clients", for = "1s" },
+                   { at = "1s", do = "wipe", on = "controllers", for = "1s" }"#,
+        happens: &["0 no-effect 0", "0 no-effect 1"],
+    },
+    Case {
+        what: "a producer stands still, and goes on",
+        faults: r#"{ at = "1s", do = "pause", on = "producer(log)", for = "1s" }"#,
+        happens: &["6 fault 0", "6 paused", "6 fault-ended 0", "6 resumed"],
+    },
+    Case {
+        what: "a controller that is killed comes back",
+        faults: r#"{ at = "1s", do = "crash", on = "controllers", for = "1s" }"#,
+        happens: &["4 fault 0", "4 crashed", "4 fault-ended 0", "4 started incarnation 3"],
+    },
+];
+
+fn run(faults: &str) -> Run {
+    let model = common::model("faults", &format!("{CLUSTER}\nfaults = [{faults}]\n"));
+    one::run(&model, 1, true)
+}
+
+/// What befell nodes and disks.
+fn happened(run: &Run) -> Vec<String> {
+    let entries = run.entries().expect("the trace was to be kept").iter();
+    let entries = entries.filter(|entry| match entry.what {
+        Happened::Started { incarnation } => incarnation.0 > 1,
+        Happened::Cluster(_)
+        | Happened::Client(_)
+        | Happened::Sent { .. }
+        | Happened::Answered { .. }
+        | Happened::Delivered { .. }
+        | Happened::Fsynced { .. }
+        | Happened::Healed
+        | Happened::Settled
+        | Happened::Unsettled => false,
+        Happened::Struck { .. }
+        | Happened::NoEffect { .. }
+        | Happened::Withheld { .. }
+        | Happened::Ended { .. }
+        | Happened::Crashed
+        | Happened::PowerLost
+        | Happened::Stopping
+        | Happened::Stopped
+        | Happened::Halted
+        | Happened::Wiped
+        | Happened::Link { .. }
+        | Happened::Disk { .. }
+        | Happened::Lost { .. }
+        | Happened::Paused
+        | Happened::Resumed
+        | Happened::Isolated
+        | Happened::Joined => true,
+    });
+    let describe = |entry: &highwater::kernel::trace::Entry<Happened>| {
+        let mut text = format!("{} {}", entry.node, entry.what.word());
+        entry.what.integers(&mut |name, value| {
+            text += &if name == "fault" { format!(" {value}") } else { format!(" {name} {value}") };
+        });
+        text
+    };
+    entries.map(describe).collect()
+}
+
+fn count(run: &Run, count: Count) -> u64 {
+    run.judgement.outcome.total.get(count).expect("a number")
+}
+
+#[test]
+fn each_kind_does_what_it_says() {
+    for Case { what, faults, happens } in CASES {
+        let run = run(faults);
+        assert_eq!(happened(&run), *happens, "{what}");
+        assert!(run.ending.settled, "{what}: {:?}", run.ending.unquiet);
+        let told = [Count::Sent, Count::Acked, Count::Lost].map(|each| count(&run, each));
+        assert_eq!(told, [80, 80, 0], "{what}");
+        assert!(!run.judgement.is_violation(), "{what}: {:?}", run.judgement);
+    }
+}
+
+/// An application that is killed makes no more calls, and nobody waits for them.
+#[test]
+fn a_producer_that_is_killed_does_not_come_back() {
+    let run = run(r#"{ at = "1010ms", do = "crash", on = "producer(web)", for = "1s" }"#);
+    assert_eq!(happened(&run), ["5 fault 0", "5 crashed", "5 fault-ended 0"]);
+    assert!(run.ending.settled, "{:?}", run.ending.unquiet);
+    let sent: Vec<_> = run.judgement.outcome.producers.iter().map(|counts| counts.get(Count::Sent)).collect();
+    assert_eq!(sent, [Some(11), Some(40)]);
+}
+
+/// What a link adds is seen in the answers, of the way that is slow and while it is.
+#[test]
+fn a_slow_link_is_as_slow_as_it_says() {
+    let longest = |faults: &str| run(faults).judgement.outcome.total.get(Count::AnswerLongest);
+    let slow = r#"{ at = "1s", do = "slow-link", from = "producer(web)", to = "broker(1)", one_way = true, "#;
+    let ms = |milliseconds: u64| Some(milliseconds * 1_000_000);
+    // A round trip takes 1 ms, and 1 ms more until the followers have fetched. The first message waits 2 ms for metadata besides,
+    // and 2 ms until its epoch is durable at the followers, who append nothing before (`LeaderEpochFileCache.assign`).
+    assert_eq!(longest(""), ms(6));
+    assert_eq!(longest(&format!("{slow} latency = \"100ms\", for = \"2s\" }}")), ms(102));
+    assert_eq!(longest(&format!("{slow} factor = 101, for = \"2s\" }}")), ms(52));
+}
