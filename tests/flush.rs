@@ -112,3 +112,25 @@ fn who_waits_for_an_fsync() {
         assert!(case.fsyncs.contains(&fsyncs), "{what}: {fsyncs} fsyncs");
     }
 }
+
+#[test]
+fn a_replica_that_is_taken_away_takes_its_fsyncs_with_it() {
+    // The disk is slow: an fsync is under way at any time.
+    for topic in ["flush.ms = 0", "flush.messages = 1", "flush.messages = 3\nflush.ms = 0"] {
+        let model = common::model(
+            topic,
+            &format!(
+                "kafka = \"4.1\"\n[cluster]\nbrokers = 4\n[disk]\nfsync = \"300ms\"\n[broker]\n\
+                 log.flush.scheduler.interval.ms = 10\n[topics.orders]\nassignment = [[1, 2, 3]]\n\
+                 min.insync.replicas = 2\n{topic}\n\
+                 [producers.web]\ninto = \"orders\"\nrecords = 300\nrate = \"50/s\"\n\
+                 [[faults]]\nat = \"2s\"\ndo = \"reassign\"\npartition = \"orders-0\"\nreplicas = [2, 3, 4]\n\
+                 [run]\nuntil = \"30s\"\n"
+            ),
+        );
+        for seed in 0..5 {
+            let run = one::run(&model, seed, false);
+            assert!(run.ending.settled, "{topic} --seed {seed}: {:?}", run.ending.unquiet);
+        }
+    }
+}

@@ -8,7 +8,7 @@
 //! An epoch that is new to a log is written to the leader-epoch file, and fsynced, before a leader serves under it and before
 //! a follower appends its first batch (`LeaderEpochFileCache.assign`).
 //!
-//! With `flush.ms` a task of the log manager asks for the fsync, and nobody waits.
+//! With `flush.ms` a task of the log manager asks for the fsync, and nobody waits but that task.
 //!
 //! `Departure from Kafka:` the fsync of a segment is one, where Kafka fsyncs its indexes after it; a change of role waits for
 //! the one fsync under way and not for appends behind it; what waits for the lock is let in as it came; a follower's fetch
@@ -92,6 +92,13 @@ impl LogFlush {
     }
 }
 
+impl Flushing {
+    /// Whether it is of the log at this place.
+    pub(super) fn is_of(&self, place: usize) -> bool {
+        self.place as usize == place
+    }
+}
+
 impl Node<'_> {
     /// Records have been appended: if `flush.messages` of them are not flushed, the append goes on when they are. Gives
     /// whether that is so.
@@ -140,6 +147,10 @@ impl Node<'_> {
     /// start, whatever `flush.ms` says.
     pub(super) fn on_log_flush(&mut self, now: Time, out: &mut Outbox<'_, BrokerPort>) {
         out.set_timer(Timer::LogFlush, self.config.options.log_flush_scheduler_interval);
+        // The task itself waits for the fsyncs it asks for, so that it never runs twice at a time.
+        if self.running.flushing.iter().any(|flushing| matches!(flushing.waits, Waits::Nobody)) {
+            return;
+        }
         for place in 0..self.running.replicas.len() {
             let flush = &self.running.flushes[place];
             let due = now.since(flush.last_flush) >= self.running.replicas[place].options.flush_interval;
@@ -210,6 +221,7 @@ impl Node<'_> {
         if std::mem::take(&mut self.running.flushes[place].role_changes) {
             let state = *self.running.image.partition(self.running.replicas[place].partition);
             self.apply(now, place, &state, out);
+            self.end_idle_fetchers(out);
         }
         while !self.running.flushes[place].is_locked() && !self.running.flushes[place].appends.is_empty() {
             let slot = self.running.flushes[place].appends.remove(0);

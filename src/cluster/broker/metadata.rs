@@ -82,7 +82,7 @@ impl Broker {
             waiting: vec![Waiting::default(); replicas.len()],
             flushes: self
                 .stored
-                .recovery_points()
+                .recovery_points(clean)
                 .map(|recovery_point| LogFlush::loaded(now, recovery_point))
                 .collect(),
             flushing: Vec::new(),
@@ -313,7 +313,11 @@ impl Node<'_> {
         let old = log.end();
         *log = Log::new();
         *replica = Replica::new(partition, replica.options, ProducerState::default(), Offset::ZERO);
+        // An fsync under way ends without anybody being told.
+        self.running.flushes[place] = LogFlush::loaded(now, Offset::ZERO);
+        self.running.flushing.retain(|flushing| !flushing.is_of(place));
         out.ask(Effect::Delete(File::Log(partition)));
+        out.ask(Effect::Delete(File::LeaderEpochs(partition)));
         out.note(Happened::Deleted { partition, old });
         self.complete_produces(place, out);
         self.complete_fetches(now, place, out);

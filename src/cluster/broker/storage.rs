@@ -145,9 +145,11 @@ impl Stored {
         ProducerId((block * u64::from(brokers) + u64::from(me.0)) * BLOCK + place)
     }
 
-    /// Up to where each log counts as flushed after a start: as the checkpoint says, within the log.
-    pub(super) fn recovery_points(&self) -> impl Iterator<Item = Offset> + '_ {
-        self.logs.iter().zip(&self.recovery_points.offsets).map(|(log, &written)| written.min(log.end()))
+    /// Up to where each log counts as flushed after a start: after a clean stop all of it (`LogLoader.load`), otherwise
+    /// what the checkpoint says, within the log.
+    pub(super) fn recovery_points(&self, clean: bool) -> impl Iterator<Item = Offset> + '_ {
+        let written = self.logs.iter().zip(&self.recovery_points.offsets);
+        written.map(move |(log, &written)| if clean { log.end() } else { written.min(log.end()) })
     }
 
     /// Begins to write the high watermarks. Gives the size of the file and the token of its fsync.
