@@ -114,9 +114,9 @@ impl Reached {
             } else if let Happened::Cluster(Cluster::Decided { partition, old_leader, state, .. }) =
                 entry.what
             {
-                self.leader_changes += u64::from(state.leader.is_some() && state.leader != old_leader);
-                let before = std::mem::replace(&mut isr[partition.0 as usize], state.isr.len());
-                self.isr_shrinks += u64::from(state.isr.len() < before);
+                self.leader_changes += u64::from(state.leader().is_some() && state.leader() != old_leader);
+                let before = std::mem::replace(&mut isr[partition.0 as usize], state.state().isr.len());
+                self.isr_shrinks += u64::from(state.state().isr.len() < before);
             }
         }
         let Judgement { outcome, promises, .. } = &run.judgement;

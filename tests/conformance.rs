@@ -327,8 +327,8 @@ fn success_after(run: &Run, at: Time) -> Value {
 /// The first election of another leader.
 fn change(run: &Run) -> Option<(Time, NodeId)> {
     run.entries().expect("kept").iter().find_map(|entry| match entry.what {
-        Happened::Cluster(InCluster::Decided { state, old_leader, .. }) if state.leader != old_leader => {
-            Some((entry.t, state.leader?))
+        Happened::Cluster(InCluster::Decided { state, old_leader, .. }) if state.leader() != old_leader => {
+            Some((entry.t, state.leader()?))
         }
         _ => None,
     })
@@ -380,7 +380,7 @@ fn state_at(model: &Model, run: &Run, at: Time) -> PartitionState {
     };
     let entries = run.entries().expect("kept").iter().take_while(|entry| entry.t <= at);
     entries.fold(first, |before, entry| match entry.what {
-        Happened::Cluster(InCluster::Decided { state, .. }) => state,
+        Happened::Cluster(InCluster::Decided { state, .. }) => state.state(),
         _ => before,
     })
 }

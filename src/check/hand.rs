@@ -10,7 +10,7 @@ use crate::clients::app::{AtEnd, OnError, Rate, Waits, Workload};
 use crate::clients::happened::{Happened as Client, Outcome};
 use crate::clients::options::ProducerOptions;
 use crate::cluster::generation::Version;
-use crate::cluster::happened::{Election, Happened as Cluster};
+use crate::cluster::happened::{Decision, Election, Happened as Cluster};
 use crate::cluster::log::Log;
 use crate::cluster::options::TopicOptions;
 use crate::cluster::protocol::{ErrorCode, LogEntry, PartitionState};
@@ -284,7 +284,7 @@ impl Hand {
         if election.is_some() {
             self.state.leader_epoch = self.state.leader_epoch.next();
         }
-        let state = self.state;
+        let (old_isr, state) = (old_isr.bits(), Decision::of(&self.state));
         self.happens(at, Cluster::Decided { partition: ORDERS, old_leader, old_isr, state, election });
     }
 

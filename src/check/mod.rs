@@ -295,6 +295,7 @@ impl Checks {
                 self.reloads.recovered(look, known, now, node, partition);
             }
             Cluster::Decided { partition, old_leader, state, election, .. } => {
+                let state = state.state();
                 self.budget.decided(n, now, partition, old_leader, &state, election);
                 self.leader_completeness.decided(partition, &state);
                 self.isr_superset.decided(look, at, partition, &state);

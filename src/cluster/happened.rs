@@ -23,6 +23,68 @@ pub enum Election {
     Nobody,
 }
 
+/// A [`PartitionState`] in few bytes: whoever is in sync or eligible is so by the place among the replicas. Everything that
+/// happens is as large as the largest of it, and a decision is both the largest and rare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    replicas: Replicas,
+    isr: u8,
+    elr: u8,
+    removing: u8,
+    recovering: bool,
+    last_known_leader: Option<NodeId>,
+    leader: Option<NodeId>,
+    leader_epoch: LeaderEpoch,
+    partition_epoch: PartitionEpoch,
+}
+
+impl Decision {
+    /// This state. Panics if anybody in sync or eligible holds no replica.
+    pub fn of(state: &PartitionState) -> Decision {
+        let places = |set: &Replicas| {
+            set.iter().fold(0, |places, broker| {
+                let place = state.replicas.iter().position(|replica| replica == broker);
+                places | 1 << place.expect("whoever is in sync or eligible holds a replica")
+            })
+        };
+        Decision {
+            replicas: state.replicas,
+            isr: places(&state.isr),
+            elr: places(&state.elr),
+            removing: state.removing,
+            recovering: state.recovering,
+            last_known_leader: state.last_known_leader,
+            leader: state.leader,
+            leader_epoch: state.leader_epoch,
+            partition_epoch: state.partition_epoch,
+        }
+    }
+
+    /// The state, its sets in assignment order.
+    pub fn state(&self) -> PartitionState {
+        let set = |places: u8| {
+            let members = self.replicas.iter().enumerate().filter(|&(place, _)| places >> place & 1 == 1);
+            Replicas::of(members.map(|(_, broker)| broker))
+        };
+        PartitionState {
+            replicas: self.replicas,
+            isr: set(self.isr),
+            elr: set(self.elr),
+            removing: self.removing,
+            recovering: self.recovering,
+            last_known_leader: self.last_known_leader,
+            leader: self.leader,
+            leader_epoch: self.leader_epoch,
+            partition_epoch: self.partition_epoch,
+        }
+    }
+
+    /// Who leads.
+    pub fn leader(&self) -> Option<NodeId> {
+        self.leader
+    }
+}
+
 /// What happened at a broker or a controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happened {
@@ -176,10 +238,10 @@ pub enum Happened {
         partition: PartitionId,
         /// Leader before.
         old_leader: Option<NodeId>,
-        /// In-sync set before.
-        old_isr: Replicas,
+        /// In-sync set before, as [`Replicas::bits`].
+        old_isr: i64,
         /// Everything after.
-        state: PartitionState,
+        state: Decision,
         /// How the leader came to be, if it changed.
         election: Option<Election>,
     },
@@ -317,12 +379,12 @@ impl What for Happened {
                 each("broker_epoch", epoch.0 as i64);
             }
             Happened::Decided { partition, old_leader, old_isr, state, election } => {
-                let PartitionState { isr, elr, leader, leader_epoch, partition_epoch, .. } = state;
+                let PartitionState { isr, elr, leader, leader_epoch, partition_epoch, .. } = state.state();
                 let PartitionEpoch(partition_epoch) = partition_epoch;
                 each("partition", partition.0.into());
                 each("old_leader", node(old_leader));
                 each("leader", node(leader));
-                each("old_isr", old_isr.bits());
+                each("old_isr", old_isr);
                 each("isr", isr.bits());
                 each("elr", elr.bits());
                 each("epoch", leader_epoch.0.into());

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::store::List;
+use super::store::{FetchLimitsId, List};
 use super::units::{
     Acks, BatchId, BrokerEpoch, Incarnation, LeaderEpoch, MetadataOffset, Offset, PartitionEpoch,
     PartitionId, ProducerId, Replicas,
@@ -189,14 +189,21 @@ pub enum Fetcher {
 pub struct Fetch {
     /// Who asks.
     pub fetcher: Fetcher,
+    /// When to answer, and with how much at most.
+    pub limits: FetchLimitsId,
+    /// What is asked for.
+    pub partitions: List<FetchPartition>,
+}
+
+/// When a fetch is to be answered, and with how much at most: the same in every request of one fetcher, so it lies in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FetchLimits {
     /// How long the broker may wait for `min_bytes`.
     pub max_wait: Span,
     /// Answer at once when there are so many.
     pub min_bytes: Bytes,
     /// Answer with no more than so many, but always with one batch.
     pub max_bytes: Bytes,
-    /// What is asked for.
-    pub partitions: List<FetchPartition>,
 }
 
 /// One partition of a fetch request.

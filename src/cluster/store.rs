@@ -7,8 +7,8 @@
 use std::marker::PhantomData;
 
 use super::protocol::{
-    AlterPartition, AlteredPartition, FetchPartition, FetchedPartition, LogEntry, Message, MetadataRecord,
-    PartitionLeader, ProducePartition, ProducedPartition,
+    AlterPartition, AlteredPartition, FetchLimits, FetchPartition, FetchedPartition, LogEntry, Message,
+    MetadataRecord, PartitionLeader, ProducePartition, ProducedPartition,
 };
 use super::units::{BatchId, MessageId, ProducerEpoch, ProducerId, Sequence};
 use crate::kernel::units::{Bytes, Time};
@@ -47,6 +47,10 @@ pub struct List<T> {
     slot: u32,
     kind: PhantomData<fn() -> T>,
 }
+
+/// Names fetch limits of the store. Nothing is to be given back: there are as many as fetchers with different settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FetchLimitsId(u32);
 
 impl<T> Clone for List<T> {
     fn clone(&self) -> Self {
@@ -127,6 +131,7 @@ impl<T> Pool<T> {
 pub struct Store {
     batches: Vec<Batch>,
     runs: Vec<MessageRun>,
+    limits: Vec<FetchLimits>,
     /// Lists of produce requests.
     pub produce: Pool<ProducePartition>,
     /// Lists of produce responses.
@@ -197,6 +202,23 @@ impl Store {
         &self.runs[batch.first_run as usize..(batch.first_run + batch.runs) as usize]
     }
 
+    /// The name of these limits.
+    #[inline]
+    pub fn fetch_limits_id(&mut self, limits: FetchLimits) -> FetchLimitsId {
+        let known = self.limits.iter().position(|&known| known == limits);
+        let place = known.unwrap_or_else(|| {
+            self.limits.push(limits);
+            self.limits.len() - 1
+        });
+        FetchLimitsId(u32::try_from(place).expect("fewer than 2^32 fetchers"))
+    }
+
+    /// The limits of this name.
+    #[inline]
+    pub fn fetch_limits(&self, id: FetchLimitsId) -> FetchLimits {
+        self.limits[id.0 as usize]
+    }
+
     /// Gives back the lists of a message that has been handled or lost.
     #[inline]
     pub fn release(&mut self, message: Message) {
@@ -242,6 +264,7 @@ impl Store {
     pub fn clear(&mut self) {
         self.batches.clear();
         self.runs.clear();
+        self.limits.clear();
         self.produce.clear();
         self.produced.clear();
         self.fetch.clear();

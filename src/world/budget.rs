@@ -132,7 +132,7 @@ impl Standings {
         } else if let Happened::Cluster(Cluster::Registered { broker, .. }) = what {
             self.each_of(*broker, Standing::registered);
         } else if let Happened::Cluster(Cluster::Decided { partition, old_leader, state, .. }) = what {
-            self.partitions[partition.0 as usize].1.decided(*old_leader, state);
+            self.partitions[partition.0 as usize].1.decided(*old_leader, &state.state());
         }
     }
 

@@ -148,7 +148,7 @@ impl Metrics {
                 self.befell(entry.t, entry.node);
             }
             Happened::Cluster(cluster::happened::Happened::Decided { partition, state, .. }) => {
-                self.decided(entry.t, partition, &state);
+                self.decided(entry.t, partition, &state.state());
             }
             Happened::Client(clients::happened::Happened::Told {
                 outcome: clients::happened::Outcome::Success,
@@ -262,6 +262,7 @@ impl AfterFault {
 mod tests {
     use super::*;
     use crate::clients::happened::Outcome;
+    use crate::cluster::happened::Decision;
     use crate::cluster::units::{LeaderEpoch, MessageId, PartitionEpoch};
     use crate::kernel::trace::EventSeq;
 
@@ -287,8 +288,8 @@ mod tests {
         Happened::Cluster(cluster::happened::Happened::Decided {
             partition: PartitionId(partition),
             old_leader: None,
-            old_isr: all,
-            state: PartitionState {
+            old_isr: all.bits(),
+            state: Decision::of(&PartitionState {
                 replicas: all,
                 isr: Replicas::of(isr.iter().map(|&broker| NodeId(broker))),
                 removing: 0,
@@ -298,7 +299,7 @@ mod tests {
                 leader_epoch: LeaderEpoch(0),
                 partition_epoch: PartitionEpoch(0),
                 recovering: false,
-            },
+            }),
             election: None,
         })
     }

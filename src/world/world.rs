@@ -175,21 +175,26 @@ impl<O: Observer> World<O> {
     }
 
     /// Notes that something has happened, and tells whoever watches.
-    #[inline]
+    // Inlined so that what happened is written once, where it is read.
+    #[inline(always)]
     pub(super) fn note(&mut self, node: NodeId, what: Happened, cause: EventSeq) -> EventSeq {
         let entry = Entry { n: self.trace.next(), t: self.now, node, what, cause };
-        self.trace.add(&entry);
+        self.noted(&entry);
+        entry.n
+    }
+
+    fn noted(&mut self, entry: &Entry<Happened>) {
+        self.trace.add(entry);
         let view = View {
             model: &self.model,
             store: &self.store,
             brokers: &self.brokers,
             controller: &self.controller,
         };
-        self.observer.observe(&view, &entry);
+        self.observer.observe(&view, entry);
         if self.schedule.is_watching() {
-            self.watch(node, &entry.what, entry.n);
+            self.watch(entry.node, &entry.what, entry.n);
         }
-        entry.n
     }
 
     /// Something has reached a machine: its process is told, or will be when it goes on.

@@ -6,8 +6,8 @@ use highwater::cluster::generation::Version;
 use highwater::cluster::happened::Happened;
 use highwater::cluster::options::{BrokerOptions, TopicOptions};
 use highwater::cluster::protocol::{
-    AlterPartition, AlteredPartition, AlteredPartitions, ErrorCode, Fetch, FetchPartition, Fetched,
-    FetchedPartition, Fetcher, HeartbeatAnswer, LogEntry, Message, MetadataRecord, MetadataRecords,
+    AlterPartition, AlteredPartition, AlteredPartitions, ErrorCode, Fetch, FetchLimits, FetchPartition,
+    Fetched, FetchedPartition, Fetcher, HeartbeatAnswer, LogEntry, Message, MetadataRecord, MetadataRecords,
     PartitionState, Produce, ProducePartition, RegisteredBroker,
 };
 use highwater::cluster::store::MessageRun;
@@ -226,13 +226,12 @@ impl Desk {
             0 => Fetcher::Consumer,
             by => Fetcher::Replica(NodeId(by), ask.broker_epoch.map(BrokerEpoch)),
         };
-        let fetch = Fetch {
-            fetcher,
+        let limits = self.bench.store.fetch_limits_id(FetchLimits {
             max_wait: Span::from_milliseconds(ask.max_wait),
             min_bytes: Bytes::new(1),
             max_bytes: Bytes::new(10 << 20),
-            partitions,
-        };
+        });
+        let fetch = Fetch { fetcher, limits, partitions };
         self.bench.request(ask.by, Message::Fetch(fetch))
     }
 

@@ -86,6 +86,7 @@ fn r1_11_3_who_stopped_uncleanly_is_out_of_sync_until_it_has_caught_up() {
         let mut returned = false;
         for (place, node, what) in run.cluster() {
             if let Cluster::Decided { state, .. } = what {
+                let state = state.state();
                 if state.isr.contains(broker) && !in_sync {
                     assert!(end >= committed, "{fault}: in sync with {end} of {committed} committed records");
                     returned = true;

@@ -47,7 +47,8 @@ fn r1_3_3_what_a_fetch_says() {
     desk.feed_batches(&[5, 5], 0);
     let (_, fetch, asked) = desk.fetches().expect("it follows");
     assert_eq!(fetch.fetcher, Fetcher::Replica(NodeId(1), Some(BrokerEpoch(0))), "KIP-903");
-    assert_eq!((fetch.max_wait, fetch.min_bytes), (Span::from_milliseconds(500), Bytes::new(1)));
+    let limits = desk.bench.store.fetch_limits(fetch.limits);
+    assert_eq!((limits.max_wait, limits.min_bytes), (Span::from_milliseconds(500), Bytes::new(1)));
     assert_eq!(asked.current_leader_epoch, Some(LeaderEpoch(5)));
     assert_eq!((asked.fetch_offset, asked.last_fetched_epoch), (Offset(2), Some(LeaderEpoch(5))));
     assert_eq!(asked.log_start_offset, Offset(0));

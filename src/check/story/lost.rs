@@ -127,9 +127,9 @@ impl Telling<'_> {
             place += 1;
             match entry.what {
                 Happened::Cluster(Cluster::Decided { partition, election, state, .. })
-                    if partition == self.partition && state.leader != before =>
+                    if partition == self.partition && state.leader() != before =>
                 {
-                    if let Some(leader) = state.leader
+                    if let Some(leader) = state.leader()
                         && (!over || self.has(&replay, leader))
                     {
                         told.push(self.elected(&replay, entry.t, leader, election));

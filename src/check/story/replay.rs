@@ -1,7 +1,6 @@
 //! The cluster rebuilt from the kept entries: what each replica's log held, how much of it was durable, and who was up.
 
 use crate::cluster::happened::Happened as Cluster;
-use crate::cluster::protocol::PartitionState;
 use crate::cluster::store::Store;
 use crate::cluster::units::{BatchId, Offset, PartitionId};
 use crate::kernel::trace::Entry;
@@ -153,8 +152,8 @@ impl<'a> Replay<'a> {
             }
             Cluster::Deleted { partition, .. } => self.replica(partition, node).cut(Offset::ZERO),
             Cluster::Truncated { partition, new, .. } => self.replica(partition, node).cut(new),
-            Cluster::Decided { partition, state: PartitionState { leader, .. }, .. } => {
-                self.partitions[partition.0 as usize].leader = leader;
+            Cluster::Decided { partition, state, .. } => {
+                self.partitions[partition.0 as usize].leader = state.leader();
             }
             Cluster::HighWatermark { .. }
             | Cluster::Leads { .. }

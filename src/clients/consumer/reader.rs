@@ -19,7 +19,7 @@ use crate::clients::retriable::{Class, class};
 use crate::cluster::backoff::Backoff;
 use crate::cluster::network_client::{ConnectionTimer, NetworkClient, NetworkOptions};
 use crate::cluster::protocol::{
-    ErrorCode, Fetch, FetchPartition, Fetched, FetchedPartition, Fetcher, LogEntry, Message,
+    ErrorCode, Fetch, FetchLimits, FetchPartition, Fetched, FetchedPartition, Fetcher, LogEntry, Message,
 };
 use crate::cluster::store::Store;
 use crate::cluster::units::{LeaderEpoch, Offset, PartitionId};
@@ -371,13 +371,12 @@ impl Reader {
             });
             bytes += REQUEST_BYTES.1;
         }
-        let message = Message::Fetch(Fetch {
-            fetcher: Fetcher::Consumer,
+        let limits = out.store.fetch_limits_id(FetchLimits {
             max_wait: self.options.fetch_max_wait,
             min_bytes: self.options.fetch_min_bytes,
             max_bytes: self.options.fetch_max_bytes,
-            partitions: list,
         });
+        let message = Message::Fetch(Fetch { fetcher: Fetcher::Consumer, limits, partitions: list });
         let deadline = now + self.options.request_timeout;
         self.network.send(node, (message, bytes), (Request::Fetch(node), deadline), out);
         self.nodes[usize::from(node.0)].is_asked = true;

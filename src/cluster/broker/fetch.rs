@@ -5,7 +5,7 @@ use super::{BrokerPort, Node, Timer};
 use crate::cluster::happened::Happened;
 use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{
-    ErrorCode, Fetch, FetchPartition, Fetched, FetchedPartition, Fetcher, Message,
+    ErrorCode, Fetch, FetchLimits, FetchPartition, Fetched, FetchedPartition, Fetcher, Message,
 };
 use crate::cluster::replica::divergence::{Comparison, compare};
 use crate::cluster::replica::leader::FetchedAs;
@@ -46,13 +46,13 @@ impl Node<'_> {
         request: Fetch,
         out: &mut Outbox<'_, BrokerPort>,
     ) {
-        let asker =
-            Asker { fetcher: request.fetcher, min_bytes: request.min_bytes, max_bytes: request.max_bytes };
+        let FetchLimits { max_wait, min_bytes, max_bytes } = out.store.fetch_limits(request.limits);
+        let asker = Asker { fetcher: request.fetcher, min_bytes, max_bytes };
         let slot = self.free_fetch();
         let mut asked = std::mem::take(&mut self.running.parked_fetches[slot].partitions);
         asked.extend_from_slice(out.store.fetch.get(request.partitions));
         let reading = self.read(now, asker, &asked, true, out);
-        if reading.urgent || reading.bytes >= asker.min_bytes || request.max_wait.nanoseconds() == 0 {
+        if reading.urgent || reading.bytes >= asker.min_bytes || max_wait.nanoseconds() == 0 {
             asked.clear();
             self.running.parked_fetches[slot].partitions = asked;
             return answer(connection, reading, out);
@@ -66,7 +66,7 @@ impl Node<'_> {
         }
         self.running.parked_fetches[slot] =
             ParkedFetch { waiting: Some((connection, asker)), partitions: asked };
-        out.set_timer(Timer::FetchExpires(slot as u32), request.max_wait);
+        out.set_timer(Timer::FetchExpires(slot as u32), max_wait);
     }
 
     /// Reads every partition in order. A follower's fetch also tells how far it is: read first, then noted, so that the very
@@ -84,17 +84,26 @@ impl Node<'_> {
         for one in asked {
             let before = reading.bytes;
             let room = asker.max_bytes.saturating_sub(before);
-            let result = self.read_partition(now, asker.fetcher, one, room, update, &mut reading, out);
-            let result = result.unwrap_or_else(|error| FetchedPartition {
+            let mut result = FetchedPartition {
                 partition: one.partition,
                 fetch_offset: one.fetch_offset,
-                error,
+                error: ErrorCode::None,
                 high_watermark: Offset::ZERO,
                 log_start_offset: Offset::ZERO,
                 diverging: None,
-                current_leader: self.leader_hint(one.partition),
+                current_leader: None,
                 entries: 0,
-            });
+            };
+            let to = (&mut reading, &mut result);
+            if let Err(error) = self.read_partition(now, asker.fetcher, one, room, update, to, out) {
+                // What was read before the error showed is not sent: the others' entries would be taken for this one's.
+                let entries = out.store.entries.get_mut(entries);
+                entries.truncate(entries.len() - result.entries as usize);
+                reading.bytes = before;
+                (result.error, result.entries) = (error, 0);
+                result.current_leader = self.leader_hint(one.partition);
+                (result.high_watermark, result.log_start_offset) = (Offset::ZERO, Offset::ZERO);
+            }
             reading.urgent |= result.error != ErrorCode::None || result.diverging.is_some();
             out.store.fetched.get_mut(partitions).push(result);
         }
@@ -109,9 +118,9 @@ impl Node<'_> {
         asked: &FetchPartition,
         room: Bytes,
         update: bool,
-        reading: &mut Reading,
+        (reading, result): (&mut Reading, &mut FetchedPartition),
         out: &mut Outbox<'_, BrokerPort>,
-    ) -> Result<FetchedPartition, ErrorCode> {
+    ) -> Result<(), ErrorCode> {
         let place = self.place(asked.partition).ok_or(ErrorCode::UnknownTopicOrPartition)?;
         self.check_epoch(place, asked.current_leader_epoch)?;
         let (replica, log) = (&self.running.replicas[place], &self.stored.logs[place]);
@@ -124,16 +133,7 @@ impl Node<'_> {
             Fetcher::Consumer if Planted::ConsumersReadLogEnd.is(self.config.planted) => log.end(),
             Fetcher::Consumer => replica.high_watermark,
         };
-        let mut result = FetchedPartition {
-            partition: asked.partition,
-            fetch_offset: asked.fetch_offset,
-            error: ErrorCode::None,
-            high_watermark: replica.high_watermark,
-            log_start_offset: log.start(),
-            diverging: None,
-            current_leader: None,
-            entries: 0,
-        };
+        (result.high_watermark, result.log_start_offset) = (replica.high_watermark, log.start());
         if let Some(last) = asked.last_fetched_epoch {
             match compare(log, last, asked.fetch_offset) {
                 Comparison::Agrees => (),
@@ -146,7 +146,7 @@ impl Node<'_> {
                         let end = log.end();
                         self.follower_fetched(now, place, (broker, epoch), asked.fetch_offset, end, out)?;
                     }
-                    return Ok(result);
+                    return Ok(());
                 }
                 Comparison::OutOfRange => return Err(ErrorCode::OffsetOutOfRange),
             }
@@ -171,7 +171,7 @@ impl Node<'_> {
         if let (Fetcher::Replica(broker, epoch), true) = (fetcher, update) {
             self.follower_fetched(now, place, (broker, epoch), asked.fetch_offset, log_end, out)?;
         }
-        Ok(result)
+        Ok(())
     }
 
     /// A follower that fetches from its log end tells the leader what it has (`updateFollowerFetchState`).

@@ -9,7 +9,7 @@ use crate::cluster::happened::Happened;
 use crate::cluster::log::Log;
 use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{
-    ErrorCode, Fetch, FetchPartition, Fetched, FetchedPartition, Fetcher, LogEntry, Message,
+    ErrorCode, Fetch, FetchLimits, FetchPartition, Fetched, FetchedPartition, Fetcher, LogEntry, Message,
 };
 use crate::cluster::replica::divergence::truncation_offset;
 use crate::cluster::replica::follower::Follower;
@@ -133,13 +133,13 @@ impl Node<'_> {
         }
         let partitions = out.store.fetch.take();
         out.store.fetch.get_mut(partitions).extend(thread.asked.iter().map(|&(_, asked)| asked));
-        let fetch = Fetch {
-            fetcher: Fetcher::Replica(self.config.id, running.lifecycle.broker_epoch()),
+        let limits = out.store.fetch_limits_id(FetchLimits {
             max_wait: options.replica_fetch_wait_max,
             min_bytes: options.replica_fetch_min_bytes,
             max_bytes: options.replica_fetch_response_max_bytes,
-            partitions,
-        };
+        });
+        let fetcher = Fetcher::Replica(self.config.id, running.lifecycle.broker_epoch());
+        let fetch = Fetch { fetcher, limits, partitions };
         let bytes = Bytes::new(80 + 50 * thread.asked.len() as u64);
         thread.line.send(Message::Fetch(fetch), bytes, out);
     }

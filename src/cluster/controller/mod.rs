@@ -38,7 +38,7 @@ use self::metadata_log::MetadataLog;
 use self::partition_change::PartitionRules;
 use self::sessions::Sessions;
 use super::generation::Generation;
-use super::happened::{Election, Happened};
+use super::happened::{Decision, Election, Happened};
 use super::metadata_image::{MetadataImage, Registration};
 use super::options::ControllerOptions;
 use super::planted::Planted;
@@ -315,6 +315,7 @@ impl Controller {
             MetadataRecord::Partition { partition, state } => {
                 let PartitionState { leader: old_leader, isr: old_isr, .. } = *image.partition(partition);
                 image.replay(offset, &record);
+                let (old_isr, state) = (old_isr.bits(), Decision::of(&state));
                 out.note(Happened::Decided { partition, old_leader, old_isr, state, election });
             }
         }

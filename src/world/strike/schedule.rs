@@ -123,10 +123,10 @@ impl<O: Observer> World<O> {
             ..
         }) = what
         {
-            if state.leader != *old_leader && state.leader.is_some() {
+            if state.leader() != *old_leader && state.leader().is_some() {
                 self.schedule.leader_changes[partition.0 as usize] += 1;
             }
-            decided = Some((*partition, state.isr.len()));
+            decided = Some((*partition, state.state().isr.len()));
         } else {
             return;
         }
