@@ -39,6 +39,15 @@ impl EpochCache {
         }
     }
 
+    /// The log begins at `start`: of the epochs that begin at or before it the newest is kept, and begins there
+    /// (`truncateFromStart`).
+    pub fn truncate_to_start(&mut self, start: Offset) {
+        let before = self.entries.partition_point(|&(_, begins)| begins <= start);
+        let Some(kept) = before.checked_sub(1) else { return };
+        self.entries.drain(..kept);
+        self.entries[0].1 = start;
+    }
+
     /// The largest epoch up to `asked` that this log has, and where it ends (`endOffsetFor`): the newest ends at the log end,
     /// any other where the next begins. An epoch older than the oldest ends where the oldest begins. None: `asked` is
     /// newer than everything here.
@@ -89,6 +98,21 @@ mod tests {
             assert_eq!(known.end_offset_for(LeaderEpoch(asked), Offset(99)), answer, "epoch {asked}");
         }
         assert_eq!(EpochCache::default().end_offset_for(LeaderEpoch(0), Offset(0)), None);
+    }
+
+    #[test]
+    fn a_log_that_begins_later_keeps_the_epoch_it_begins_in() {
+        for (start, kept) in [
+            (5, vec![(2, 10), (4, 20), (7, 30)]),
+            (10, vec![(2, 10), (4, 20), (7, 30)]),
+            (15, vec![(2, 15), (4, 20), (7, 30)]),
+            (20, vec![(4, 20), (7, 30)]),
+            (40, vec![(7, 40)]),
+        ] {
+            let mut known = cache(&[(2, 10), (4, 20), (7, 30)]);
+            known.truncate_to_start(Offset(start));
+            assert_eq!(known, cache(&kept), "start {start}");
+        }
     }
 
     #[test]

@@ -1,16 +1,19 @@
 //! A replica's log: batches in their places, and where each leader epoch begins.
 //!
-//! The log is what the file holds as the process wrote it. It never knows how much of that is durable: the disk counts
-//! bytes, and after a power loss the log is cut to those that are left ([`Log::cut_to_bytes`]).
+//! The log is what its files hold as the process wrote them. It never knows how much of that is durable: the disk counts
+//! bytes, and after a power loss the log is made of those that are left ([`Log::recover`]).
 //!
-//! Entries lie in chunks that a copy of the log shares until one of the two writes.
+//! Entries lie in chunks that a copy of the log shares until one of the two writes. Batches that retention has taken keep
+//! their places there, so that the others keep theirs.
 
 pub mod epoch_cache;
 pub mod producer_state;
+pub mod segments;
 
 use std::sync::Arc;
 
 use self::epoch_cache::EpochCache;
+use self::segments::{SegmentLimits, Segments};
 use super::protocol::LogEntry;
 use super::store::Store;
 use super::units::{BatchId, LeaderEpoch, Offset};
@@ -23,11 +26,16 @@ const EMPTY: LogEntry = LogEntry { base_offset: Offset(0), batch: BatchId(0), ep
 #[derive(Clone, Debug)]
 pub struct Log {
     chunks: Vec<Arc<[LogEntry; CHUNK]>>,
+    /// The index of the first batch at or above the log start.
+    first: usize,
+    /// The index behind the last batch.
     len: usize,
     start: Offset,
     end: Offset,
+    /// The size of all batches, back to the beginning of the log, whether or not they are still there.
     bytes: Bytes,
     epochs: EpochCache,
+    segments: Segments,
 }
 
 impl Default for Log {
@@ -37,15 +45,22 @@ impl Default for Log {
 }
 
 impl Log {
-    /// An empty log that begins at 0.
+    /// An empty log that begins at 0 and has one segment for ever.
     pub fn new() -> Log {
+        Log::with_limits(SegmentLimits::NONE)
+    }
+
+    /// An empty log that begins at 0.
+    pub fn with_limits(limits: SegmentLimits) -> Log {
         Log {
             chunks: Vec::new(),
+            first: 0,
             len: 0,
             start: Offset::ZERO,
             end: Offset::ZERO,
             bytes: Bytes::ZERO,
             epochs: EpochCache::default(),
+            segments: Segments::new(limits),
         }
     }
 
@@ -61,7 +76,7 @@ impl Log {
         self.end
     }
 
-    /// The size of all batches.
+    /// The size of all batches, back to the beginning of the log, whether or not they are still there.
     #[inline]
     pub fn bytes(&self) -> Bytes {
         self.bytes
@@ -79,7 +94,13 @@ impl Log {
         self.epochs.latest()
     }
 
-    /// How many batches there are.
+    /// The index of the first batch that is still there. Removal at the start changes no batch's index.
+    #[inline]
+    pub fn first(&self) -> usize {
+        self.first
+    }
+
+    /// The index behind the last batch.
     #[inline]
     pub fn len(&self) -> usize {
         self.len
@@ -88,19 +109,30 @@ impl Log {
     /// Whether there is no batch.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.first == self.len
     }
 
-    /// The nth batch.
+    /// The batch with this index.
     #[inline]
     pub fn entry(&self, index: usize) -> LogEntry {
-        assert!(index < self.len, "entry {index} of a log of {} batches", self.len);
+        assert!(
+            (self.first..self.len).contains(&index),
+            "entry {index} of a log from {} to {}",
+            self.first,
+            self.len
+        );
+        self.entry_at(index)
+    }
+
+    /// The same, also of a batch below the log start.
+    #[inline]
+    fn entry_at(&self, index: usize) -> LogEntry {
         self.chunks[index / CHUNK][index % CHUNK]
     }
 
     /// All batches in order.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = LogEntry> + '_ {
-        (0..self.len).map(|index| self.entry(index))
+        (self.first..self.len).map(|index| self.entry(index))
     }
 
     /// The batches that begin at `from` or later, in order.
@@ -114,15 +146,19 @@ impl Log {
     pub fn append(&mut self, entry: LogEntry, records: u64, bytes: Bytes) -> bool {
         assert_eq!(entry.base_offset, self.end, "a batch goes to the end of the log");
         let new_epoch = self.epochs.assign(entry.epoch, entry.base_offset);
-        let (chunk, place) = (self.len / CHUNK, self.len % CHUNK);
-        if chunk == self.chunks.len() {
+        if self.len / CHUNK == self.chunks.len() {
             self.chunks.push(Arc::new([EMPTY; CHUNK]));
         }
-        Arc::make_mut(&mut self.chunks[chunk])[place] = entry;
+        self.put(self.len, entry);
         self.len += 1;
         self.end = self.end.plus(records);
         self.bytes += bytes;
         new_epoch
+    }
+
+    #[inline]
+    fn put(&mut self, index: usize, entry: LogEntry) {
+        Arc::make_mut(&mut self.chunks[index / CHUNK])[index % CHUNK] = entry;
     }
 
     /// Notes that an epoch begins at the log end: what a new leader does before it appends (`assignEpochStartOffset`).
@@ -133,43 +169,36 @@ impl Log {
     /// The log has been loaded: epochs without a record are forgotten (`LogLoader.load`).
     pub fn loaded(&mut self) {
         self.epochs.truncate_from(self.end);
+        self.epochs.truncate_to_start(self.start);
     }
 
     /// Cuts every batch that holds a record at `offset` or later (`UnifiedLog.truncateTo`). Kafka cuts whole batches too, and
     /// the log then ends where the first of them began. Epochs that begin at or after `offset` go even if no batch does
     /// (KAFKA-10706).
     pub fn truncate_to(&mut self, offset: Offset, store: &Store) {
-        while let Some(last) = self.len.checked_sub(1) {
-            if self.end <= offset {
+        let floor = self.segments.list[0];
+        while self.end > offset && self.len > floor.first {
+            let entry = self.entry_at(self.len - 1);
+            let built = store.batch(entry.batch);
+            if entry.base_offset.plus(u64::from(built.records)) <= offset {
+                // Recovery has left a gap behind this batch.
+                self.end = offset;
                 break;
             }
-            let entry = self.entry(last);
-            self.len = last;
+            self.len -= 1;
             self.end = entry.base_offset;
-            self.bytes = self.bytes - store.batch(entry.batch).bytes;
+            self.bytes = self.bytes - built.bytes;
         }
+        if offset < floor.base {
+            return self.restart_at(offset);
+        }
+        self.start = self.start.min(self.end);
+        self.first = self.first.min(self.len);
+        self.segments.truncated(self.end);
         self.epochs.truncate_from(offset.min(self.end));
     }
 
-    /// Cuts the log to what `bytes` of its file hold: whole batches only, a torn one goes. Gives how many bytes are left.
-    pub fn cut_to_bytes(&mut self, bytes: Bytes, store: &Store) -> Bytes {
-        let left = self.cut_batches_to_bytes(bytes, store);
-        self.epochs.truncate_from(self.end);
-        left
-    }
-
-    /// The same without the leader-epoch file: where that is forgotten (`epochs-outlive-their-records`).
-    pub(super) fn cut_batches_to_bytes(&mut self, bytes: Bytes, store: &Store) -> Bytes {
-        while self.bytes > bytes {
-            let entry = self.entry(self.len - 1);
-            self.len -= 1;
-            self.end = entry.base_offset;
-            self.bytes = self.bytes - store.batch(entry.batch).bytes;
-        }
-        self.bytes
-    }
-
-    /// The size of the batches that end at `offset` or before.
+    /// The size of the batches that end at `offset` or before, back to the beginning of the log.
     pub fn bytes_up_to(&self, offset: u64, store: &Store) -> Bytes {
         let mut bytes = self.bytes;
         let mut end = self.end;
@@ -183,6 +212,13 @@ impl Log {
         bytes
     }
 
+    /// The index of the batch that begins at this offset, if it is still there.
+    #[inline]
+    pub fn index_at(&self, base_offset: Offset) -> Option<usize> {
+        let index = self.first_at_or_after(base_offset);
+        (index < self.len && self.entry_at(index).base_offset == base_offset).then_some(index)
+    }
+
     /// Copies the batches from the one that holds `from` on, as long as they begin below `limit` and their sizes add up to
     /// at most `max_bytes`; the first comes whatever its size. Gives how many.
     #[inline]
@@ -194,7 +230,7 @@ impl Log {
         store: &Store,
         into: &mut impl FnMut(LogEntry, Bytes),
     ) -> u32 {
-        if from >= limit || self.len == 0 {
+        if from >= limit || self.is_empty() {
             return 0;
         }
         let mut read = 0;
@@ -218,11 +254,13 @@ impl Log {
     /// Forgets everything and keeps the memory that no copy shares.
     pub fn clear(&mut self) {
         self.chunks.retain(|chunk| Arc::strong_count(chunk) == 1);
+        self.first = 0;
         self.len = 0;
         self.start = Offset::ZERO;
         self.end = Offset::ZERO;
         self.bytes = Bytes::ZERO;
         self.epochs.clear();
+        self.segments.begin_anew(Offset::ZERO);
     }
 
     /// The batch that holds `offset`, or the last before it.
@@ -233,7 +271,7 @@ impl Log {
         if self.entry(last).base_offset <= offset {
             return last;
         }
-        self.partition_point(|entry| entry.base_offset <= offset).saturating_sub(1)
+        self.partition_point(|entry| entry.base_offset <= offset).saturating_sub(1).max(self.first)
     }
 
     fn first_at_or_after(&self, offset: Offset) -> usize {
@@ -244,7 +282,7 @@ impl Log {
     }
 
     fn partition_point(&self, below: impl Fn(LogEntry) -> bool) -> usize {
-        let (mut low, mut high) = (0, self.len);
+        let (mut low, mut high) = (self.first, self.len);
         while low < high {
             let middle = low + (high - low) / 2;
             if below(self.entry(middle)) {

@@ -12,11 +12,14 @@
 //! | a truncation to an offset with a snapshot | that snapshot | one |
 //! | a truncation to above the newest snapshot | that snapshot, then the log from there | one and those since, up to five |
 //! | a truncation to below every snapshot | the log from its start | the newest five |
+//! | a full truncation (`truncateFullyAndStartAt`) | nothing | none |
 //!
-//! `Departure from Kafka:` one segment a log, so that no roll leaves a snapshot, and a log that begins at 0 for ever, so that
-//! it is never truncated fully (`truncateFullyAndStartAt`). Snapshots are kept in memory: a clean stop leaves one at the log
-//! end, and so does the recovery after any other stop, which throws all earlier ones away; as both hold the last batch of
-//! each producer in the log, the start makes it from there.
+//! Snapshots are files, which a crash leaves: one is written when a segment is begun, at its first offset, and one at the log
+//! end by a clean stop and by the recovery after any other. Of those that are at no segment's beginning a start keeps the
+//! newest (`removeStraySnapshots`). They outlive the batches that retention takes, and so do the producers in them.
+//!
+//! `Departure from Kafka:` a snapshot is durable as soon as it is written, where one that is written when a segment is begun is
+//! fsynced with that segment's predecessor; what a power loss took would be made again from the log, with the same content.
 
 use super::Log;
 use crate::cluster::protocol::ErrorCode;
@@ -31,9 +34,11 @@ const WINDOW: usize = 5;
 #[derive(Clone, Debug, Default)]
 pub struct ProducerState {
     producers: Vec<Producer>,
-    /// By rising offset.
-    snapshots: Vec<Snapshot>,
 }
+
+/// The snapshots of one replica, by rising offset. They are on its disk.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshots(Vec<Snapshot>);
 
 /// What a leader makes of a batch before it appends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,12 +79,22 @@ struct Snapshot {
 }
 
 impl ProducerState {
-    /// What a process that starts has: the last batch of each producer in its log.
-    pub fn load(log: &Log, store: &Store, now: Time, expiration: Span) -> ProducerState {
+    /// What a process that starts has: the last batch of each producer in its newest snapshot and in the log behind it.
+    pub fn load(
+        log: &Log,
+        snapshots: &mut Snapshots,
+        store: &Store,
+        now: Time,
+        expiration: Span,
+    ) -> ProducerState {
         let mut state = ProducerState::default();
-        state.replay(log, log.start(), store);
-        state.take_snapshot(log);
-        state.load_snapshot(log, now, expiration);
+        let from = state.load_snapshot(log, snapshots, now, expiration);
+        if from < log.end() {
+            state.replay(log, from, store);
+            state.take_snapshot(log, snapshots);
+            state.load_snapshot(log, snapshots, now, expiration);
+        }
+        snapshots.remove_stray(log);
         state
     }
 
@@ -131,14 +146,26 @@ impl ProducerState {
 
     /// The log has been cut (`ProducerStateManager.truncateAndReload`, then the log replayed from the snapshot on). Where
     /// nobody was known before, whom the log still names is not looked for.
-    pub fn truncated(&mut self, log: &Log, store: &Store, now: Time, expiration: Span) {
+    pub fn truncated(
+        &mut self,
+        log: &Log,
+        snapshots: &mut Snapshots,
+        store: &Store,
+        now: Time,
+        expiration: Span,
+    ) {
         let knew_nobody = self.producers.is_empty();
-        self.snapshots.retain(|snapshot| snapshot.offset <= log.end());
-        let from = self.load_snapshot(log, now, expiration);
+        let from = self.load_snapshot(log, snapshots, now, expiration);
         if !knew_nobody {
             self.replay(log, from, store);
         }
-        self.take_snapshot(log);
+        self.take_snapshot(log, snapshots);
+    }
+
+    /// The log goes on elsewhere, empty (`truncateFullyAndStartAt`).
+    pub fn restarted(&mut self, snapshots: &mut Snapshots) {
+        self.producers.clear();
+        snapshots.0.clear();
     }
 
     /// Forgets producers whose newest record is as old as `producer.id.expiration.ms` by its own timestamp, which the
@@ -154,24 +181,45 @@ impl ProducerState {
         }
     }
 
-    /// Keeps the last batch of each producer under the log end, unless that is done or there is no log.
-    fn take_snapshot(&mut self, log: &Log) {
-        let newest = self.snapshots.last().map_or(log.start(), |snapshot| snapshot.offset);
-        if log.end() > newest {
+    /// Keeps the last batch of each producer under the log end, unless that is done or there is no log. Gives whether it did.
+    pub fn take_snapshot(&self, log: &Log, snapshots: &mut Snapshots) -> bool {
+        let newest = snapshots.0.last().map_or(log.start(), |snapshot| snapshot.offset);
+        let is_news = log.end() > newest;
+        if is_news {
             let producers = self.producers.iter().map(Producer::last_batch_only).collect();
-            self.snapshots.push(Snapshot { offset: log.end(), producers });
+            snapshots.0.push(Snapshot { offset: log.end(), producers });
         }
+        is_news
     }
 
     /// Knows what the newest snapshot says and nothing else, but for producers that have expired since. Gives the offset
     /// up to which that is.
-    fn load_snapshot(&mut self, log: &Log, now: Time, expiration: Span) -> Offset {
+    fn load_snapshot(
+        &mut self,
+        log: &Log,
+        snapshots: &mut Snapshots,
+        now: Time,
+        expiration: Span,
+    ) -> Offset {
+        snapshots.0.retain(|snapshot| snapshot.offset > log.start() && snapshot.offset <= log.end());
         self.producers.clear();
-        let Some(snapshot) = self.snapshots.last() else { return log.start() };
+        let Some(snapshot) = snapshots.0.last() else { return log.start() };
         self.producers.extend_from_slice(&snapshot.producers);
         let offset = snapshot.offset;
         self.expire(now, expiration);
         offset
+    }
+}
+
+impl Snapshots {
+    /// Keeps those at the beginning of a segment, and of the others the newest if no segment begins behind it.
+    fn remove_stray(&mut self, log: &Log) {
+        let active = log.active_segment().base;
+        let newest = self.0.last().map(|snapshot| snapshot.offset);
+        let is_base = |offset| log.segments().binary_search_by_key(&offset, |segment| segment.base).is_ok();
+        self.0.retain(|snapshot| {
+            is_base(snapshot.offset) || newest == Some(snapshot.offset) && snapshot.offset > active
+        });
     }
 }
 
