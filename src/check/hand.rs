@@ -203,10 +203,14 @@ impl Hand {
                 self.high_watermarks[index(broker)] = Some(Offset(high_watermark));
                 let end = self.log_of(broker).end();
                 let high_watermark = Offset(high_watermark);
-                self.happens(
-                    broker,
-                    Cluster::Recovered { partition: ORDERS, end, high_watermark, clean: false },
-                );
+                let recovered = Cluster::Recovered {
+                    partition: ORDERS,
+                    end,
+                    high_watermark,
+                    clean: false,
+                    scanned_from: Offset::ZERO,
+                };
+                self.happens(broker, recovered);
             }
             Step::Register(broker) => {
                 let (broker, epoch) = (NodeId(broker), BrokerEpoch(2));

@@ -309,6 +309,7 @@ impl Checks {
                 self.leader_completeness.registered(broker);
             }
             Cluster::Follows { .. }
+            | Cluster::Rolled { .. }
             | Cluster::Acked { .. }
             | Cluster::Refused { .. }
             | Cluster::Fenced { .. }

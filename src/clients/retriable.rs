@@ -31,6 +31,7 @@ pub(super) fn class(error: ErrorCode) -> Class {
         | ErrorCode::OffsetNotAvailable => Class::Retriable,
         ErrorCode::OffsetOutOfRange
         | ErrorCode::MessageTooLarge
+        | ErrorCode::RecordListTooLarge
         | ErrorCode::InvalidRequiredAcks
         | ErrorCode::InvalidRequest
         | ErrorCode::OutOfOrderSequenceNumber

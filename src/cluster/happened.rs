@@ -127,6 +127,13 @@ pub enum Happened {
         /// The leader epoch the replica is in.
         epoch: LeaderEpoch,
     },
+    /// A replica began another segment.
+    Rolled {
+        /// Where.
+        partition: PartitionId,
+        /// The log end: the segment's first offset.
+        base: Offset,
+    },
     /// A broker that no longer holds a replica deleted its log.
     Deleted {
         /// Which.
@@ -208,6 +215,8 @@ pub enum Happened {
         high_watermark: Offset,
         /// Whether the last stop was clean.
         clean: bool,
+        /// Where the first segment begins that was scanned; the log end if none was.
+        scanned_from: Offset,
     },
     /// The controller registered a broker.
     Registered {
@@ -273,6 +282,7 @@ impl What for Happened {
             Happened::ShuttingDown { .. } => 13,
             Happened::Decided { .. } => 14,
             Happened::Deleted { .. } => 15,
+            Happened::Rolled { .. } => 16,
         }
     }
 
@@ -293,6 +303,7 @@ impl What for Happened {
             Happened::ShuttingDown { .. } => "shutting-down",
             Happened::Decided { .. } => "epoch",
             Happened::Deleted { .. } => "deleted",
+            Happened::Rolled { .. } => "rolled",
         }
     }
 
@@ -319,6 +330,10 @@ impl What for Happened {
                 each("old", offset(old));
                 each("new", offset(new));
                 each("epoch", epoch.0.into());
+            }
+            Happened::Rolled { partition, base } => {
+                each("partition", partition.0.into());
+                each("base", offset(base));
             }
             Happened::Deleted { partition, old } => {
                 each("partition", partition.0.into());
@@ -359,11 +374,12 @@ impl What for Happened {
                 each("batch", batch.0.into());
                 each("error", error as i64);
             }
-            Happened::Recovered { partition, end, high_watermark, clean } => {
+            Happened::Recovered { partition, end, high_watermark, clean, scanned_from } => {
                 each("partition", partition.0.into());
                 each("end", offset(end));
                 each("hw", offset(high_watermark));
                 each("clean", clean.into());
+                each("scanned_from", offset(scanned_from));
             }
             Happened::Registered { broker, epoch } => {
                 each("broker", broker.0.into());

@@ -1,6 +1,7 @@
 //! The settings of brokers, topics and the controller, each with its Kafka name. There is no `Default`: the defaults of a
 //! version are a row of [`generation`](super::generation).
 
+use super::log::segments::SegmentLimits;
 use crate::kernel::units::{Bytes, Span};
 
 /// `server.properties`, as far as it decides something here.
@@ -66,4 +67,6 @@ pub struct TopicOptions {
     pub flush_interval: Span,
     /// `max.message.bytes` (`message.max.bytes`): the largest batch.
     pub max_message_bytes: Bytes,
+    /// `segment.bytes` and `segment.ms` (`log.segment.bytes`, `log.roll.ms`): when a log begins another segment.
+    pub segments: SegmentLimits,
 }

@@ -40,6 +40,7 @@ builtin! {
     "faults/full-disk-ends-the-leader",
     "faults/wiped-last-replica-loses-everything",
     "storage/flush-every-30-loses-the-rest",
+    "storage/rolled-segments-survive-power-loss",
 }
 
 /// The built-in model of this name.

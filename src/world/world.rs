@@ -253,10 +253,12 @@ impl<O: Observer> World<O> {
         if !failed && !disk.flushed(now, file, token) {
             return;
         }
-        if let AnyFile::Broker(File::Log(partition)) = file
+        if let AnyFile::Broker(File::Log(partition, base)) = file
             && !failed
         {
-            let bytes = self.disk(node).durable(file);
+            let log = self.brokers[usize::from(node.0) - 1].log(partition).expect("a log was fsynced");
+            let segment = log.segments()[log.segment_of(base)];
+            let bytes = segment.position + self.disk(node).durable(file);
             self.note(node, Happened::Fsynced { partition, bytes }, cause);
         }
         let machine = &mut self.machines[usize::from(node.0)];

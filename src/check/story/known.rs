@@ -98,6 +98,7 @@ impl Known {
             | Cluster::Acked { .. }
             | Cluster::Refused { .. }
             | Cluster::HighWatermark { .. }
+            | Cluster::Rolled { .. }
             | Cluster::Truncated { .. }
             | Cluster::Deleted { .. }
             | Cluster::Leads { .. }

@@ -156,6 +156,7 @@ impl<'a> Replay<'a> {
                 self.partitions[partition.0 as usize].leader = state.leader();
             }
             Cluster::HighWatermark { .. }
+            | Cluster::Rolled { .. }
             | Cluster::Leads { .. }
             | Cluster::Follows { .. }
             | Cluster::Fetched { .. }

@@ -205,16 +205,32 @@ impl Node<'_> {
             let offset = truncation_offset(&self.stored.logs[place], epoch, end);
             return self.truncate(now, place, offset, out);
         }
-        for index in entries {
-            let entry = out.store.entries.get(response.entries)[index];
+        let list = out.store.entries.get(response.entries);
+        let (mut end, mut bytes, mut timestamp) = (entries.start, Bytes::ZERO, Time::ZERO);
+        for entry in &list[entries.clone()] {
             // A batch newer than the request's epoch was read after the sender had changed its role (KAFKA-18723).
             if asked.current_leader_epoch.is_some_and(|epoch| entry.epoch > epoch) {
                 break;
+            }
+            let built = out.store.batch(entry.batch);
+            end += 1;
+            bytes += built.bytes;
+            timestamp = timestamp.max(built.timestamp);
+        }
+        if end > entries.start {
+            if bytes > self.stored.logs[place].segment_limit() {
+                // What one response has must go into one segment (RecordBatchTooLargeException): the fetcher gives up.
+                self.running.replicas[place].follower_mut().expect("it follows").failed = true;
+                return;
             }
             if self.stored.disk_is_full {
                 // An error of the log directory ends a broker that has no other.
                 return out.ask(Effect::Exit);
             }
+            self.maybe_roll(place, (bytes, timestamp), out);
+        }
+        for index in entries.start..end {
+            let entry = out.store.entries.get(response.entries)[index];
             if self.append_as_follower(place, entry, out) {
                 self.write_leader_epochs(place, Waits::Fetcher(thread), out);
                 self.running.fetchers[thread].flushing += 1;
@@ -236,8 +252,8 @@ impl Node<'_> {
         let built = *out.store.batch(entry.batch);
         let log = &mut self.stored.logs[place];
         let new_epoch = log.append(entry, u64::from(built.records), built.bytes);
-        let end = log.end();
-        out.ask(Effect::Append(File::Log(partition), built.bytes));
+        let (end, segment) = (log.end(), log.active_segment().base);
+        out.ask(Effect::Append(File::Log(partition, segment), built.bytes));
         let LogEntry { base_offset, batch, epoch } = entry;
         self.running.replicas[place].producers.appended(&built, base_offset);
         out.note(Happened::Appended { partition, batch, base_offset, end, epoch, leading: false });
@@ -264,12 +280,18 @@ impl Node<'_> {
         let (replica, log) = (&mut self.running.replicas[place], &mut self.stored.logs[place]);
         let (partition, old, epoch) =
             (replica.partition, log.end(), replica.leader_epoch.unwrap_or_default());
+        let bases: Vec<Offset> = log.segments().iter().map(|segment| segment.base).collect();
         log.truncate_to(offset, out.store);
-        let (new, bytes) = (log.end(), log.bytes());
+        let (new, active) = (log.end(), log.active_segment());
         if new < old {
-            replica.producers.truncated(log, out.store, now, self.config.options.producer_id_expiration);
+            let (snapshots, expiration) =
+                (&mut self.stored.snapshots[place], self.config.options.producer_id_expiration);
+            replica.producers.truncated(log, snapshots, out.store, now, expiration);
         }
-        out.ask(Effect::Truncate(File::Log(partition), bytes));
+        out.ask(Effect::Truncate(File::Log(partition, active.base), log.bytes() - active.position));
+        for base in bases.into_iter().filter(|&base| base > active.base) {
+            self.delete_segment(place, base, out);
+        }
         out.note(Happened::Truncated { partition, old, new, epoch });
         self.running.flushes[place].truncated(new);
         let high_watermark = self.running.replicas[place].high_watermark;

@@ -18,6 +18,7 @@
 
 use super::storage::File;
 use super::{BrokerPort, Node, Timer};
+use crate::cluster::happened::Happened;
 use crate::cluster::units::{Offset, PartitionId};
 use crate::devices::port::{Effect, Outbox};
 use crate::kernel::units::{Bytes, Span, Time};
@@ -41,8 +42,10 @@ pub(super) struct LogFlush {
 pub(super) struct Flushing {
     token: u32,
     place: u32,
-    /// The log end when it was asked for.
+    /// Up to where the log is flushed then.
     up_to: Offset,
+    /// Where the last segment begins that it is of.
+    segment: Offset,
     waits: Waits,
 }
 
@@ -55,8 +58,10 @@ pub(super) enum Waits {
     Fetcher(usize),
     /// A replica that begins to lead.
     Leader,
-    /// Nobody.
+    /// Nobody but the task of `flush.ms`.
     Nobody,
+    /// Nobody but a task of its own, after another segment was begun.
+    Roll,
 }
 
 impl LogFlush {
@@ -91,6 +96,9 @@ impl LogFlush {
         self.recovery_point = self.recovery_point.min(end);
     }
 }
+
+/// Names fsyncs that nobody is to be told of.
+const NOBODY: u32 = 0;
 
 impl Flushing {
     /// Whether it is of the log at this place.
@@ -128,17 +136,77 @@ impl Node<'_> {
     ) {
         let token = self.stored.next_flush_token();
         self.running.flushes[place].locked += 1;
-        self.running.flushing.push(Flushing { token, place: place as u32, up_to: Offset::ZERO, waits });
+        let (up_to, segment) = (Offset::ZERO, Offset::ZERO);
+        self.running.flushing.push(Flushing { token, place: place as u32, up_to, segment, waits });
         let epochs = self.stored.logs[place].epochs().entries().len() as u64;
         let file = File::LeaderEpochs(self.running.replicas[place].partition);
         out.ask(Effect::Replace(file, Bytes::new(10 + 12 * epochs), token));
     }
 
     fn flush_log(&mut self, place: usize, waits: Waits, out: &mut Outbox<'_, BrokerPort>) {
+        self.flush_segments(place, self.stored.logs[place].end(), waits, out);
+    }
+
+    /// Fsyncs the segments from the recovery point on that begin below `up_to`, one after the other (`LocalLog.flush`). Who
+    /// waits goes on after the last.
+    fn flush_segments(
+        &mut self,
+        place: usize,
+        up_to: Offset,
+        waits: Waits,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
         let token = self.stored.next_flush_token();
-        let up_to = self.stored.logs[place].end();
-        self.running.flushing.push(Flushing { token, place: place as u32, up_to, waits });
-        out.ask(Effect::Flush(File::Log(self.running.replicas[place].partition), token));
+        let log = &self.stored.logs[place];
+        let partition = self.running.replicas[place].partition;
+        let from = log.segment_of(self.running.flushes[place].recovery_point);
+        let bases = log.segments()[from..].iter().map(|segment| segment.base);
+        let mut bases = bases.take_while(|&base| base < up_to).peekable();
+        while let Some(segment) = bases.next() {
+            let is_last = bases.peek().is_none();
+            out.ask(Effect::Flush(File::Log(partition, segment), if is_last { token } else { NOBODY }));
+            if is_last {
+                self.running.flushing.push(Flushing { token, place: place as u32, up_to, segment, waits });
+            }
+        }
+    }
+
+    /// Before so many bytes with this greatest timestamp are appended: begins another segment if they do not go into this one
+    /// (`UnifiedLog.maybeRoll`).
+    #[inline]
+    pub(super) fn maybe_roll(
+        &mut self,
+        place: usize,
+        (bytes, timestamp): (Bytes, Time),
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
+        if self.stored.logs[place].must_roll(bytes, timestamp, out.store) {
+            self.roll(place, out);
+        }
+    }
+
+    /// Begins another segment. What is known of the producers is written down, and that and the segments before are fsynced
+    /// by a task that nobody waits for (`flush-log`).
+    pub(super) fn roll(&mut self, place: usize, out: &mut Outbox<'_, BrokerPort>) {
+        let (log, replica) = (&mut self.stored.logs[place], &self.running.replicas[place]);
+        log.roll(out.store);
+        let (partition, base) = (replica.partition, log.end());
+        if replica.producers.take_snapshot(log, &mut self.stored.snapshots[place]) {
+            out.ask(Effect::Replace(File::ProducerSnapshot(partition), Bytes::new(100), NOBODY));
+        }
+        out.note(Happened::Rolled { partition, base });
+        if base > self.running.flushes[place].recovery_point {
+            self.flush_segments(place, base, Waits::Roll, out);
+        }
+    }
+
+    /// A segment's file is gone: a task that asked for its fsync hears no more of it.
+    pub(super) fn delete_segment(&mut self, place: usize, base: Offset, out: &mut Outbox<'_, BrokerPort>) {
+        out.ask(Effect::Delete(File::Log(self.running.replicas[place].partition, base)));
+        self.running.flushing.retain(|flushing| {
+            let is_a_task = matches!(flushing.waits, Waits::Nobody | Waits::Roll);
+            !(is_a_task && flushing.is_of(place) && flushing.segment == base)
+        });
     }
 
     /// `flush.ms`: fsyncs what has not been fsynced for so long, and comes again.
@@ -168,6 +236,9 @@ impl Node<'_> {
         token: u32,
         out: &mut Outbox<'_, BrokerPort>,
     ) {
+        if token == NOBODY {
+            return;
+        }
         let under_way = &mut self.running.flushing;
         let index = under_way.iter().position(|flushing| flushing.token == token);
         let ended = under_way.swap_remove(index.expect("an fsync that this process asked for"));
@@ -205,7 +276,7 @@ impl Node<'_> {
                 self.after_isr_change(now, place, out);
                 self.after_unlock(now, place, out);
             }
-            Waits::Nobody => (),
+            Waits::Nobody | Waits::Roll => (),
         }
     }
 

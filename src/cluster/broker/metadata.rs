@@ -9,8 +9,7 @@ use super::line::{Alarm, Line, LineOptions};
 use super::storage::File;
 use super::{Broker, BrokerPort, ISR, LIFECYCLE, METADATA, Node, Running, Timer, Waiting};
 use crate::cluster::happened::Happened;
-use crate::cluster::log::Log;
-use crate::cluster::log::producer_state::ProducerState;
+use crate::cluster::log::producer_state::{ProducerState, Snapshots};
 use crate::cluster::metadata_image::MetadataImage;
 use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{FetchMetadata, Message, MetadataRecord, MetadataRecords, PartitionState};
@@ -54,17 +53,23 @@ impl Broker {
         }
         let high_watermarks: Vec<_> = self.stored.start().collect();
         let expiration = config.options.producer_id_expiration;
-        let stored = self.stored.partitions.iter().zip(&self.stored.logs).zip(high_watermarks);
-        let replicas: Vec<Replica> = stored
-            .map(|((&partition, log), high_watermark)| {
-                let producers = ProducerState::load(log, out.store, now, expiration);
+        let stored = &mut self.stored;
+        let files = stored.partitions.iter().zip(&stored.logs).zip(&mut stored.snapshots);
+        let replicas: Vec<Replica> = files
+            .zip(high_watermarks)
+            .map(|(((&partition, log), snapshots), high_watermark)| {
+                let producers = ProducerState::load(log, snapshots, out.store, now, expiration);
                 Replica::new(partition, config.topics[partition.0 as usize], producers, high_watermark)
             })
             .collect();
-        let present = replicas.iter().zip(&self.stored.logs).zip(&self.stored.present);
-        for ((replica, log), _) in present.filter(|&(_, &present)| present) {
-            let (partition, high_watermark) = (replica.partition, replica.high_watermark);
-            out.note(Happened::Recovered { partition, end: log.end(), high_watermark, clean });
+        let recovery_points: Vec<Offset> = self.stored.recovery_points(clean).collect();
+        for (place, replica) in replicas.iter().enumerate().filter(|&(place, _)| self.stored.present[place]) {
+            let (log, partition, high_watermark) =
+                (&self.stored.logs[place], replica.partition, replica.high_watermark);
+            let end = log.end();
+            let scanned_from =
+                if clean { end } else { log.segments()[log.segment_of(recovery_points[place])].base };
+            out.note(Happened::Recovered { partition, end, high_watermark, clean, scanned_from });
         }
         let line = |channel: Channel, timer, request_timeout, reconnect_backoff_max| {
             let options = LineOptions {
@@ -80,9 +85,8 @@ impl Broker {
         self.running = Some(Running {
             image: MetadataImage::new(config.brokers, config.topics.len()),
             waiting: vec![Waiting::default(); replicas.len()],
-            flushes: self
-                .stored
-                .recovery_points(clean)
+            flushes: recovery_points
+                .into_iter()
                 .map(|recovery_point| LogFlush::loaded(now, recovery_point))
                 .collect(),
             flushing: Vec::new(),
@@ -311,12 +315,15 @@ impl Node<'_> {
             return;
         }
         let old = log.end();
-        *log = Log::new();
+        for segment in log.segments() {
+            out.ask(Effect::Delete(File::Log(partition, segment.base)));
+        }
+        log.clear();
+        self.stored.snapshots[place] = Snapshots::default();
         *replica = Replica::new(partition, replica.options, ProducerState::default(), Offset::ZERO);
         // An fsync under way ends without anybody being told.
         self.running.flushes[place] = LogFlush::loaded(now, Offset::ZERO);
         self.running.flushing.retain(|flushing| !flushing.is_of(place));
-        out.ask(Effect::Delete(File::Log(partition)));
         out.ask(Effect::Delete(File::LeaderEpochs(partition)));
         out.note(Happened::Deleted { partition, old });
         self.complete_produces(place, out);

@@ -197,12 +197,12 @@ impl Broker {
         planted: Option<Planted>,
     ) -> Broker {
         let topics = partitions.iter().map(|&(topic, _)| topic).collect();
-        let held = partitions.iter().enumerate().filter_map(|(place, &(_, holds))| {
+        let held = partitions.iter().enumerate().filter_map(|(place, &(topic, holds))| {
             let partition = PartitionId(place as u32);
             match holds {
                 Holds::Never => None,
-                Holds::Later => Some((partition, false)),
-                Holds::FromTheBeginning => Some((partition, true)),
+                Holds::Later => Some((partition, topic.segments, false)),
+                Holds::FromTheBeginning => Some((partition, topic.segments, true)),
             }
         });
         let stored = Stored::new(partitions.len(), held, planted);
@@ -408,10 +408,10 @@ impl Node<'_> {
 
     fn on_flushed(&mut self, now: Time, file: File, token: u32, out: &mut Outbox<'_, BrokerPort>) {
         match file {
-            File::Log(partition) | File::LeaderEpochs(partition) => {
+            File::Log(partition, _) | File::LeaderEpochs(partition) => {
                 self.on_log_flushed(now, partition, token, out)
             }
-            File::HighWatermarks | File::RecoveryPoints | File::CleanShutdown => {
+            File::HighWatermarks | File::RecoveryPoints | File::CleanShutdown | File::ProducerSnapshot(_) => {
                 self.stored.on_flushed(file, token);
             }
         }

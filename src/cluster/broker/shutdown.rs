@@ -45,11 +45,16 @@ impl Node<'_> {
         let (bytes, token) = self.stored.write_high_watermarks(all);
         out.ask(Effect::Replace(File::HighWatermarks, bytes, token));
         running.unflushed = 1;
-        for (&partition, _) in
-            self.stored.partitions.iter().zip(&self.stored.present).filter(|&(_, &there)| there)
-        {
-            out.ask(Effect::Flush(File::Log(partition), LAST));
-            running.unflushed += 1;
+        for (place, &partition) in self.stored.partitions.iter().enumerate() {
+            if !self.stored.present[place] {
+                continue;
+            }
+            let log = &self.stored.logs[place];
+            let from = log.segment_of(running.flushes[place].recovery_point());
+            for segment in &log.segments()[from..] {
+                out.ask(Effect::Flush(File::Log(partition, segment.base), LAST));
+                running.unflushed += 1;
+            }
         }
     }
 
@@ -67,10 +72,13 @@ impl Node<'_> {
             Event::Flushed(file, token) => {
                 self.stored.on_flushed(file, token);
                 let counts = match file {
-                    File::Log(_) => token == LAST,
+                    File::Log(..) => token == LAST,
                     // A checkpoint written before may still have been under way.
                     File::HighWatermarks => self.stored.are_newest_high_watermarks(token),
-                    File::LeaderEpochs(_) | File::RecoveryPoints | File::CleanShutdown => false,
+                    File::LeaderEpochs(_)
+                    | File::RecoveryPoints
+                    | File::ProducerSnapshot(_)
+                    | File::CleanShutdown => false,
                 };
                 if counts {
                     self.running.unflushed -= 1;

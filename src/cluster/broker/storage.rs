@@ -1,10 +1,12 @@
 //! A broker's files, and what a start makes of them.
 //!
-//! `Departure from Kafka:` one segment a partition, never rolled, and no retention; a power loss takes the same epochs from the
-//! leader-epoch file as records from the log, which is what loading makes of it; loading and recovering logs takes no time of
-//! its own.
+//! `Departure from Kafka:` a power loss takes the same epochs from the leader-epoch file as records from the log, which is what
+//! loading makes of it; loading and recovering logs takes no time of its own; files of removed segments go at once, where
+//! Kafka renames them first and deletes them after `file.delete.delay.ms`.
 
 use crate::cluster::log::Log;
+use crate::cluster::log::producer_state::Snapshots;
+use crate::cluster::log::segments::{Recovered, SegmentLimits};
 use crate::cluster::planted::Planted;
 use crate::cluster::store::Store;
 use crate::cluster::units::{BrokerEpoch, Incarnation, Offset, PartitionId, ProducerId};
@@ -13,8 +15,8 @@ use crate::kernel::units::{Bytes, NodeId};
 /// A file of a broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum File {
-    /// The log of a partition.
-    Log(PartitionId),
+    /// A segment of a partition's log, by its first offset.
+    Log(PartitionId, Offset),
     /// `leader-epoch-checkpoint` of a partition: where each leader epoch begins.
     LeaderEpochs(PartitionId),
     /// `replication-offset-checkpoint`: every replica's high watermark.
@@ -23,6 +25,8 @@ pub enum File {
     CleanShutdown,
     /// `recovery-point-offset-checkpoint`: up to where every log is flushed.
     RecoveryPoints,
+    /// The newest producer snapshot of a partition.
+    ProducerSnapshot(PartitionId),
 }
 
 /// A checkpoint file: an offset for every replica, written anew each time (`OffsetCheckpointFile`).
@@ -62,6 +66,8 @@ pub struct Stored {
     pub partitions: Vec<PartitionId>,
     /// Their logs.
     pub logs: Vec<Log>,
+    /// What was written down of their producers.
+    pub(super) snapshots: Vec<Snapshots>,
     /// Whether the log is there.
     pub(super) present: Vec<bool>,
     places: Vec<u32>,
@@ -85,16 +91,23 @@ impl Stored {
     /// An empty disk for the replicas of `held`, of so many partitions in all; with each whether its log is there already.
     pub(super) fn new(
         partitions: usize,
-        held: impl Iterator<Item = (PartitionId, bool)>,
+        held: impl Iterator<Item = (PartitionId, SegmentLimits, bool)>,
         planted: Option<Planted>,
     ) -> Stored {
-        let (held, present): (Vec<PartitionId>, Vec<bool>) = held.unzip();
+        let mut logs = Vec::new();
+        let (held, present): (Vec<PartitionId>, Vec<bool>) = held
+            .map(|(partition, limits, present)| {
+                logs.push(Log::with_limits(limits));
+                (partition, present)
+            })
+            .unzip();
         let mut places = vec![NOWHERE; partitions];
         for (place, partition) in held.iter().enumerate() {
             places[partition.0 as usize] = place as u32;
         }
         Stored {
-            logs: vec![Log::new(); held.len()],
+            logs,
+            snapshots: vec![Snapshots::default(); held.len()],
             present,
             high_watermarks: Checkpoint::new(held.len()),
             recovery_points: Checkpoint::new(held.len()),
@@ -173,7 +186,7 @@ impl Stored {
             File::HighWatermarks => self.high_watermarks.written(token),
             File::RecoveryPoints => self.recovery_points.written(token),
             // The disk counts what is durable of them.
-            File::Log(_) | File::LeaderEpochs(_) | File::CleanShutdown => (),
+            File::Log(..) | File::LeaderEpochs(_) | File::ProducerSnapshot(_) | File::CleanShutdown => (),
         }
     }
 
@@ -183,9 +196,13 @@ impl Stored {
         self.flush_token
     }
 
-    /// The disk has lost everything; what was left of the logs has been cut already.
+    /// The disk has lost everything.
     pub fn wipe(&mut self) {
         self.present.fill(false);
+        for (log, snapshots) in self.logs.iter_mut().zip(&mut self.snapshots) {
+            log.clear();
+            *snapshots = Snapshots::default();
+        }
         for checkpoint in [&mut self.high_watermarks, &mut self.recovery_points] {
             checkpoint.offsets.fill(Offset::ZERO);
             checkpoint.next.clear();
@@ -193,18 +210,28 @@ impl Stored {
         self.clean_shutdown = None;
     }
 
-    /// A power loss has left `bytes` of a log: cuts it to the whole batches among them. Gives its end before and after, and the
-    /// length the file is cut to.
-    pub fn lose(&mut self, partition: PartitionId, bytes: Bytes, store: &Store) -> (Offset, Offset, Bytes) {
+    /// A power loss has left `left` of each segment of a log: makes of the log what the next start will find. Gives its end
+    /// before, and up to where nothing is missing; adds what has become of files.
+    pub fn lose(
+        &mut self,
+        partition: PartitionId,
+        left: &[Bytes],
+        store: &Store,
+        files: &mut Vec<Recovered>,
+    ) -> (Offset, Offset) {
         let place = self.place(partition).expect("a file is of a replica this broker has");
         let log = &mut self.logs[place];
         let old = log.end();
-        let left = if Planted::EpochsOutliveTheirRecords.is(self.planted) {
-            log.cut_batches_to_bytes(bytes, store)
-        } else {
-            log.cut_to_bytes(bytes, store)
+        // After a clean stop nothing is looked at.
+        let recovery_point = match self.clean_shutdown {
+            Some(_) => Offset(u64::MAX),
+            None => self.recovery_points.offsets[place],
         };
-        (old, log.end(), left)
+        let new = log.recover(left, recovery_point, store, files);
+        if !Planted::EpochsOutliveTheirRecords.is(self.planted) {
+            log.loaded();
+        }
+        (old, new)
     }
 }
 
@@ -218,7 +245,8 @@ mod tests {
         const BROKERS: u16 = 3;
         let mut given = BTreeSet::from([ProducerId::NONE]);
         for broker in 1..=BROKERS {
-            let mut stored = Stored::new(1, [(PartitionId(0), true)].into_iter(), None);
+            let held = [(PartitionId(0), SegmentLimits::NONE, true)];
+            let mut stored = Stored::new(1, held.into_iter(), None);
             for count in 0..2_500 {
                 if count % 700 == 0 {
                     stored.start().for_each(drop);

@@ -2,6 +2,7 @@
 //! `org.apache.kafka.coordinator.transaction.TransactionLogConfig` and `kafka.cluster.Partition` of each version's branch.
 
 use super::Generation;
+use crate::cluster::log::segments::SegmentLimits;
 use crate::cluster::options::{BrokerOptions, ControllerOptions, TopicOptions};
 use crate::kernel::units::{Bytes, Span};
 
@@ -46,5 +47,6 @@ pub(super) const V4_1: Generation = Generation {
         flush_messages: None,
         flush_interval: Span::FOREVER,
         max_message_bytes: Bytes::new(1_048_588),
+        segments: SegmentLimits { bytes: Bytes::new(1 << 30), span: ms(7 * 24 * 3_600_000) },
     },
 };

@@ -144,14 +144,15 @@ impl Log {
     /// and fsynced first (`LeaderEpochFileCache.assign`).
     #[inline]
     pub fn append(&mut self, entry: LogEntry, records: u64, bytes: Bytes) -> bool {
-        assert_eq!(entry.base_offset, self.end, "a batch goes to the end of the log");
+        // Where the leader's log has a gap, a follower's gets one.
+        assert!(entry.base_offset >= self.end, "a batch goes to the end of the log");
         let new_epoch = self.epochs.assign(entry.epoch, entry.base_offset);
         if self.len / CHUNK == self.chunks.len() {
             self.chunks.push(Arc::new([EMPTY; CHUNK]));
         }
         self.put(self.len, entry);
         self.len += 1;
-        self.end = self.end.plus(records);
+        self.end = entry.base_offset.plus(records);
         self.bytes += bytes;
         new_epoch
     }
@@ -235,7 +236,7 @@ impl Log {
         }
         let mut read = 0;
         let mut total = Bytes::ZERO;
-        for index in self.holding(from)..self.len {
+        for index in self.first_to_read(from, store)..self.len {
             let entry = self.entry(index);
             if entry.base_offset >= limit {
                 break;
@@ -261,6 +262,16 @@ impl Log {
         self.bytes = Bytes::ZERO;
         self.epochs.clear();
         self.segments.begin_anew(Offset::ZERO);
+    }
+
+    /// The batch that holds `offset` or, where recovery has left a gap, the next.
+    #[inline]
+    fn first_to_read(&self, offset: Offset, store: &Store) -> usize {
+        let index = self.holding(offset);
+        let entry = self.entry(index);
+        let in_gap = entry.base_offset < offset
+            && entry.base_offset.plus(u64::from(store.batch(entry.batch).records)) <= offset;
+        index + usize::from(in_gap)
     }
 
     /// The batch that holds `offset`, or the last before it.
@@ -353,8 +364,10 @@ mod tests {
     #[test]
     fn a_torn_batch_is_not_there() {
         let (mut log, store) = filled(3);
-        assert_eq!(log.cut_to_bytes(Bytes::new(250), &store), Bytes::new(200));
-        assert_eq!(log.end(), Offset(20));
+        let mut files = Vec::new();
+        assert_eq!(log.recover(&[Bytes::new(250)], Offset::ZERO, &store, &mut files), Offset(20));
+        assert_eq!((log.end(), log.bytes()), (Offset(20), Bytes::new(200)));
+        assert_eq!(files, [segments::Recovered { base: Offset::ZERO, length: Some(Bytes::new(200)) }]);
     }
 
     #[test]

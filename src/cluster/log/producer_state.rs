@@ -194,13 +194,7 @@ impl ProducerState {
 
     /// Knows what the newest snapshot says and nothing else, but for producers that have expired since. Gives the offset
     /// up to which that is.
-    fn load_snapshot(
-        &mut self,
-        log: &Log,
-        snapshots: &mut Snapshots,
-        now: Time,
-        expiration: Span,
-    ) -> Offset {
+    fn load_snapshot(&mut self, log: &Log, snapshots: &mut Snapshots, now: Time, expiration: Span) -> Offset {
         snapshots.0.retain(|snapshot| snapshot.offset > log.start() && snapshot.offset <= log.end());
         self.producers.clear();
         let Some(snapshot) = snapshots.0.last() else { return log.start() };
@@ -302,6 +296,7 @@ mod tests {
         store: Store,
         log: Log,
         state: ProducerState,
+        snapshots: Snapshots,
         now: Time,
     }
 
@@ -336,13 +331,13 @@ mod tests {
         }
 
         fn restart(&mut self) {
-            self.state = ProducerState::load(&self.log, &self.store, self.now, DAY);
+            self.state = ProducerState::load(&self.log, &mut self.snapshots, &self.store, self.now, DAY);
         }
 
         fn cut(&mut self, end: u64) {
             assert!(Offset(end) < self.log.end(), "a truncation cuts something");
             self.log.truncate_to(Offset(end), &self.store);
-            self.state.truncated(&self.log, &self.store, self.now, DAY);
+            self.state.truncated(&self.log, &mut self.snapshots, &self.store, self.now, DAY);
         }
     }
 

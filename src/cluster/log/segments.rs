@@ -49,7 +49,8 @@ pub(super) struct Segments {
 
 impl Segments {
     pub(super) fn new(limits: SegmentLimits) -> Segments {
-        let mut segments = Segments { list: Vec::new(), limits, rolls_at: Bytes::ZERO, rolls_after: Time::ZERO };
+        let mut segments =
+            Segments { list: Vec::new(), limits, rolls_at: Bytes::ZERO, rolls_after: Time::ZERO };
         segments.begin_anew(Offset::ZERO);
         segments
     }
@@ -285,5 +286,144 @@ impl Log {
         self.start = offset;
         self.end = offset;
         self.segments.begin_anew(offset);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::protocol::LogEntry;
+    use crate::cluster::store::MessageRun;
+    use crate::cluster::units::{LeaderEpoch, MessageId, ProducerEpoch, ProducerId, Sequence};
+
+    fn at(milliseconds: u64) -> Time {
+        Time::ZERO + Span::from_milliseconds(milliseconds)
+    }
+
+    /// Appends a batch of ten records of that size and timestamp.
+    fn append(log: &mut Log, store: &mut Store, bytes: u64, timestamp: u64) {
+        let (bytes, timestamp) = (Bytes::new(bytes), at(timestamp));
+        let run = MessageRun { first: MessageId(0), count: 10 };
+        let producer = (ProducerId(0), ProducerEpoch(0), Sequence(0));
+        let batch = store.add_batch(producer, &[run], bytes, timestamp);
+        if log.must_roll(bytes, timestamp, store) {
+            log.roll(store);
+        }
+        log.append(LogEntry { base_offset: log.end(), batch, epoch: LeaderEpoch(0) }, 10, bytes);
+    }
+
+    /// Batches of 100 bytes, three a segment.
+    fn filled(batches: u64) -> (Log, Store) {
+        let limits = SegmentLimits { bytes: Bytes::new(300), span: Span::FOREVER };
+        let (mut log, mut store) = (Log::with_limits(limits), Store::default());
+        for number in 0..batches {
+            append(&mut log, &mut store, 100, number);
+        }
+        (log, store)
+    }
+
+    fn bases(log: &Log) -> Vec<u64> {
+        log.segments().iter().map(|segment| segment.base.0).collect()
+    }
+
+    fn offsets(log: &Log) -> Vec<u64> {
+        log.entries().map(|entry| entry.base_offset.0).collect()
+    }
+
+    #[test]
+    fn a_segment_is_full_by_size_or_by_the_timestamps_of_its_first_and_the_next_batch() {
+        // `segment.ms`; size and timestamp of each batch; where segments begin.
+        type Case = (u64, &'static [(u64, u64)], &'static [u64]);
+        let cases: [Case; 6] = [
+            (1_000, &[(100, 0), (100, 1), (100, 2), (100, 3)], &[0, 30]),
+            (1_000, &[(100, 0), (150, 0), (51, 0)], &[0, 20]),
+            (1_000, &[(100, 0), (150, 0), (50, 0)], &[0]),
+            (1_000, &[(1, 7), (1, 1_007), (1, 1_008), (1, 2_008), (1, 2_009)], &[0, 20, 40]),
+            // Timestamps are the producers': they may go back, and what is early never begins a segment.
+            (1_000, &[(1, 5_000), (1, 1), (1, 6_000), (1, 6_001)], &[0, 30]),
+            (1_000, &[(300, 0), (300, 0), (1, 0)], &[0, 10, 20]),
+        ];
+        for (number, (span, batches, begin)) in cases.into_iter().enumerate() {
+            let limits = SegmentLimits { bytes: Bytes::new(300), span: Span::from_milliseconds(span) };
+            let (mut log, mut store) = (Log::with_limits(limits), Store::default());
+            for &(bytes, timestamp) in batches {
+                append(&mut log, &mut store, bytes, timestamp);
+            }
+            assert_eq!(bases(&log), begin, "case {number}");
+        }
+    }
+
+    #[test]
+    fn a_truncation_takes_whole_segments_and_the_last_goes_on() {
+        for (to, begin, end) in
+            [(75, vec![0, 30, 60], 70), (60, vec![0, 30, 60], 60), (59, vec![0, 30], 50), (0, vec![0], 0)]
+        {
+            let (mut log, mut store) = filled(8);
+            log.truncate_to(Offset(to), &store);
+            assert_eq!((bases(&log), log.end().0), (begin, end), "to {to}");
+            let room = 3 - (log.segment_bytes(log.segments().len() - 1).get() / 100) as usize;
+            let before = log.segments().len();
+            for _ in 0..=room {
+                append(&mut log, &mut store, 100, 100);
+            }
+            assert_eq!(log.segments().len(), before + 1, "to {to}: it has room for {room}");
+        }
+    }
+
+    #[test]
+    fn segments_are_taken_from_the_start_and_indexes_stay() {
+        let (mut log, mut store) = filled(8);
+        let seventh = log.entry(6);
+        assert!(log.raise_start(Offset(50)) && !log.raise_start(Offset(40)));
+        assert_eq!((bases(&log), offsets(&log)), (vec![0, 30, 60], vec![50, 60, 70]));
+        log.remove_segments(1);
+        assert_eq!((bases(&log), log.size()), (vec![30, 60], Bytes::new(500)));
+        assert_eq!((log.first(), log.entry(6)), (5, seventh));
+        append(&mut log, &mut store, 100, 100);
+        assert_eq!(log.len(), 9);
+        log.truncate_to(Offset(55), &store);
+        assert_eq!((log.start(), log.end(), offsets(&log)), (Offset(50), Offset(50), vec![]));
+        // Below what there is: everything goes, and the log begins there.
+        log.truncate_to(Offset(20), &store);
+        assert_eq!((log.start(), log.end(), bases(&log)), (Offset(20), Offset(20), vec![20]));
+        append(&mut log, &mut store, 100, 100);
+        assert_eq!(offsets(&log), [20]);
+    }
+
+    #[test]
+    fn recovery_cuts_at_the_first_torn_batch_and_not_before_the_recovery_point() {
+        // The recovery point; what is left of each segment; the offsets there are then, where the log ends, up to where it is
+        // whole, and the segments.
+        type Case = (u64, [u64; 3], &'static [u64], u64, u64, &'static [u64]);
+        let cases: [Case; 8] = [
+            (0, [300, 300, 200], &[0, 10, 20, 30, 40, 50, 60, 70], 80, 80, &[0, 30, 60]),
+            (0, [300, 300, 150], &[0, 10, 20, 30, 40, 50, 60], 70, 70, &[0, 30, 60]),
+            (70, [300, 300, 0], &[0, 10, 20, 30, 40, 50], 60, 60, &[0, 30, 60]),
+            // Torn: what is behind goes.
+            (0, [300, 250, 200], &[0, 10, 20, 30, 40], 50, 50, &[0, 30]),
+            (30, [300, 1, 200], &[0, 10, 20], 30, 30, &[0, 30]),
+            // Cut between two batches: nobody notices.
+            (0, [300, 200, 200], &[0, 10, 20, 30, 40, 60, 70], 80, 50, &[0, 30, 60]),
+            (0, [300, 0, 200], &[0, 10, 20, 60, 70], 80, 30, &[0, 30, 60]),
+            // Torn where nobody looks.
+            (60, [300, 250, 200], &[0, 10, 20, 30, 40, 60, 70], 80, 50, &[0, 30, 60]),
+        ];
+        for (recovery_point, left, there, end, whole, begin) in cases {
+            let (mut log, mut store) = filled(8);
+            let mut files = Vec::new();
+            let up_to = log.recover(&left.map(Bytes::new), Offset(recovery_point), &store, &mut files);
+            let case = format!("{recovery_point} {left:?}");
+            assert_eq!((offsets(&log), log.end().0, up_to.0), (there.to_vec(), end, whole), "{case}");
+            assert_eq!(
+                (bases(&log), log.bytes().get()),
+                (begin.to_vec(), 100 * there.len() as u64),
+                "{case}"
+            );
+            let kept = files.iter().filter_map(|file| file.length).map(Bytes::get);
+            let lengths: Vec<u64> = kept.collect();
+            assert!(lengths.iter().all(|length| length % 100 == 0), "{case}: {lengths:?}");
+            append(&mut log, &mut store, 100, 100);
+            assert_eq!(log.entries().last().map(|entry| entry.base_offset.0), Some(end), "{case}");
+        }
     }
 }

@@ -225,12 +225,16 @@ pub(super) fn broker(version: Version, table: Option<&Table>, reading: &mut Read
         // ReplicationConfigs.REPLICATION_FACTOR_DEFAULT and ServerLogConfigs.NUM_PARTITIONS_DEFAULT: one, in every version.
         topic: Topic { options: generation.topic, replication_factor: 1, partitions: 1 },
         flush_interval: None,
+        roll: None,
     };
     let Some(table) = table else { return broker };
     let section = Section::open(table, "[broker]", &BROKER, reading);
     property::apply(settings::BROKER, &section.settings, &mut broker, reading);
     broker.topic.options.flush_interval =
         broker.flush_interval.unwrap_or(broker.broker.log_flush_scheduler_interval);
+    if let Some(span) = broker.roll {
+        broker.topic.options.segments.span = span;
+    }
     let place_of = |names: &[&str]| -> Option<Place> {
         section
             .settings

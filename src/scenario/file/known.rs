@@ -207,11 +207,8 @@ pub(super) const BROKER: &[&str] = &[
     "log.retention.hours",
     "log.retention.minutes",
     "log.retention.ms",
-    "log.roll.hours",
     "log.roll.jitter.hours",
     "log.roll.jitter.ms",
-    "log.roll.ms",
-    "log.segment.bytes",
     "log.segment.delete.delay.ms",
     "max.connection.creation.rate",
     "max.connections",
@@ -350,10 +347,8 @@ pub(super) const TOPIC: &[&str] = &[
     "remote.storage.enable",
     "retention.bytes",
     "retention.ms",
-    "segment.bytes",
     "segment.index.bytes",
     "segment.jitter.ms",
-    "segment.ms",
 ];
 
 /// Feature levels of a cluster.

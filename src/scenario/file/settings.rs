@@ -21,6 +21,8 @@ pub(super) struct Broker {
     /// `log.flush.interval.ms`: without it, topics have `log.flush.scheduler.interval.ms`
     /// (`ServerTopicConfigSynonyms`, `AbstractKafkaConfig.logFlushIntervalMs`).
     pub(super) flush_interval: Option<Span>,
+    /// `log.roll.ms`, which counts before `log.roll.hours`.
+    pub(super) roll: Option<Span>,
 }
 
 /// A topic's settings, and the two that are given when it is made.
@@ -33,6 +35,11 @@ pub(super) struct Topic {
     /// `partitions`; by default `num.partitions`.
     pub(super) partitions: u64,
 }
+
+/// The smallest segment that may be asked for (KIP-1030).
+const SEGMENT_LEAST: i128 = 1 << 20;
+
+const HOUR: Span = Span::from_seconds(3_600);
 
 /// Kafka's `short`, of which replication factors are.
 const SHORT: i128 = i16::MAX as i128;
@@ -192,6 +199,15 @@ pub(super) const BROKER: &[Property<Broker>] = &[
     },
     Property { name: "message.max.bytes", takes: Bytes(0, |o, v| o.topic.options.max_message_bytes = v) },
     Property {
+        name: "log.segment.bytes",
+        takes: Bytes(SEGMENT_LEAST, |o, v| o.topic.options.segments.bytes = v),
+    },
+    Property { name: "log.roll.ms", takes: Milliseconds(1, LONG, |o, v| o.roll = Some(v)) },
+    Property {
+        name: "log.roll.hours",
+        takes: Number(1, INT, |o, v| o.topic.options.segments.span = HOUR * v),
+    },
+    Property {
         name: "default.replication.factor",
         takes: Number(1, SHORT, |o, v| o.topic.replication_factor = v),
     },
@@ -215,6 +231,8 @@ pub(super) const TOPIC: &[Property<Topic>] = &[
     },
     Property { name: "flush.ms", takes: Milliseconds(0, LONG, |o, v| o.options.flush_interval = v) },
     Property { name: "max.message.bytes", takes: Bytes(0, |o, v| o.options.max_message_bytes = v) },
+    Property { name: "segment.bytes", takes: Bytes(SEGMENT_LEAST, |o, v| o.options.segments.bytes = v) },
+    Property { name: "segment.ms", takes: Milliseconds(1, LONG, |o, v| o.options.segments.span = v) },
 ];
 
 /// The feature levels of a cluster.

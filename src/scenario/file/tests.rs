@@ -26,7 +26,19 @@ fn a_setting_of_the_topic_stands_over_the_brokers() {
     let min_isr: Look = |m| m.topics[0].options.min_insync_replicas.to_string();
     let by_count: Look = |m| format!("{:?}", m.topics[0].options.flush_messages);
     let shape: Look = |m| format!("{:?}", m.topics[0].assignment);
+    let rolls: Look = |m| {
+        let segments = m.topics[0].options.segments;
+        format!("{} or {}", segments.bytes.get(), segments.span)
+    };
     check(&[
+        ("[topics.t]", rolls, "1073741824 or 168 h"),
+        ("[broker]\nlog.segment.bytes = 1048576\nlog.roll.hours = 2\n[topics.t]", rolls, "1048576 or 2 h"),
+        ("[broker]\nlog.roll.ms = 5\nlog.roll.hours = 2\n[topics.t]", rolls, "1073741824 or 5 ms"),
+        (
+            "[broker]\nlog.roll.hours = 2\n[topics.t]\nsegment.ms = 7\nsegment.bytes = 2097152",
+            rolls,
+            "2097152 or 7 ms",
+        ),
         ("[topics.t]", flush, "for ever"),
         ("[broker]\nlog.flush.interval.ms = 7\n[topics.t]", flush, "7 ms"),
         ("[broker]\nlog.flush.interval.ms = 7\n[topics.t]\nflush.ms = 8", flush, "8 ms"),

@@ -22,6 +22,7 @@ use super::happened::Happened;
 use super::observe::Observer;
 use super::world::World;
 use crate::cluster::broker::storage::File;
+use crate::cluster::log::segments::Segment;
 use crate::cluster::protocol::Message;
 use crate::cluster::units::PartitionId;
 use crate::devices::disk::Ill;
@@ -209,8 +210,14 @@ impl<O: Observer> World<O> {
         let mut stop = nodes.to_vec();
         stop.extend(self.model.brokers().filter(failed));
         standings.would_exceed(&stop, |node, partition| {
-            let (disk, file) = (&self.disks[usize::from(node.0) - 1], AnyFile::Broker(File::Log(partition)));
-            takes && nodes.contains(&node) && (takes_all || disk.durable(file) < disk.length(file))
+            let place = usize::from(node.0) - 1;
+            let is_unsynced = |segment: &Segment| {
+                let (disk, file) = (&self.disks[place], AnyFile::Broker(File::Log(partition, segment.base)));
+                disk.durable(file) < disk.length(file)
+            };
+            let log = self.brokers[place].log(partition);
+            let is_any_unsynced = || log.is_some_and(|log| log.segments().iter().any(is_unsynced));
+            takes && nodes.contains(&node) && (takes_all || is_any_unsynced())
         })
     }
 }

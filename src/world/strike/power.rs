@@ -1,6 +1,7 @@
 //! Machines that go dark, and disks that lose what they held.
 
 use crate::cluster::broker::storage::File;
+use crate::cluster::units::{Offset, PartitionId};
 use crate::devices::disk;
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::{Bytes, NodeId};
@@ -42,9 +43,13 @@ impl<O: Observer> World<O> {
     fn lose_bytes(&mut self, node: NodeId, lose: Lose, cause: EventSeq) {
         let (now, place) = (self.now, usize::from(node.0) - 1);
         let partitions = self.brokers[place].partitions().to_vec();
-        let durable: Vec<Bytes> = partitions
+        let durable: Vec<Vec<Bytes>> = partitions
             .iter()
-            .map(|&partition| self.disks[place].durable(AnyFile::Broker(File::Log(partition))))
+            .map(|&partition| {
+                let (disk, log) = (&self.disks[place], self.brokers[place].log(partition));
+                let segments = log.expect("a partition it has").segments().iter();
+                segments.map(|segment| disk.durable(segment_file(partition, segment.base))).collect()
+            })
             .collect();
         let how = match lose {
             Lose::Drawn => disk::Lose::Drawn,
@@ -53,16 +58,31 @@ impl<O: Observer> World<O> {
         };
         let mut survivors = Vec::new();
         self.disks[place].power_loss(now, how, &self.chance, &mut survivors);
+        let mut files = Vec::new();
         for (partition, durable) in partitions.into_iter().zip(durable) {
-            let file = AnyFile::Broker(File::Log(partition));
-            let mut left = self.disks[place].length(file);
-            if let Lose::Records(records) = lose {
-                let log = self.brokers[place].log(partition).expect("a partition it has");
-                let keep = log.bytes_up_to(log.end().0.saturating_sub(records), &self.store);
-                left = left.min(keep.max(durable));
+            let log = self.brokers[place].log(partition).expect("a partition it has");
+            let keep = match lose {
+                Lose::Records(records) => log.bytes_up_to(log.end().0.saturating_sub(records), &self.store),
+                Lose::Drawn | Lose::AllUnsynced | Lose::Nothing => log.bytes(),
+            };
+            let left: Vec<Bytes> = log
+                .segments()
+                .iter()
+                .zip(durable)
+                .map(|(segment, durable)| {
+                    let length = self.disks[place].length(segment_file(partition, segment.base));
+                    length.min(keep.saturating_sub(segment.position).max(durable))
+                })
+                .collect();
+            files.clear();
+            let stored = self.brokers[place].stored_mut();
+            let (old, new) = stored.lose(partition, &left, &self.store, &mut files);
+            for file in &files {
+                match file.length {
+                    Some(length) => self.disks[place].truncate(segment_file(partition, file.base), length),
+                    None => self.disks[place].delete(segment_file(partition, file.base)),
+                }
             }
-            let (old, new, length) = self.brokers[place].stored_mut().lose(partition, left, &self.store);
-            self.disks[place].truncate(file, length);
             if old != new {
                 self.note(node, Happened::Lost { partition, old, new }, cause);
             }
@@ -88,14 +108,21 @@ impl<O: Observer> World<O> {
             let cause = self.note(node, Happened::Wiped, cause);
             let place = usize::from(node.0) - 1;
             self.disks[place].wipe();
-            for partition in self.brokers[place].partitions().to_vec() {
-                let stored = self.brokers[place].stored_mut();
-                let (old, new, _) = stored.lose(partition, Bytes::ZERO, &self.store);
-                if old != new {
-                    self.note(node, Happened::Lost { partition, old, new }, cause);
+            let partitions = self.brokers[place].partitions().iter();
+            let ends = partitions.map(|&partition| {
+                (partition, self.brokers[place].log(partition).expect("a partition it has").end())
+            });
+            let ends: Vec<_> = ends.collect();
+            self.brokers[place].stored_mut().wipe();
+            for (partition, old) in ends {
+                if old > Offset::ZERO {
+                    self.note(node, Happened::Lost { partition, old, new: Offset::ZERO }, cause);
                 }
             }
-            self.brokers[place].stored_mut().wipe();
         }
     }
+}
+
+fn segment_file(partition: PartitionId, base: Offset) -> AnyFile {
+    AnyFile::Broker(File::Log(partition, base))
 }
