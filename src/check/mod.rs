@@ -206,7 +206,7 @@ impl Checks {
     }
 
     /// What [`Observer::observe`] does, for whatever world.
-    #[inline]
+    #[inline(always)]
     pub fn see(&mut self, look: &impl Look, entry: &Entry<Happened>) {
         let (n, now, node) = (entry.n, entry.t, entry.node);
         match entry.what {
@@ -254,7 +254,6 @@ impl Checks {
         }
     }
 
-    #[inline]
     fn see_cluster(&mut self, look: &impl Look, at: (EventSeq, Time), node: NodeId, happened: Cluster) {
         let (n, now) = at;
         match happened {
@@ -317,7 +316,6 @@ impl Checks {
         }
     }
 
-    #[inline]
     fn see_client(&mut self, look: &impl Look, at: (EventSeq, Time), happened: Client) {
         let (_, now) = at;
         match happened {
@@ -366,7 +364,7 @@ impl Checks {
 }
 
 impl Observer for Checks {
-    #[inline]
+    #[inline(always)]
     fn observe(&mut self, view: &View<'_>, entry: &Entry<Happened>) {
         self.see(view, entry);
     }

@@ -62,7 +62,7 @@ impl Digest {
     const START: Digest = Digest(0x6869_6768_7761_7465);
 
     /// Mixes one entry in: its time, its place and word, and the integers of what happened.
-    #[inline]
+    #[inline(always)]
     fn mix<W: What>(&mut self, entry: &Entry<W>) {
         let place = entry.n.0 << 32 | u64::from(entry.node.0) << 16 | u64::from(entry.what.code());
         let mut sum = entry.t.nanoseconds().wrapping_mul(MULTIPLIERS[0]);
@@ -105,7 +105,7 @@ impl<W: What> Trace<W> {
     }
 
     /// Adds an entry, whose number must be [`Trace::next`].
-    #[inline]
+    #[inline(always)]
     pub fn add(&mut self, entry: &Entry<W>) {
         debug_assert_eq!(entry.n, self.next(), "entries are numbered as they happen");
         self.last = entry.n;

@@ -68,14 +68,14 @@ impl<O: Observer> World<O> {
                     self.note(node, note, cause);
                 }
                 Effect::Send(peer, message, bytes) => {
-                    let sent = self.note(node, Happened::Sent { to: peer.node, bytes }, cause);
+                    let sent = self.note_message(node, Happened::Sent { to: peer.node, bytes }, cause);
                     let (network, now, mut around) = self.around(sent);
                     network.send(now, node, peer, message, bytes, &mut around);
                 }
                 Effect::Respond(connection, message, bytes) => {
                     let sent = match message {
                         Some(_) => {
-                            self.note(node, Happened::Answered { connection: connection.slot, bytes }, cause)
+                            self.note_message(node, Happened::Answered { connection: connection.slot, bytes }, cause)
                         }
                         None => cause,
                     };

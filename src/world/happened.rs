@@ -134,6 +134,7 @@ pub enum LinkChange {
 }
 
 impl What for Happened {
+    #[inline(always)]
     fn code(&self) -> u16 {
         match self {
             Happened::Cluster(happened) => happened.code(),
@@ -198,7 +199,7 @@ impl What for Happened {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn integers(&self, each: &mut impl FnMut(&'static str, i64)) {
         match *self {
             Happened::Cluster(happened) => happened.integers(each),

@@ -98,7 +98,7 @@ impl<O: Observer> World<O> {
     }
 
     /// A `send()` has been made: one less to wait for.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count_sends(&mut self, node: NodeId, note: &Happened) {
         if let Happened::Client(clients::happened::Happened::Called { .. }) = note {
             self.sends_left -= 1;
