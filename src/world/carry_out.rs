@@ -74,9 +74,11 @@ impl<O: Observer> World<O> {
                 }
                 Effect::Respond(connection, message, bytes) => {
                     let sent = match message {
-                        Some(_) => {
-                            self.note_message(node, Happened::Answered { connection: connection.slot, bytes }, cause)
-                        }
+                        Some(_) => self.note_message(
+                            node,
+                            Happened::Answered { connection: connection.slot, bytes },
+                            cause,
+                        ),
                         None => cause,
                     };
                     let (network, now, mut around) = self.around(sent);

@@ -12,7 +12,7 @@ use crate::cluster::replica::leader::FetchedAs;
 use crate::cluster::store::List;
 use crate::cluster::units::{BrokerEpoch, LeaderEpoch, Offset, PartitionId};
 use crate::devices::port::{ConnectionId, Outbox};
-use crate::kernel::units::{Bytes, NodeId, Time};
+use crate::kernel::units::{Bytes, NodeId, Span, Time};
 
 /// A fetch that waits for records, or a place for one.
 #[derive(Clone, Debug, Default)]
@@ -51,14 +51,17 @@ impl Node<'_> {
         let slot = self.free_fetch();
         let mut asked = std::mem::take(&mut self.running.parked_fetches[slot].partitions);
         asked.extend_from_slice(out.store.fetch.get(request.partitions));
-        let reading = self.read(now, asker, &asked, true, out);
-        if reading.urgent || reading.bytes >= asker.min_bytes || max_wait.nanoseconds() == 0 {
-            asked.clear();
-            self.running.parked_fetches[slot].partitions = asked;
-            return answer(connection, reading, out);
+        let waits = max_wait > Span::ZERO && min_bytes > Bytes::ZERO;
+        if !(waits && self.has_nothing_for(now, asker.fetcher, &asked, out)) {
+            let reading = self.read(now, asker, &asked, true, out);
+            if reading.urgent || reading.bytes >= min_bytes || !waits {
+                asked.clear();
+                self.running.parked_fetches[slot].partitions = asked;
+                return answer(connection, reading, out);
+            }
+            out.store.fetched.give_back(reading.partitions);
+            out.store.entries.give_back(reading.entries);
         }
-        out.store.fetched.give_back(reading.partitions);
-        out.store.entries.give_back(reading.entries);
         for one in &asked {
             if let Some(place) = self.place(one.partition) {
                 self.running.waiting[place].fetches.push(slot as u32);
@@ -67,6 +70,36 @@ impl Node<'_> {
         self.running.parked_fetches[slot] =
             ParkedFetch { waiting: Some((connection, asker)), partitions: asked };
         out.set_timer(Timer::FetchExpires(slot as u32), max_wait);
+    }
+
+    /// Whether a follower stands at the log end of all it asks for, and nothing is wrong: then it has told how far it is, and
+    /// nothing need be read. What [`Node::read`] would find, for the commonest of requests.
+    fn has_nothing_for(
+        &mut self,
+        now: Time,
+        fetcher: Fetcher,
+        asked: &[FetchPartition],
+        out: &mut Outbox<'_, BrokerPort>,
+    ) -> bool {
+        let Fetcher::Replica(broker, epoch) = fetcher else { return false };
+        let stands_at_the_end = |one: &FetchPartition| {
+            let place = self.place(one.partition)?;
+            let (log, leader) = (&self.stored.logs[place], self.running.replicas[place].leader()?);
+            let agrees = |last| compare(log, last, one.fetch_offset) == Comparison::Agrees;
+            let stands = one.fetch_offset == log.end()
+                && one.last_fetched_epoch.is_none_or(agrees)
+                && self.check_epoch(place, one.current_leader_epoch).is_ok()
+                && leader.remote(broker).is_some();
+            stands.then_some(place)
+        };
+        if !asked.iter().all(|one| stands_at_the_end(one).is_some()) {
+            return false;
+        }
+        asked.iter().all(|one| {
+            let place = self.place(one.partition).expect("it was just looked at");
+            self.follower_fetched(now, place, (broker, epoch), one.fetch_offset, one.fetch_offset, out)
+                .is_ok()
+        })
     }
 
     /// Reads every partition in order. A follower's fetch also tells how far it is: read first, then noted, so that the very

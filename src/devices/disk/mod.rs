@@ -83,6 +83,8 @@ pub struct Disk<F> {
     free: Vec<u32>,
     /// How many files there have ever been.
     created: u32,
+    /// The place in `index` of the file opened last.
+    opened_last: usize,
     /// When the device has served all that it was asked for.
     idle: Time,
     power_losses: u64,
@@ -128,6 +130,7 @@ impl<F: Copy + Ord> Disk<F> {
             used: 0,
             free: Vec::new(),
             created: 0,
+            opened_last: 0,
             idle: Time::ZERO,
             power_losses: 0,
             ills: Ills::default(),
@@ -356,8 +359,17 @@ impl<F: Copy + Ord> Disk<F> {
 
     #[inline]
     fn open(&mut self, file: F) -> &mut File {
+        // Mostly it is the file that was opened last.
+        if let Some(&(name, slot)) = self.index.get(self.opened_last)
+            && name == file
+        {
+            return &mut self.files[slot as usize];
+        }
         let slot = match self.find(file) {
-            Ok(place) => self.index[place].1,
+            Ok(place) => {
+                self.opened_last = place;
+                self.index[place].1
+            }
             Err(place) => self.create(place, file),
         };
         &mut self.files[slot as usize]
