@@ -299,3 +299,20 @@ fn a_slow_link_is_as_slow_as_it_says() {
     assert_eq!(longest(&format!("{slow} latency = \"100ms\", for = \"2s\" }}")), ms(102));
     assert_eq!(longest(&format!("{slow} factor = 101, for = \"2s\" }}")), ms(52));
 }
+
+/// With acks=0 a producer closes while its kernel still tries to deliver what it sent: only what is not there after that is lost.
+#[test]
+fn what_a_closed_producer_left_in_its_socket_is_waited_for() {
+    let lost = |lasts: &str| {
+        let cluster = CLUSTER.replace(r#"acks = "all""#, "acks = 0");
+        let faults = format!(
+            "faults = [{{ at = \"1s\", do = \"cut\", from = \"producer(web)\", to = \"broker(1)\", for = \"{lasts}\" }}]"
+        );
+        let run = one::run(&common::model("left behind", &(cluster + &faults)), 0, false);
+        assert!(run.ending.settled, "{lasts}: {:?}", run.ending.unquiet);
+        count(&run, Count::Lost)
+    };
+    assert_eq!(lost("10s"), 0);
+    // tcp_orphan_retries gives up before that.
+    assert_eq!(lost("110s"), 30);
+}

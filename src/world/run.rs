@@ -146,14 +146,17 @@ impl<O: Observer> World<O> {
         quiet
     }
 
-    /// Names everything that is not quiet: sends unanswered, replicas out of sync, high watermarks below log ends, readers
-    /// behind, processes that do not serve.
+    /// Names everything that is not quiet: sends unanswered or under way, replicas out of sync, high watermarks below log ends,
+    /// readers behind, processes that do not serve.
     fn list_unquiet(&self, say: &mut dyn FnMut(&dyn Fn() -> String)) {
         let model = &self.model;
         for (place, producer) in self.producers.iter().enumerate() {
             let node = model.producer_node(place);
             if self.is_present(node) && !producer.is_done() {
                 say(&|| format!("{} waits for answers", model.node_name(node)));
+            } else if self.network.has_requests_of(node) {
+                // Told or gone, it may still be the sender of what a kernel tries to deliver.
+                say(&|| format!("requests of {} are under way", model.node_name(node)));
             }
         }
         for (place, broker) in self.brokers.iter().enumerate() {

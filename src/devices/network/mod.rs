@@ -447,6 +447,16 @@ impl<M: Copy> Network<M> {
         !self.cuts.is_empty() && self.cuts.contains_key(&(from, to))
     }
 
+    /// Whether anything that a client has sent is still to be handled: it is under way, or at a server that has not answered.
+    /// The client may be gone.
+    pub fn has_requests_of(&self, client: NodeId) -> bool {
+        self.connections[..self.used].iter().any(|connection| {
+            connection.client == client
+                && connection.server_end != ServerEnd::Ended
+                && (connection.busy || !connection.ways[UP.index()].under_way.is_empty())
+        })
+    }
+
     fn opened(&self, client: NodeId, peer: Peer) -> Option<&Opened> {
         let opened = &self.nodes[usize::from(client.0)].opened;
         opened.binary_search_by_key(&peer, |opened| opened.peer).ok().map(|place| &opened[place])
