@@ -258,6 +258,7 @@ fn shown(values: &[Value], median: bool) -> String {
 /// - `unfenced after fault N`: from the fault until every broker is registered and unfenced again;
 /// - `first success after leader change`: from the first other leader's election until a message was told success;
 /// - `success after T`: from T ms until a message was told success;
+/// - `leader L after T` and `replicas A B after T`: from T ms, or from `fault N`, until L led or the replicas were A and B;
 /// - `errors`: what the failed messages were told, and how often.
 fn measure(model: &Arc<Model>, run: &Run, what: &str) -> Value {
     let words: Vec<&str> = what.split(' ').collect();
@@ -271,6 +272,18 @@ fn measure(model: &Arc<Model>, run: &Run, what: &str) -> Value {
         ["unfenced", "after", "fault", fault] => unfenced_after(model, run, number(fault) as usize),
         ["first", "success", "after", "leader", "change"] => success_after_change(run),
         ["success", "after", at] => success_after(run, time(at)),
+        ["leader", leader, "after", ref since @ ..] => {
+            decided_after(run, began(run, since), |state| state.leader == Some(NodeId(number(leader) as u16)))
+        }
+        ["replicas", ref rest @ ..] => {
+            let after = rest.iter().position(|&word| word == "after").expect("since when");
+            let replicas: Vec<NodeId> = rest[..after].iter().map(|one| NodeId(number(one) as u16)).collect();
+            decided_after(run, began(run, &rest[after + 1..]), |state| {
+                let mut now: Vec<NodeId> = state.replicas.iter().collect();
+                now.sort();
+                now == replicas
+            })
+        }
         ["errors"] => errors(run),
         [one] => single(model, run, one),
         _ => panic!("there is no quantity `{what}`"),
@@ -300,6 +313,28 @@ fn single(model: &Model, run: &Run, what: &str) -> Value {
         Some(number) => Value::Number(number as i64),
         None => Value::Never,
     }
+}
+
+/// `T` in ms, or `fault N`.
+fn began(run: &Run, words: &[&str]) -> Time {
+    match words {
+        ["fault", fault] => {
+            let fault: usize = fault.parse().expect("the number of a fault");
+            run.faults[fault - 1].struck.expect("the fault struck")
+        }
+        [at] => Time::from_nanoseconds(at.parse::<u64>().expect("ms") * 1_000_000),
+        _ => panic!("{words:?} is no instant"),
+    }
+}
+
+/// From an instant until the controller has decided on partition 0 so.
+fn decided_after(run: &Run, since: Time, is_so: impl Fn(&PartitionState) -> bool) -> Value {
+    let mut later = run.entries().expect("kept").iter().filter(|entry| entry.t >= since);
+    let so = later.find(|entry| match entry.what {
+        Happened::Cluster(InCluster::Decided { state, .. }) => is_so(&state.state()),
+        _ => false,
+    });
+    so.map_or(Value::Never, |entry| Value::Number((entry.t.since(since).nanoseconds() / 1_000_000) as i64))
 }
 
 fn acked_between(run: &Run, from: Time, to: Time) -> i64 {

@@ -215,6 +215,31 @@ fn r1_3_9_a_follower_takes_what_its_leader_took_and_waits_after_an_error() {
     assert_eq!(desk.produced(again), Some((ErrorCode::None, 1)), "recognised where it lies");
 }
 
+/// `AbstractFetcherThread.updateFetchOffsetAndMaybeMarkTruncationComplete` (seen on a real cluster: the old leader, refused
+/// once by a new one that had not heard yet, copied nothing for a second after it had cut its log).
+#[test]
+fn r1_3_9_a_cut_after_an_error_waits_once_more() {
+    // Whether records came between the error and the cut, and whether the follower waits after the cut.
+    for (records, waits) in [(false, true), (true, false)] {
+        let mut desk = Desk::following();
+        desk.feed_batches(&[1, 3], 0);
+        desk.feed_answer(&[], &|part| part.error = NotLeaderOrFollower);
+        desk.bench.pass(1000);
+        if records {
+            desk.feed_batches(&[3], 0);
+        }
+        desk.feed_answer(&[], &|part| part.diverging = Some((LeaderEpoch(1), Offset(1))));
+        assert_eq!(desk.end(), 1);
+        assert_eq!(desk.fetches().is_none(), waits, "records: {records}");
+        if waits {
+            desk.bench.pass(999);
+            assert!(desk.fetches().is_none(), "replica.fetch.backoff.ms is not over");
+            desk.bench.pass(1);
+            assert!(desk.fetches().is_some());
+        }
+    }
+}
+
 /// `AbstractFetcherThread.onPartitionFenced`.
 #[test]
 fn r1_3_11_a_fenced_follower_waits_for_metadata() {

@@ -203,8 +203,13 @@ impl Node<'_> {
         // Divergence is settled before, and instead of, everything else the response says (KAFKA-14704).
         if let Some((epoch, end)) = result.diverging {
             let offset = truncation_offset(&self.stored.logs[place], epoch, end);
-            return self.truncate(now, place, offset, out);
+            self.truncate(now, place, offset, out);
+            if follower.waits_again {
+                self.delay(now, place);
+            }
+            return;
         }
+        let settles = !entries.is_empty() || !follower.answered;
         let list = out.store.entries.get(response.entries);
         let (mut end, mut bytes, mut timestamp) = (entries.start, Bytes::ZERO, Time::ZERO);
         for entry in &list[entries.clone()] {
@@ -239,6 +244,10 @@ impl Node<'_> {
         let end = self.stored.logs[place].end();
         self.follow_high_watermark(place, result.high_watermark.min(end), out);
         self.refresh_fetch_state(place);
+        if settles {
+            let follower = self.running.replicas[place].follower_mut().expect("it follows");
+            (follower.waits_again, follower.answered) = (false, true);
+        }
     }
 
     /// Gives whether the epoch is new to the log.
@@ -310,7 +319,8 @@ impl Node<'_> {
 
     fn delay(&mut self, now: Time, place: usize) {
         let backoff = self.config.options.replica_fetch_backoff;
-        self.running.replicas[place].follower_mut().expect("it follows").ready_at = now + backoff;
+        let follower = self.running.replicas[place].follower_mut().expect("it follows");
+        (follower.ready_at, follower.waits_again) = (now + backoff, true);
     }
 
     /// The request failed, or there is no connection: every partition of the loop waits (`delayPartitions`).
@@ -339,6 +349,8 @@ pub(super) fn follow(log: &Log, leader: Option<NodeId>, epoch: LeaderEpoch) -> F
         epoch,
         fetch_offset: log.end(),
         last_fetched_epoch: log.latest_epoch(),
+        waits_again: false,
+        answered: false,
         ready_at: Time::ZERO,
         failed: false,
     }

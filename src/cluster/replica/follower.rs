@@ -16,6 +16,11 @@ pub struct Follower {
     pub last_fetched_epoch: Option<LeaderEpoch>,
     /// Not before this instant: after an error it waits `replica.fetch.backoff.ms`.
     pub ready_at: Time,
+    /// It has waited so, and nothing it fetched has settled it since: if it must cut its log next, it waits once more
+    /// (`updateFetchOffsetAndMaybeMarkTruncationComplete` copies the delay, which starts it again).
+    pub waits_again: bool,
+    /// It has had an answer without an error (`lag`).
+    pub answered: bool,
     /// Its leader says the epoch is old: it waits for metadata (`markPartitionFailed`).
     pub failed: bool,
 }
