@@ -259,6 +259,8 @@ fn shown(values: &[Value], median: bool) -> String {
 /// - `first success after leader change`: from the first other leader's election until a message was told success;
 /// - `success after T`: from T ms until a message was told success;
 /// - `leader L after T` and `replicas A B after T`: from T ms, or from `fault N`, until L led or the replicas were A and B;
+/// - `fsyncs on B`, `fsync N on B after T`: how often broker B's log of partition 0 was fsynced, and how long after T ms the
+///   Nth time was;
 /// - `errors`: what the failed messages were told, and how often.
 fn measure(model: &Arc<Model>, run: &Run, what: &str) -> Value {
     let words: Vec<&str> = what.split(' ').collect();
@@ -283,6 +285,11 @@ fn measure(model: &Arc<Model>, run: &Run, what: &str) -> Value {
                 now.sort();
                 now == replicas
             })
+        }
+        ["fsyncs", "on", broker] => Value::Number(fsyncs(run, number(broker)).len() as i64),
+        ["fsync", nth, "on", broker, "after", at] => {
+            let fsync = fsyncs(run, number(broker)).get(number(nth) as usize - 1).copied();
+            fsync.map_or(Value::Never, |when| milliseconds(when, time(at)))
         }
         ["errors"] => errors(run),
         [one] => single(model, run, one),
@@ -334,7 +341,7 @@ fn decided_after(run: &Run, since: Time, is_so: impl Fn(&PartitionState) -> bool
         Happened::Cluster(InCluster::Decided { state, .. }) => is_so(&state.state()),
         _ => false,
     });
-    so.map_or(Value::Never, |entry| Value::Number((entry.t.since(since).nanoseconds() / 1_000_000) as i64))
+    so.map_or(Value::Never, |entry| milliseconds(entry.t, since))
 }
 
 fn acked_between(run: &Run, from: Time, to: Time) -> i64 {
@@ -356,7 +363,16 @@ fn success_after(run: &Run, at: Time) -> Value {
         );
         success && entry.t >= at
     });
-    told.map_or(Value::Never, |entry| Value::Number((entry.t.since(at).nanoseconds() / 1_000_000) as i64))
+    told.map_or(Value::Never, |entry| milliseconds(entry.t, at))
+}
+
+fn fsyncs(run: &Run, broker: u64) -> Vec<Time> {
+    let of_broker = run.entries().expect("kept").iter().filter(|entry| u64::from(entry.node.0) == broker);
+    of_broker.filter(|entry| matches!(entry.what, Happened::Fsynced { .. })).map(|entry| entry.t).collect()
+}
+
+fn milliseconds(at: Time, since: Time) -> Value {
+    Value::Number((at.since(since).nanoseconds() / 1_000_000) as i64)
 }
 
 /// The first election of another leader.
@@ -457,7 +473,7 @@ fn readable_after(run: &Run) -> Value {
             Happened::Cluster(InCluster::Leads { high_watermark, .. }) => Some(high_watermark) == end,
             _ => false,
         });
-    reached.map_or(Value::Never, |entry| Value::Number((entry.t.since(at).nanoseconds() / 1_000_000) as i64))
+    reached.map_or(Value::Never, |entry| milliseconds(entry.t, at))
 }
 
 fn unfenced_after(model: &Model, run: &Run, fault: usize) -> Value {
@@ -469,7 +485,7 @@ fn unfenced_after(model: &Model, run: &Run, fault: usize) -> Value {
         }
     }
     match last.into_iter().flatten().max() {
-        Some(at) => Value::Number((at.since(struck).nanoseconds() / 1_000_000) as i64),
+        Some(at) => milliseconds(at, struck),
         None => Value::Never,
     }
 }
