@@ -45,7 +45,8 @@ fn every_scenario_agrees_with_the_real_cluster() {
     );
     let mut wrong = Vec::new();
     for scenario in observed(root) {
-        let (rows, mistakes) = compare(root, &scenario);
+        let model = common::model(&scenario.model, &text(root, &scenario.model));
+        let (rows, mistakes) = compare(&model, &scenario);
         table.push_str(&rows);
         wrong.extend(mistakes);
     }
@@ -64,6 +65,35 @@ fn every_model_was_observed() {
         .map(|path: PathBuf| path.file_stem().expect("a file").to_string_lossy().into_owned())
         .collect();
     assert_eq!(models, observed);
+}
+
+/// The table would show it: each difference from Kafka, planted or set, makes some row of a scenario disagree.
+#[test]
+fn a_difference_from_kafka_makes_a_row_disagree() {
+    // The scenario, what is put into its model, and before what.
+    let planted = |word: &str| ("[cluster]", format!("planted = \"{word}\"\n\n[cluster]"));
+    let set = |name: &str, value: u32| ("[network]", format!("[broker]\n{name} = {value}\n\n[network]"));
+    let feature = |name: &str| ("[network]", format!("{name} = 0\n\n[network]"));
+    let cases = [
+        ("append-then-isr-shrinks", planted("high-watermark-below-min-isr")),
+        ("stagger-kill-elr", planted("eligible-after-unclean-stop")),
+        ("last-replica-min2-acks-1", planted("restart-stays-in-sync")),
+        ("planned-move-acks-1", planted("high-watermark-ignores-followers")),
+        ("asked-isr-shrinks-retries-idempotent", planted("sequences-ignored")),
+        ("last-replica-min1-clean", feature("eligible.leader.replicas.version")),
+        ("fence-times", set("broker.session.timeout.ms", 12_000)),
+        ("evict-lagging-follower", set("replica.lag.time.max.ms", 20_000)),
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scenarios = observed(root);
+    for (name, (place, instead)) in cases {
+        let scenario = scenarios.iter().find(|scenario| scenario.model == name).expect("it was observed");
+        let text = text(root, name);
+        let different = text.replacen(place, &instead, 1);
+        assert_ne!(text, different, "{name}");
+        let (_, mistakes) = compare(&common::model(name, &different), scenario);
+        assert!(!mistakes.is_empty(), "{name} shows nothing of\n{instead}");
+    }
 }
 
 /// What was observed of one scenario.
@@ -152,15 +182,18 @@ fn value(value: &DeValue<'_>) -> Value {
     }
 }
 
+/// The text of a scenario's model.
+fn text(root: &Path, model: &str) -> String {
+    let path = root.join(format!("models/conformance/kafka-4.1/{model}.toml"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
 /// The rows of one scenario, and what is wrong with it.
-fn compare(root: &Path, scenario: &Scenario) -> (String, Vec<String>) {
-    let path = root.join(format!("models/conformance/kafka-4.1/{}.toml", scenario.model));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let model = common::model(&scenario.model, &text);
+fn compare(model: &Arc<Model>, scenario: &Scenario) -> (String, Vec<String>) {
     let mut simulated: Vec<Vec<Value>> = vec![Vec::new(); scenario.quantities.len()];
     let mut wrong = Vec::new();
     for seed in model.seed..model.seed + u64::from(model.expect.seeds) {
-        let run = one::run(&model, seed, true);
+        let run = one::run(model, seed, true);
         for miss in &run.expected.misses {
             wrong.push(format!("{} --seed {seed}: {miss}", scenario.model));
         }
@@ -168,7 +201,7 @@ fn compare(root: &Path, scenario: &Scenario) -> (String, Vec<String>) {
             wrong.push(format!("{} --seed {seed}: {:?}", scenario.model, run.ending.unquiet));
         }
         for (values, quantity) in simulated.iter_mut().zip(&scenario.quantities) {
-            values.push(match measure(&model, &run, &quantity.what) {
+            values.push(match measure(model, &run, &quantity.what) {
                 Value::Number(number) => Value::Number(number - quantity.from),
                 other => other,
             });
