@@ -443,6 +443,7 @@ fn exception(outcome: Outcome) -> &'static str {
         Outcome::Success
         | Outcome::Refused(_)
         | Outcome::TimedOut
+        | Outcome::BufferExhausted
         | Outcome::Disconnected
         | Outcome::TooLarge => outcome.name(),
     }

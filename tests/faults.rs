@@ -7,6 +7,7 @@ mod common;
 
 use highwater::explore::one::{self, Run};
 use highwater::kernel::trace::What;
+use highwater::kernel::units::{Span, Time};
 use highwater::scenario::words::Count;
 use highwater::world::happened::Happened;
 
@@ -277,14 +278,28 @@ fn each_kind_does_what_it_says() {
     }
 }
 
-/// An application that is killed makes no more calls, and nobody waits for them.
+/// An application that is killed goes on with its next record when it is started again; what nobody starts again in its time
+/// comes back when everything heals, and sends nothing new.
 #[test]
-fn a_producer_that_is_killed_does_not_come_back() {
-    let run = run(r#"{ at = "1010ms", do = "crash", on = "producer(web)", for = "1s" }"#);
-    assert_eq!(happened(&run), ["5 fault 0", "5 crashed", "5 fault-ended 0"]);
-    assert!(run.ending.settled, "{:?}", run.ending.unquiet);
-    let sent: Vec<_> = run.judgement.outcome.producers.iter().map(|counts| counts.get(Count::Sent)).collect();
-    assert_eq!(sent, [Some(11), Some(40)]);
+fn a_producer_that_is_killed_goes_on_where_it_was_unless_its_time_is_over() {
+    let cases = [
+        (r#"do = "crash", for = "1s""#, "crashed", 40),
+        (r#"do = "crash""#, "crashed", 11),
+        (r#"do = "power-loss", for = "1s""#, "power-lost", 40),
+        (r#"do = "power-loss""#, "power-lost", 11),
+    ];
+    for (fault, befalls, web) in cases {
+        let run = run(&format!(r#"{{ at = "1010ms", on = "producer(web)", {fault} }}"#));
+        let expected = ["5 fault 0", &format!("5 {befalls}"), "5 fault-ended 0", "5 started incarnation 3"];
+        assert_eq!(happened(&run), expected, "{fault}");
+        assert!(run.ending.settled, "{:?}", run.ending.unquiet);
+        let counts = run.judgement.outcome.producers.iter().map(|counts| counts.get(Count::Sent));
+        assert_eq!(counts.collect::<Vec<_>>(), [Some(web), Some(40)], "{fault}");
+        assert!(
+            run.ending.at < Time::ZERO + Span::from_seconds(10),
+            "nobody waits for calls that do not come"
+        );
+    }
 }
 
 /// What a link adds is seen in the answers, of the way that is slow and while it is.

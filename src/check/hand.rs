@@ -6,7 +6,7 @@
 use super::look::Look;
 use super::story::verdict_sentence;
 use super::{Checks, Held, Judged, Judgement};
-use crate::clients::app::{AtEnd, OnError, Rate, Waits, Workload};
+use crate::clients::app::{AtEnd, Full, OnError, Rate, Waits, Workload};
 use crate::clients::happened::{Happened as Client, Outcome};
 use crate::clients::options::ProducerOptions;
 use crate::cluster::generation::Version;
@@ -40,6 +40,11 @@ pub(super) enum Step {
     At(u64),
     /// The producer sends its next message.
     Send,
+    /// Its application sends a message again. A process of the producer begins that is not its first.
+    Resend(u32),
+    Begin,
+    /// The producer's process is killed.
+    Kill,
     /// The message's record goes into one more batch, as after a retry that was not recognised.
     Again(u32),
     /// The leader of this epoch appends a batch.
@@ -165,6 +170,12 @@ impl Hand {
                 self.batch(message);
                 self.happens(producer, Client::Called { message, partition: Some(ORDERS) });
             }
+            Step::Resend(message) => {
+                let message = MessageId(message);
+                self.happens(producer, Client::CalledAgain { message, partition: Some(ORDERS) });
+            }
+            Step::Begin => self.happens(producer, Happened::Started { incarnation: Incarnation(3) }),
+            Step::Kill => self.happens(producer, Happened::Crashed),
             Step::Again(message) => self.batch(MessageId(message)),
             Step::Put(broker, batch, epoch) => self.append(broker, batch, epoch, true),
             Step::Copy(broker, batch, epoch) => self.append(broker, batch, epoch, false),
@@ -398,6 +409,7 @@ pub(super) fn model() -> Model {
                 waits: Waits::None,
                 at_end: AtEnd::Close,
                 on_error: OnError::Ignore,
+                full: Full::Block,
             },
         }],
         readers: Vec::new(),

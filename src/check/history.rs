@@ -1,10 +1,13 @@
 //! The books: what every message's sender was told, and, at the end, where the message is.
 //!
-//! Told is the last thing the library reported. The place is read in the settled world: **in** is below the high watermark of
+//! A message that its application sends again is the same message. Told is the last thing the library reported of it. The place is read in the settled world: **in** is below the high watermark of
 //! the settled leader's log; **unreadable** is at or above it, or, where no leader is, in any replica's log; **out** is
 //! everything else. Nothing is ever removed: there is no retention, compaction or deletion yet.
 //!
 //! A message's batches are not kept here: the store has them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::look::Look;
 use super::numbering::Numbering;
@@ -28,6 +31,10 @@ pub struct History {
     told: Vec<Time>,
     /// Records handed to readers, by producer.
     read: Vec<u64>,
+    /// How often each message was sent again by its application, of those that were.
+    again: BTreeMap<MessageId, u32>,
+    /// By producer: with which message each process of it but the first began.
+    later: Vec<Vec<MessageId>>,
     acked: bool,
     retried: bool,
 }
@@ -67,6 +74,8 @@ impl History {
             sent: Vec::new(),
             told: Vec::new(),
             read: Vec::new(),
+            again: BTreeMap::new(),
+            later: Vec::new(),
             acked: false,
             retried: false,
         };
@@ -82,6 +91,8 @@ impl History {
         refill(&mut self.sent, messages, Time::ZERO);
         refill(&mut self.told, messages, Time::ZERO);
         refill(&mut self.read, self.numbering.producers(), 0);
+        self.again.clear();
+        refill(&mut self.later, self.numbering.producers(), Vec::new());
         self.acked = false;
         self.retried = false;
     }
@@ -95,6 +106,43 @@ impl History {
         self.sent[message] = now;
     }
 
+    /// The application called `send()` for a message once more.
+    pub fn called_again(&mut self, message: MessageId) {
+        assert_ne!(self.status[message.0 as usize], Status::NotSent, "only what was sent is sent again");
+        *self.again.entry(message).or_default() += 1;
+    }
+
+    /// A process of a producer has begun: not its first, if any message was sent or its time to be was gone.
+    pub fn process_began(&mut self, producer: usize, is_first: bool) {
+        if !is_first {
+            let mut messages = self.numbering.of(producer);
+            let end = messages.end;
+            let first = messages.find(|&message| self.status[message] == Status::NotSent).unwrap_or(end);
+            self.later[producer].push(MessageId(first as u32));
+        }
+    }
+
+    /// How often a message was sent again by its application.
+    pub fn times_again(&self, message: MessageId) -> u32 {
+        self.again.get(&message).copied().unwrap_or(0)
+    }
+
+    /// The first of a producer's messages that was sent again by its application.
+    pub fn first_again(&self, producer: usize) -> Option<MessageId> {
+        let Range { start, end } = self.numbering.of(producer);
+        self.again.range(MessageId(start as u32)..MessageId(end as u32)).next().map(|(&message, _)| message)
+    }
+
+    /// How many processes a producer has had.
+    pub fn processes(&self, producer: usize) -> usize {
+        1 + self.later[producer].len()
+    }
+
+    /// Which process of its producer, from 0, first sent a message.
+    pub fn process(&self, message: MessageId) -> usize {
+        self.later[self.numbering.producer(message)].partition_point(|&first| first <= message)
+    }
+
     /// The library told the application what became of some messages. What it says last counts.
     #[inline]
     pub fn told(&mut self, now: Time, first: MessageId, count: u32, outcome: happened::Outcome) {
@@ -102,6 +150,7 @@ impl History {
             happened::Outcome::Success => Status::Succeeded,
             happened::Outcome::Refused(_)
             | happened::Outcome::TimedOut
+            | happened::Outcome::BufferExhausted
             | happened::Outcome::Disconnected
             | happened::Outcome::TooLarge => Status::Failed,
         };

@@ -48,7 +48,7 @@ use self::verdict::{acked_is_kept, no_duplicates, order_kept, progress};
 use crate::clients::happened::Happened as Client;
 use crate::cluster::happened::Happened as Cluster;
 use crate::cluster::protocol::LogEntry;
-use crate::cluster::units::{LeaderEpoch, Offset, PartitionId};
+use crate::cluster::units::{Incarnation, LeaderEpoch, Offset, PartitionId};
 use crate::kernel::trace::{Entry, EventSeq};
 use crate::kernel::units::{NodeId, Time};
 use crate::scenario::model::Model;
@@ -233,8 +233,12 @@ impl Checks {
                 self.isr_superset.stopped(node);
                 self.reloads.stopped(node);
             }
-            Happened::Started { .. } => {
+            Happened::Started { incarnation } => {
                 self.high_watermark.started(node);
+                let producer = usize::from(node.0).wrapping_sub(usize::from(look.model().producer_node(0).0));
+                if producer < look.model().producers.len() {
+                    self.history.process_began(producer, incarnation == Incarnation(1));
+                }
             }
             Happened::Lost { .. }
             | Happened::NoEffect { .. }
@@ -328,7 +332,8 @@ impl Checks {
                 let read = (partition, LogEntry { base_offset, batch, epoch });
                 self.reads.read(look, &self.budget, at, leads, read);
             }
-            Client::Batched { .. } | Client::Gone => (),
+            Client::CalledAgain { message, .. } => self.history.called_again(message),
+            Client::Batched { .. } | Client::Gone | Client::GaveUp { .. } => (),
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Workload {
     pub at_end: AtEnd,
     /// What it does with a send that was told failure.
     pub on_error: OnError,
+    /// What a call does when `buffer.memory` is used up.
+    pub full: Full,
 }
 
 /// How far apart sends are.
@@ -46,8 +48,10 @@ pub enum Waits {
 /// What the application does when the last record is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtEnd {
-    /// `close()`: waits for every answer.
+    /// `close()`: waits for every answer. What is told failure while it closes cannot be sent again.
     Close,
+    /// `flush()`: waits for every answer, and for those of what it sends again after that, before the process ends.
+    Flush,
     /// The process ends at once; what is in its memory is gone.
     Exit,
 }
@@ -59,4 +63,22 @@ pub enum OnError {
     Ignore,
     /// It writes it down: the failure is noticed.
     Log,
+    /// It sends the message anew, as another record, unless that would be refused for the same reason again.
+    Resend,
+    /// It sends nothing any more, and ends as it would have at its end.
+    Stop,
+    /// It keeps every message in durable storage until it is told success, and sends it anew until then: after a failure as
+    /// with [`Resend`](OnError::Resend), and all of them when its process starts again.
+    Outbox,
+}
+
+/// What a call of `send()` does when `buffer.memory` is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// It waits up to `max.block.ms` and fails then.
+    Block,
+    /// The application throws the message away; nobody is told anything.
+    Drop,
+    /// It fails at once, as with `max.block.ms` of 0 or in librdkafka (`QUEUE_FULL`).
+    Reject,
 }

@@ -11,8 +11,10 @@ pub enum Outcome {
     Success,
     /// The brokers refused it, for good or once too often.
     Refused(ErrorCode),
-    /// `delivery.timeout.ms` or `max.block.ms` ran out (`TimeoutException`).
+    /// `delivery.timeout.ms`, or `max.block.ms` while metadata was waited for, ran out (`TimeoutException`).
     TimedOut,
+    /// There was no room in `buffer.memory`, for `max.block.ms` or at all (`BufferExhaustedException`).
+    BufferExhausted,
     /// The connection broke and nothing could be tried again (`NetworkException`, `DisconnectException`).
     Disconnected,
     /// Larger than the client lets through (`RecordTooLargeException`).
@@ -28,6 +30,7 @@ impl Outcome {
             Outcome::TimedOut => 1_000,
             Outcome::Disconnected => 1_001,
             Outcome::TooLarge => 1_002,
+            Outcome::BufferExhausted => 1_003,
         }
     }
 
@@ -39,6 +42,19 @@ impl Outcome {
             Outcome::TimedOut => "TimeoutException",
             Outcome::Disconnected => "NetworkException",
             Outcome::TooLarge => "RecordTooLargeException",
+            Outcome::BufferExhausted => "BufferExhaustedException",
+        }
+    }
+
+    /// Whether the same record would fail in the same way if it were sent anew.
+    pub fn is_about_the_record(self) -> bool {
+        match self {
+            Outcome::TooLarge => true,
+            Outcome::Refused(error) => matches!(
+                error,
+                ErrorCode::MessageTooLarge | ErrorCode::InvalidRequiredAcks | ErrorCode::InvalidRequest
+            ),
+            Outcome::Success | Outcome::TimedOut | Outcome::BufferExhausted | Outcome::Disconnected => false,
         }
     }
 }
@@ -52,6 +68,18 @@ pub enum Happened {
         message: MessageId,
         /// Which partition the record goes to; none if the call failed before one was chosen.
         partition: Option<PartitionId>,
+    },
+    /// The application called `send()` once more for a message: another record, and another story to the brokers.
+    CalledAgain {
+        /// The message.
+        message: MessageId,
+        /// Which partition the record goes to; none if the call failed before one was chosen.
+        partition: Option<PartitionId>,
+    },
+    /// The application makes fewer calls than it was to make.
+    GaveUp {
+        /// How many it does not make.
+        calls: u32,
     },
     /// Messages went into a batch that is closed now.
     Batched {
@@ -76,7 +104,7 @@ pub enum Happened {
         /// What.
         outcome: Outcome,
     },
-    /// A process of a producer has ended with everything it had in memory.
+    /// A process of a producer has ended of its own will with messages in its memory that nobody had been told about.
     Gone,
     /// A reader was handed the records of a batch.
     Read {
@@ -100,6 +128,8 @@ impl What for Happened {
             Happened::Told { .. } => 104,
             Happened::Gone => 105,
             Happened::Read { .. } => 106,
+            Happened::CalledAgain { .. } => 107,
+            Happened::GaveUp { .. } => 108,
         }
     }
 
@@ -111,16 +141,19 @@ impl What for Happened {
             Happened::Told { .. } => "told",
             Happened::Gone => "gone",
             Happened::Read { .. } => "read",
+            Happened::CalledAgain { .. } => "called-again",
+            Happened::GaveUp { .. } => "gave-up",
         }
     }
 
     #[inline]
     fn integers(&self, each: &mut impl FnMut(&'static str, i64)) {
         match *self {
-            Happened::Called { message, partition } => {
+            Happened::Called { message, partition } | Happened::CalledAgain { message, partition } => {
                 each("message", message.0.into());
                 each("partition", partition.map_or(-1, |partition| partition.0.into()));
             }
+            Happened::GaveUp { calls } => each("calls", calls.into()),
             Happened::Batched { batch, partition } => {
                 each("batch", batch.0.into());
                 each("partition", partition.0.into());

@@ -85,6 +85,13 @@ impl Metadata {
         }
     }
 
+    /// The process is gone, and another knows nothing; which broker it asks first goes on round.
+    pub(super) fn forget(&mut self) {
+        self.partitions.fill(Known { leader: None, epoch: None });
+        (self.known, self.needed, self.in_progress, self.backing_off) = (false, true, false, false);
+        (self.failures, self.equivalent, self.refreshed) = (0, 0, None);
+    }
+
     /// Whether the topic has been seen: how many partitions it has is known, though perhaps not who leads them.
     #[inline]
     pub(super) fn is_known(&self) -> bool {

@@ -216,11 +216,7 @@ impl<O: Observer> World<O> {
         } else {
             let client = id - usize::from(self.model.producer_node(0).0);
             match self.producers.get_mut(client) {
-                Some(producer) => {
-                    producer.crash();
-                    // The calls it would still have made are waited for no more.
-                    self.sends_left -= std::mem::take(&mut self.sends_left_of[client]);
-                }
+                Some(producer) => producer.crash(),
                 None => panic!("nothing ends a reader's process"),
             }
         }

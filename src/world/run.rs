@@ -97,13 +97,25 @@ impl<O: Observer> World<O> {
         matches!(self.act, Act::Settling(_) | Act::Over)
     }
 
+<<<<<<< HEAD
     /// A `send()` has been made: one less to wait for.
     #[inline(always)]
+=======
+    /// A `send()` has been made, or some never will be: so many less to wait for.
+    #[inline]
+>>>>>>> 824eceb (Applications send again, stop, keep an outbox, flush, and drop or reject what finds no room; a producer that is killed starts again)
     pub(super) fn count_sends(&mut self, node: NodeId, note: &Happened) {
         if let Happened::Client(clients::happened::Happened::Called { .. }) = note {
-            self.sends_left -= 1;
-            self.sends_left_of[usize::from(node.0 - self.model.producer_node(0).0)] -= 1;
+            self.wait_for_less(node, 1);
+        } else if let Happened::Client(clients::happened::Happened::GaveUp { calls }) = note {
+            self.wait_for_less(node, u64::from(*calls));
         }
+    }
+
+    #[inline]
+    pub(super) fn wait_for_less(&mut self, node: NodeId, sends: u64) {
+        self.sends_left -= sends;
+        self.sends_left_of[usize::from(node.0 - self.model.producer_node(0).0)] -= sends;
     }
 
     /// Faults end, processes start, links open: one instant.

@@ -161,6 +161,11 @@ impl<N: Node> Bench<N> {
         self.now = end;
     }
 
+    /// No alarm rings any more.
+    pub(crate) fn silence(&mut self) {
+        self.alarms.clear();
+    }
+
     /// A request reaches the node on a connection of its own, which is named.
     pub(crate) fn request(&mut self, from: u16, message: Message) -> u32 {
         self.connections += 1;

@@ -1,12 +1,16 @@
 //! The Java producer's retries, with numbers and without (`Sender`, `TransactionManager`).
 
+use highwater::clients::app::OnError;
 use highwater::clients::options::ProducerOptions;
 use highwater::cluster::protocol::ErrorCode::{
     self, NotEnoughReplicas, OutOfOrderSequenceNumber, UnknownProducerId,
 };
+use highwater::devices::port::Event;
 use highwater::kernel::units::Span;
+use highwater::scenario::words::Count;
 
 use crate::producer::{Desk, options};
+use crate::worlds;
 
 fn plain() -> ProducerOptions {
     ProducerOptions { idempotence: false, ..options() }
@@ -96,6 +100,30 @@ fn r3_2_4_out_of_order_is_tried_again_and_at_the_next_expected_number_ends_the_e
     assert_eq!(desk.wire[2..], ["1-1#0.1"]);
     assert_eq!(desk.ids, 1, "no broker was asked");
     assert_eq!(desk.told(), ["0-0 success"]);
+}
+
+/// `KafkaProducer` asks for an id when it begins; the brokers know batches by it (KIP-98).
+#[test]
+fn r3_2_7_idempotence_ends_with_the_process_and_what_the_next_sends_again_is_doubled() {
+    let mut desk = Desk::with(options(), |workload| workload.on_error = OnError::Outbox, 2);
+    desk.pass(2);
+    desk.answer(ErrorCode::None);
+    desk.kill();
+    desk.feed(Event::Start);
+    assert_eq!(desk.wire[2..], ["1-1#0.0"], "the same message, and the first number of another producer");
+    assert_eq!(desk.ids, 2);
+    // Brokers that have the batch of the first process take that of the second for something else.
+    let run = worlds::run(
+        r#"
+        cluster.brokers = 3
+        network.latency = "5ms"
+        topics.orders = { replication.factor = 3, min.insync.replicas = 2 }
+        producers.web = { into = "orders", records = 100, rate = "100/s", linger.ms = 0, on_error = "outbox" }
+        faults = [{ at = "505ms", do = "crash", on = "producer(web)", for = "1s" }]
+        "#,
+    );
+    assert_eq!((run.count(Count::Acked), run.count(Count::Lost)), (100, 0));
+    assert!(run.count(Count::Duplicated) > 0);
 }
 
 #[test]

@@ -16,5 +16,4 @@ pub(crate) const NOT_MODELLED: &[(&str, &str)] = &[
         "r3_2_6",
         "a producer whose epochs are used up goes on under an id of its own making; no run comes near 32 767 epochs",
     ),
-    ("r3_2_7", "a producer's process does not start again yet"),
 ];

@@ -1,7 +1,7 @@
 //! The Java producer on a bench, with one partition led by broker 1. Questions for metadata and for a producer id are answered
 //! at once; Produce requests when the test says so.
 
-use highwater::clients::app::{AtEnd, OnError, Rate, Waits, Workload};
+use highwater::clients::app::{AtEnd, Full, OnError, Rate, Waits, Workload};
 use highwater::clients::happened::Happened;
 use highwater::clients::options::ProducerOptions;
 use highwater::clients::presets::Library;
@@ -39,16 +39,24 @@ impl Desk {
 
     /// One record every so many milliseconds.
     pub(crate) fn paced(options: ProducerOptions, records: u32, every: u64) -> Desk {
-        let workload = Workload {
+        let pace = |workload: &mut Workload| workload.rate = Rate::Every(Span::from_milliseconds(every));
+        Desk::with(options, pace, records)
+    }
+
+    /// One record a millisecond, but for what `changes`.
+    pub(crate) fn with(options: ProducerOptions, changes: impl FnOnce(&mut Workload), records: u32) -> Desk {
+        let mut workload = Workload {
             start: Time::ZERO,
             records,
-            rate: Rate::Every(Span::from_milliseconds(every)),
+            rate: Rate::Every(Span::from_milliseconds(1)),
             size: Bytes::new(100),
             keys: 0,
             waits: Waits::None,
             at_end: AtEnd::Close,
             on_error: OnError::Ignore,
+            full: Full::Block,
         };
+        changes(&mut workload);
         let producer = Producer::new(ProducerSetup {
             id: NodeId(9),
             options,
@@ -95,6 +103,13 @@ impl Desk {
         let (peer, _) = self.requests[0];
         self.requests.clear();
         self.feed(Event::Disconnected(peer));
+    }
+
+    /// The process is killed, with its connections and alarms.
+    pub(crate) fn kill(&mut self) {
+        self.requests.clear();
+        self.bench.node.crash();
+        self.bench.silence();
     }
 
     pub(crate) fn in_flight(&self) -> usize {

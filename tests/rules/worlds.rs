@@ -25,7 +25,11 @@ impl Run {
 
     /// How many messages were told success and are gone.
     pub(crate) fn lost(&self) -> u64 {
-        self.0.judgement.outcome.total.get(Count::Lost).expect("every run counts them")
+        self.count(Count::Lost)
+    }
+
+    pub(crate) fn count(&self, count: Count) -> u64 {
+        self.0.judgement.outcome.total.get(count).expect("every run counts them")
     }
 
     /// What brokers and controller reported, with the place among all entries and the node.

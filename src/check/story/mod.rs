@@ -7,6 +7,7 @@
 mod known;
 mod lost;
 mod replay;
+mod untold;
 mod words;
 
 use self::replay::Replay;
@@ -31,6 +32,7 @@ pub fn verdict_sentence(
         [] => vec![nothing_lost(model, store, entries, judgement)],
         lost => lost::story(model, store, entries, lost),
     };
+    sentences.extend(untold::story(model, entries, &judgement.outcome));
     for judged in &judgement.promises {
         if judged.held == Held::Broken
             && judged.promise != Promise::AckedIsKept
@@ -138,6 +140,22 @@ mod tests {
     fn tell(model: Model, begin: &[Step], then: &[Step], sentences: &[&str]) {
         let hand = Hand::play(model, &[begin, then].concat());
         assert_eq!(hand.sentence(), sentences.join(" "));
+    }
+
+    #[test]
+    fn nobody_was_told_what_a_process_took_with_it() {
+        let then = [Send, At(700), Send, Put(1, 2, 0), Commit(1, 3, 0), Kill];
+        tell(
+            model_with_acks(Acks::One),
+            &ALONE,
+            &then,
+            &[
+                "The one acknowledged record is in the leader's log; each was in the logs of at least 1 broker when a \
+                broker acknowledged it.",
+                "Nobody was told what became of 3 records of producer web: 1 is in no log.",
+                "Its process was killed at 0.700 s.",
+            ],
+        );
     }
 
     #[test]
@@ -393,7 +411,15 @@ mod tests {
             &["All 2 acknowledged records are in their leaders' logs; each was in the logs of at \
                 least 3 brokers when a broker acknowledged it."],
         );
-        tell(model(), &[Send], &[], &["No record was told success, so none could be lost."]);
+        tell(
+            model(),
+            &[Send],
+            &[],
+            &[
+                "No record was told success, so none could be lost.",
+                "Nobody was told what became of 1 record of producer web: it is in no log.",
+            ],
+        );
         tell(
             model(),
             &EVERYWHERE,

@@ -5,9 +5,12 @@
 //!
 //! What it rests on: idempotence that is in effect, one session of the producer, and a broker that still knows the producer's
 //! last batches: none that loaded them from a snapshot while more than one was unanswered ([`reloads`](crate::check::reloads)),
-//! and none that may forget the producer while it retries. No application here sends a message again.
+//! and none that may forget the producer while it retries. What an application sends again is another record to the brokers:
+//! so many copies as it called `send()` for a message are its own doing.
 //!
 //! What it does not check: copies at or above the high watermark, or in a partition without a leader. Those make it inconclusive.
+
+use std::collections::BTreeMap;
 
 use crate::check::finding::{Finding, Findings};
 use crate::check::history::History;
@@ -16,7 +19,7 @@ use crate::check::outcome::Outcome;
 use crate::check::promised::Promised;
 use crate::check::reloads::Reloads;
 use crate::check::{Held, Judged};
-use crate::cluster::units::PartitionId;
+use crate::cluster::units::{MessageId, PartitionId};
 use crate::scenario::model::Model;
 use crate::scenario::words::{Count, Promise};
 
@@ -24,9 +27,21 @@ use crate::scenario::words::{Count, Promise};
 pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &Outcome) -> Judged {
     let model = look.model();
     let mut findings = Findings::default();
+    let mut own_doing = BTreeMap::new();
     for copy in &outcome.copies {
         let producer = history.numbering().producer(copy.message);
-        let promised = promised(model, reloads, producer, Some(copy.partition));
+        let times_again = history.times_again(copy.message);
+        let own_doing: &mut u32 = own_doing.entry(copy.message).or_insert(times_again);
+        let is_own_doing = *own_doing > 0;
+        *own_doing = own_doing.saturating_sub(1);
+        let promised = match is_own_doing {
+            true => Promised::no(format!(
+                "the application of producer {} sent it {} times: to brokers, each is another record",
+                model.producers[producer].name,
+                times_again + 1,
+            )),
+            false => promised(model, reloads, producer, Some(copy.partition)),
+        };
         findings.add(promised.yes, || {
             let text = format!(
                 "record {} of producer {} is in {} more than once, again at offset {} (batch {})",
@@ -48,7 +63,10 @@ pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &O
         Held::NotTested
     };
     let all = || {
-        let each = |producer| promised(model, reloads, producer, None);
+        let each = |producer| match history.first_again(producer) {
+            Some(message) => Promised::no(sent_again(model, history, producer, message)),
+            None => promised(model, reloads, producer, None),
+        };
         (0..model.producers.len()).map(each).find(|promised| !promised.yes).unwrap_or_else(kept)
     };
     Judged::by_findings(Promise::NoDuplicates, &findings, held, all)
@@ -58,6 +76,15 @@ pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &O
 fn promised(model: &Model, reloads: &Reloads, producer: usize, partition: Option<PartitionId>) -> Promised {
     let Some(reason) = not_recognised(model, reloads, producer, partition) else { return kept() };
     Promised::no(reason)
+}
+
+/// That an application sent something again.
+pub(super) fn sent_again(model: &Model, history: &History, producer: usize, message: MessageId) -> String {
+    format!(
+        "the application of producer {} sent record {} again: to brokers, that is another record",
+        model.producers[producer].name,
+        history.numbering().number(message),
+    )
 }
 
 /// Why a producer's retries may not be recognised.
@@ -115,6 +142,20 @@ mod tests {
         answers(model(), &[&begin[..], &end].concat(), PROMISE, (Held::Broken, false));
         let one = [&begin[..], &[Success(1)], &end].concat();
         answers(model(), &one, PROMISE, (Held::Broken, true));
+    }
+
+    #[test]
+    fn so_many_copies_as_an_application_sent_are_its_own_doing() {
+        let own = [Send, Failure(0), Resend(0), Retry(0), Put(1, 0, 0), Put(1, 0, 0), Commit(1, 2, 0)];
+        let judged = answers(model(), &[&own[..], &[Success(0)]].concat(), PROMISE, (Held::Broken, false));
+        assert_eq!(
+            judged.promised.reason,
+            "the application of producer web sent it 2 times: to brokers, each is another record"
+        );
+        let one_more = [&own[..6], &[Put(1, 0, 0), Commit(1, 3, 0)]].concat();
+        answers(model(), &one_more, PROMISE, (Held::Broken, true));
+        let once = [&own[..5], &[Commit(1, 1, 0)]].concat();
+        answers(model(), &once, PROMISE, (Held::Kept, false));
     }
 
     #[test]

@@ -7,15 +7,16 @@
 //!
 //! What it rests on: either of these. Without idempotence, for messages that were not told failure: a request that the client
 //! has given up is still handled, after those it sent later on another connection. With it, a broker that still knows the
-//! producer's last batches ([`reloads`](crate::check::reloads)).
+//! producer's last batches ([`reloads`](crate::check::reloads)). And one process that sent each message once: what an application
+//! sends again comes later, and a request of a process that is gone is still handled, after those of the next.
 //!
 //! What it does not check: messages that are not in the log, and the order between producers or partitions.
 
-use super::no_duplicates::not_recognised;
+use super::no_duplicates::{not_recognised, sent_again};
 use crate::check::finding::{Finding, Findings};
 use crate::check::history::History;
 use crate::check::look::Look;
-use crate::check::outcome::Outcome;
+use crate::check::outcome::{Inversion, Outcome};
 use crate::check::promised::Promised;
 use crate::check::reloads::Reloads;
 use crate::check::{Held, Judged};
@@ -30,7 +31,10 @@ pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &O
     for inversion in &outcome.inversions {
         let producer = numbering.producer(inversion.message);
         let failed = history.is_failed(inversion.message);
-        let promised = promised(model, reloads, producer, Some((inversion.partition, failed)));
+        let promised = match own_doing(model, history, producer, inversion) {
+            Some(reason) => Promised::no(reason),
+            None => promised(model, reloads, producer, Some((inversion.partition, failed))),
+        };
         findings.add(promised.yes, || {
             let text = format!(
                 "record {} of producer {} comes after record {} in {}, at offset {} (batch {})",
@@ -53,12 +57,33 @@ pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &O
         Held::NotTested
     };
     let all = || {
-        let each = (0..model.producers.len()).map(|producer| promised(model, reloads, producer, None));
+        let each = (0..model.producers.len()).map(|producer| match history.first_again(producer) {
+            Some(message) => Promised::no(sent_again(model, history, producer, message)),
+            None if history.processes(producer) > 1 => Promised::no(several_processes(model, producer)),
+            None => promised(model, reloads, producer, None),
+        });
         let mut each = each.collect::<Vec<_>>().into_iter();
         let first = each.next().unwrap_or_else(|| Promised::yes("nobody sends anything"));
         if first.yes { each.find(|promised| !promised.yes).unwrap_or(first) } else { first }
     };
     Judged::by_findings(Promise::OrderKept, &findings, held, all)
+}
+
+/// Why an inversion is the application's own doing.
+fn own_doing(model: &Model, history: &History, producer: usize, inversion: &Inversion) -> Option<String> {
+    let Inversion { message, after, .. } = *inversion;
+    if let Some(again) = [message, after].into_iter().find(|&message| history.times_again(message) > 0) {
+        return Some(sent_again(model, history, producer, again));
+    }
+    let is_of_two = history.process(message) != history.process(after);
+    is_of_two.then(|| several_processes(model, producer))
+}
+
+fn several_processes(model: &Model, producer: usize) -> String {
+    let name = &model.producers[producer].name;
+    format!(
+        "producer {name} had several processes: a request of one that is gone is still handled, after those of the next"
+    )
 }
 
 /// Whether nothing of a producer can be overtaken: a message in one partition, which was told failure or not, or everything.
@@ -104,6 +129,18 @@ mod tests {
             judged.first.expect("a finding").text,
             "record 1 of producer web comes after record 2 in orders-0, at offset 1 (batch 0)"
         );
+    }
+
+    #[test]
+    fn what_is_sent_again_or_by_another_process_has_no_place() {
+        let again = [&SWAPPED[..3], &[Resend(0)], &SWAPPED[3..]].concat();
+        answers(model(), &again, PROMISE, (Held::Broken, false));
+        let restarted = [&[Send, Begin][..], &SWAPPED[1..]].concat();
+        answers(model(), &restarted, PROMISE, (Held::Broken, false));
+        let both_by_the_second =
+            [&[Send, Begin][..], &[Send, Send, Retry(1), Put(1, 2, 0), Put(1, 1, 0)]].concat();
+        let end = [Commit(1, 2, 0)];
+        answers(model(), &[&both_by_the_second[..], &end].concat(), PROMISE, (Held::Broken, true));
     }
 
     #[test]

@@ -112,21 +112,22 @@ pub(super) struct Record {
 
 impl Accumulator {
     pub(super) fn new(partitions: &[PartitionId], batch_size: Bytes, buffer_memory: Bytes) -> Accumulator {
-        let partition = |&id| Partition {
-            id,
-            queue: VecDeque::new(),
-            in_flight: Vec::new(),
-            is_muted: false,
-            waits_for: None,
-            alarm_for: None,
-            sequences: Sequences::default(),
-        };
         Accumulator {
             batch_size,
             free_memory: buffer_memory,
-            partitions: partitions.iter().map(partition).collect(),
+            partitions: partitions.iter().copied().map(Partition::empty).collect(),
             batches: Vec::new(),
             free: Vec::new(),
+        }
+    }
+
+    /// All is gone, and the memory free.
+    pub(super) fn clear(&mut self, buffer_memory: Bytes) {
+        self.free_memory = buffer_memory;
+        self.batches.clear();
+        self.free.clear();
+        for partition in &mut self.partitions {
+            *partition = Partition::empty(partition.id);
         }
     }
 
@@ -266,6 +267,20 @@ impl Accumulator {
             waiting.map(|&slot| self.batch(slot).created + timeout).min()
         };
         self.partitions.iter().filter_map(first).min().unwrap_or(Time::NEVER)
+    }
+}
+
+impl Partition {
+    fn empty(id: PartitionId) -> Partition {
+        Partition {
+            id,
+            queue: VecDeque::new(),
+            in_flight: Vec::new(),
+            is_muted: false,
+            waits_for: None,
+            alarm_for: None,
+            sequences: Sequences::default(),
+        }
     }
 }
 

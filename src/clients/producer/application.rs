@@ -1,12 +1,17 @@
-//! The application: when it calls `send()`, what a call does, and how the process ends.
+//! The application: when it calls `send()`, what a call does, what it does with a failure, and how the process ends.
 //!
 //! Records are due at instants of their own, whether or not the application was held up before: one that was blocked or
-//! waited for answers catches up at once. A send that blocks for metadata is reported as called when the metadata is there,
-//! for only then is its partition known.
+//! waited for answers catches up at once. While its process is away nothing falls due. A send that blocks for metadata is
+//! reported as called when the metadata is there, for only then is its partition known.
+//!
+//! `Departure from Kafka:` there is none to depart from, but applications differ: one that sends again does so 100 ms after
+//! the first failure, and with what failed since; an outbox is written, and what was told success taken from it, at once.
+
+use std::collections::VecDeque;
 
 use super::accumulator::{Appended, Place, Record};
 use super::{Process, Producer, ProducerPort, ProducerTimer, partitioner, record_size};
-use crate::clients::app::{AtEnd, Rate, Waits, Workload};
+use crate::clients::app::{AtEnd, Full, OnError, Rate, Waits, Workload};
 use crate::clients::happened::{Happened, Outcome};
 use crate::cluster::store::MessageRun;
 use crate::cluster::units::MessageId;
@@ -16,6 +21,10 @@ use crate::kernel::units::{Span, Time};
 /// How many records an application may send before the sender has its turn: what is reported of them fits into a cache.
 const SLICE: u32 = 256;
 
+/// How long an application that sends again waits after a failure: one that sent at once what the buffer has just refused
+/// would never do anything else.
+const PAUSE: Span = Span::from_milliseconds(100);
+
 /// What the application has done so far.
 #[derive(Clone, Debug)]
 pub(super) struct Application {
@@ -23,20 +32,28 @@ pub(super) struct Application {
     first: MessageId,
     /// How many records it should have sent by now.
     due: u32,
-    /// How many calls have returned.
+    /// How many calls have returned, those of messages sent again aside.
     sent: u32,
-    /// How many of these nobody has told it about.
+    /// How many calls have returned whose answer nobody has told it.
     unanswered: u32,
-    blocked: Option<Blocked>,
+    blocked: Option<Call>,
     /// It waits for all answers before it goes on.
     waits: bool,
     /// How many more calls it may make before the sender has its turn.
     slice: u32,
+    /// Messages to be sent again, now.
+    again: VecDeque<MessageId>,
+    /// The same, after the pause.
+    failed: Vec<MessageId>,
+    /// The outbox, by number of message: what need not be sent any more. Without one, empty.
+    settled: Vec<bool>,
 }
 
 /// A call of `send()` that has not returned.
 #[derive(Clone, Copy, Debug)]
-struct Blocked {
+struct Call {
+    message: MessageId,
+    is_again: bool,
     /// When it was made: `max.block.ms` counts from here.
     since: Time,
     /// The partition once it is chosen: it waits for memory then, and for metadata before.
@@ -54,6 +71,9 @@ impl Application {
             blocked: None,
             waits: false,
             slice: SLICE,
+            again: VecDeque::new(),
+            failed: Vec::new(),
+            settled: Vec::new(),
         }
     }
 
@@ -67,6 +87,15 @@ impl Application {
 
     pub(super) fn has_sent_all(&self) -> bool {
         self.sent == self.workload.records
+    }
+
+    /// Whether nothing is left to be sent, for the first time or again, and everything is answered.
+    pub(super) fn is_through(&self) -> bool {
+        self.has_sent_all() && self.has_all_answers()
+    }
+
+    fn has_all_answers(&self) -> bool {
+        self.unanswered == 0 && self.again.is_empty() && self.failed.is_empty() && self.blocked.is_none()
     }
 
     /// Whether a call waits for memory: then nothing lingers (`BufferPool.queued`).
@@ -85,18 +114,38 @@ impl Application {
 
     /// The first record is due at once, but for a Poisson process, where it comes after a gap like every other.
     pub(super) fn start(&mut self, out: &mut Outbox<ProducerPort>) {
+        self.due = self.sent;
+        for number in 0..self.settled.len() as u32 {
+            if !self.settled[number as usize] {
+                self.again.push_back(MessageId(self.first.0 + number));
+            }
+        }
         match self.workload.rate {
             Rate::Unbounded => self.due = self.workload.records,
-            Rate::Every(_) if self.workload.records > 0 => self.on_due(out),
+            Rate::Every(_) if !self.has_sent_all() => self.on_due(out),
             Rate::Every(_) => (),
             Rate::Poisson(_) => self.set_due_alarm(out),
         }
     }
 
-    /// The next record is due.
+    /// The process is gone, and with it all that only it knew. A call that waits for memory was made, one that waits for
+    /// metadata was not.
+    pub(super) fn forget(&mut self) {
+        if self.blocked.take().is_some_and(|call| call.place.is_some() && !call.is_again) {
+            self.sent += 1;
+        }
+        self.unanswered = 0;
+        self.waits = false;
+        self.again.clear();
+        self.failed.clear();
+    }
+
+    /// The next record is due, unless no more are to come.
     pub(super) fn on_due(&mut self, out: &mut Outbox<ProducerPort>) {
-        self.due += 1;
-        self.set_due_alarm(out);
+        if self.due < self.workload.records {
+            self.due += 1;
+            self.set_due_alarm(out);
+        }
     }
 
     fn set_due_alarm(&self, out: &mut Outbox<ProducerPort>) {
@@ -110,9 +159,24 @@ impl Application {
         }
     }
 
+    /// The pause is over: what failed is sent again.
+    pub(super) fn on_again(&mut self) {
+        self.again.extend(self.failed.drain(..));
+    }
+
+    /// No more calls are made but the one that has not returned. Says how many that are fewer than were to be made.
+    pub(super) fn give_up(&mut self) -> u32 {
+        let records = self.sent + u32::from(self.blocked.is_some_and(|call| !call.is_again));
+        self.due = self.due.min(records);
+        std::mem::replace(&mut self.workload.records, records) - records
+    }
+
     /// A call has returned. With `waits`, every so many the application stops until all are answered.
     #[inline]
-    fn returned(&mut self) {
+    fn returned(&mut self, is_again: bool) {
+        if is_again {
+            return;
+        }
         self.sent += 1;
         self.waits = match self.workload.waits {
             Waits::None => false,
@@ -122,7 +186,72 @@ impl Application {
 
     #[inline]
     fn holds_back(&self) -> bool {
-        self.waits && self.unanswered > 0
+        self.waits && !self.has_all_answers()
+    }
+
+    /// Whether there is a call to be made.
+    #[inline]
+    fn has_a_call(&self) -> bool {
+        self.sent < self.due && !self.holds_back() || !self.again.is_empty()
+    }
+
+    /// The call to be made now: what is sent again goes first.
+    fn next_call(&mut self, now: Time) -> Call {
+        let again = self.again.pop_front();
+        let message = again.unwrap_or(MessageId(self.first.0 + self.sent));
+        Call { message, is_again: again.is_some(), since: now, place: None }
+    }
+
+    /// Notes that a call was made; with an outbox, the message is in it from now on.
+    fn called(&mut self, call: &Call) {
+        if self.workload.on_error == OnError::Outbox && !call.is_again {
+            self.settled.push(false);
+        }
+    }
+
+    /// The application hears what became of some messages and does about failures what it does. `can_send`: a call would not
+    /// fail because the producer is being closed. Says whether it gives up.
+    fn hears(&mut self, run: MessageRun, outcome: Outcome, can_send: bool) -> bool {
+        let messages = run.first.0..run.first.0 + run.count;
+        let again = match self.workload.on_error {
+            OnError::Ignore | OnError::Log => return false,
+            OnError::Stop => return outcome != Outcome::Success,
+            OnError::Resend => outcome != Outcome::Success && !outcome.is_about_the_record(),
+            OnError::Outbox => {
+                let is_settled = outcome == Outcome::Success || outcome.is_about_the_record();
+                if is_settled {
+                    let numbers =
+                        (messages.start - self.first.0) as usize..(messages.end - self.first.0) as usize;
+                    self.settled[numbers].fill(true);
+                }
+                !is_settled
+            }
+        };
+        if again && can_send {
+            self.failed.extend(messages.map(MessageId));
+        }
+        false
+    }
+
+    /// The application threw a message away; an outbox has it still.
+    fn dropped(&mut self, message: MessageId) {
+        if self.workload.on_error == OnError::Outbox {
+            self.failed.push(message);
+        }
+    }
+
+    /// Whether there is nothing that it means to send again before it ends.
+    fn leaves_nothing(&self) -> bool {
+        self.workload.at_end == AtEnd::Exit || self.again.is_empty() && self.failed.is_empty()
+    }
+
+    /// Whether the application sees to everything it has sent before it closes the producer.
+    fn sees_to_all(&self) -> bool {
+        match self.workload.at_end {
+            AtEnd::Close => self.workload.on_error == OnError::Outbox,
+            AtEnd::Flush => true,
+            AtEnd::Exit => false,
+        }
     }
 }
 
@@ -141,37 +270,35 @@ impl Producer {
     #[inline]
     pub(super) fn can_application_go_on(&self, now: Time) -> bool {
         let application = &self.application;
-        if self.process != Process::Running
-            || application.sent == application.due
-            || application.slice == 0
-            || application.holds_back()
-        {
+        if !matches!(self.process, Process::Running | Process::Flushing) || application.slice == 0 {
             return false;
         }
         match application.blocked {
-            None => true,
-            Some(Blocked { since, .. }) if now >= since + self.options.max_block => true,
-            Some(Blocked { place: None, .. }) => self.metadata.is_known(),
-            Some(Blocked { place: Some(_), .. }) => self.accumulator.has_memory(application.workload.size),
+            None => application.has_a_call(),
+            Some(Call { since, .. }) if now >= since + self.options.max_block => true,
+            Some(Call { place: None, .. }) => self.metadata.is_known(),
+            Some(Call { place: Some(_), .. }) => self.accumulator.has_memory(application.workload.size),
         }
     }
 
     /// After everything else: the application goes on later, or closes the producer, or is done.
     pub(super) fn pause_or_end(&mut self, now: Time, out: &mut Outbox<ProducerPort>) {
         if self.process == Process::Running && self.has_finished() {
-            self.process = Process::Closing;
+            let sees_to_all = self.application.sees_to_all();
+            self.process = if sees_to_all { Process::Flushing } else { Process::Closing };
             self.look_at_all();
             self.send_what_is_ready(now, out);
         }
-        if self.process == Process::Closing {
-            if self.application.unanswered == 0 {
-                self.end(out);
-            }
-            return;
+        let is_through = match self.process {
+            Process::NotStarted | Process::Running | Process::Ended => false,
+            Process::Flushing => self.application.has_all_answers(),
+            Process::Closing => self.application.unanswered == 0,
+        };
+        if is_through {
+            return self.end(out);
         }
         let application = &self.application;
-        let is_due = application.sent < application.due;
-        if is_due && application.slice == 0 && application.blocked.is_none() && !application.holds_back() {
+        if application.slice == 0 && application.blocked.is_none() && application.has_a_call() {
             out.set_timer(ProducerTimer::Resume, Span::ZERO);
         }
     }
@@ -182,11 +309,33 @@ impl Producer {
         let MessageRun { first, count } = run;
         self.application.unanswered -= count;
         out.note(Happened::Told { first, count, outcome });
+        let can_send = self.process != Process::Closing;
+        if self.application.hears(run, outcome, can_send) {
+            let calls = self.application.give_up();
+            if calls > 0 {
+                out.note(Happened::GaveUp { calls });
+            }
+        }
+        self.pause_if_anything_failed(out);
+    }
+
+    /// What failed is sent again after a pause.
+    #[inline]
+    fn pause_if_anything_failed(&mut self, out: &mut Outbox<ProducerPort>) {
+        if !self.application.failed.is_empty() && !self.pauses {
+            self.pauses = true;
+            out.set_timer(ProducerTimer::Again, PAUSE);
+        }
     }
 
     /// The application has nothing more to do than to end.
     fn has_finished(&self) -> bool {
-        self.process == Process::Running && self.application.has_sent_all() && !self.application.holds_back()
+        let application = &self.application;
+        self.process == Process::Running
+            && application.has_sent_all()
+            && application.blocked.is_none()
+            && !application.holds_back()
+            && application.leaves_nothing()
     }
 
     /// The process ends. That is worth a word only if it takes something with it.
@@ -200,32 +349,30 @@ impl Producer {
 
     /// One call of `send()`, or another try at one that blocked (`KafkaProducer.doSend`).
     fn call_send(&mut self, now: Time, out: &mut Outbox<ProducerPort>) {
-        let Blocked { since, place } =
-            self.application.blocked.take().unwrap_or(Blocked { since: now, place: None });
+        let call = self.application.blocked.take().unwrap_or_else(|| self.application.next_call(now));
+        let Call { message, is_again, since, place } = call;
         let is_too_late = now >= since + self.options.max_block;
-        let Workload { size, .. } = self.application.workload;
-        let message = MessageId(self.application.first.0 + self.application.sent);
+        let Workload { size, full, .. } = self.application.workload;
         let record = Record { message, size };
         let place = match place {
             Some(place) => place,
             None if !self.metadata.is_known() => {
                 if is_too_late {
-                    out.note(Happened::Called { message, partition: None });
-                    return self.fail_send(message, Outcome::TimedOut, out);
+                    self.note_call(&call, None, out);
+                    return self.fail_send(&call, Outcome::TimedOut, out);
                 }
-                return self.block(now, Blocked { since, place: None }, out);
+                return self.block(now, call, out);
             }
             None if self.is_too_large() => {
-                let partition = self.place_by_key().map(|place| self.accumulator.partition(place).id);
-                out.note(Happened::Called { message, partition });
-                return self.fail_send(message, Outcome::TooLarge, out);
+                let place = self.place_by_key(message);
+                self.note_call(&call, place, out);
+                return self.fail_send(&call, Outcome::TooLarge, out);
             }
             None => {
                 let (place, appended) = self.choose_and_append(now, record);
-                let partition = self.accumulator.partition(place).id;
-                out.note(Happened::Called { message, partition: Some(partition) });
+                self.note_call(&call, Some(place), out);
                 if let Some(appended) = appended {
-                    return self.accept(place, appended);
+                    return self.accept(place, appended, is_again);
                 }
                 place
             }
@@ -233,17 +380,35 @@ impl Producer {
         if self.accumulator.has_memory(size) {
             let appended = self.accumulator.begin(now, place, record);
             self.wake_by(now, now + self.options.delivery_timeout, out);
-            self.accept(place, appended);
-        } else if is_too_late {
-            self.fail_send(message, Outcome::TimedOut, out);
-        } else {
-            self.block(now, Blocked { since, place: Some(place) }, out);
+            return self.accept(place, appended, is_again);
         }
+        match full {
+            Full::Block if !is_too_late => self.block(now, Call { place: Some(place), ..call }, out),
+            Full::Block | Full::Reject => self.fail_send(&call, Outcome::BufferExhausted, out),
+            Full::Drop => {
+                self.application.slice -= 1;
+                self.application.returned(is_again);
+                self.application.dropped(message);
+                self.pause_if_anything_failed(out);
+            }
+        }
+    }
+
+    /// Reports a call whose partition is known, or never will be.
+    #[inline]
+    fn note_call(&mut self, call: &Call, place: Option<Place>, out: &mut Outbox<ProducerPort>) {
+        self.application.called(call);
+        let partition = place.map(|place| self.accumulator.partition(place).id);
+        let message = call.message;
+        out.note(match call.is_again {
+            false => Happened::Called { message, partition },
+            true => Happened::CalledAgain { message, partition },
+        });
     }
 
     /// The partition of the next record, and what adding it to an open batch there came to.
     fn choose_and_append(&mut self, now: Time, record: Record) -> (Place, Option<Appended>) {
-        if let Some(place) = self.place_by_key() {
+        if let Some(place) = self.place_by_key(record.message) {
             return (place, self.accumulator.append(now, place, record));
         }
         loop {
@@ -272,9 +437,9 @@ impl Producer {
     }
 
     /// Key `n` is the decimal number n; message m of this producer has key m modulo `keys`.
-    fn place_by_key(&self) -> Option<Place> {
+    fn place_by_key(&self, message: MessageId) -> Option<Place> {
         let keys = self.application.workload.keys;
-        let key = self.application.sent.checked_rem(keys)?;
+        let key = (message.0 - self.application.first.0).checked_rem(keys)?;
         Some(partitioner::for_key(key, self.accumulator.partitions.len()))
     }
 
@@ -286,30 +451,30 @@ impl Producer {
     }
 
     /// The record is in a batch: the call returns.
-    fn accept(&mut self, place: Place, appended: Appended) {
+    fn accept(&mut self, place: Place, appended: Appended, is_again: bool) {
         if self.application.workload.keys == 0 {
             self.partitioner.produced(appended.bytes, self.accumulator.has_nothing_open(place));
         }
         self.application.slice -= 1;
         self.application.unanswered += 1;
-        self.application.returned();
+        self.application.returned(is_again);
         if appended.wakes_sender {
             self.enlist(place);
         }
     }
 
     /// The call fails: the future it returns, or the exception, says so at once.
-    fn fail_send(&mut self, message: MessageId, outcome: Outcome, out: &mut Outbox<ProducerPort>) {
+    fn fail_send(&mut self, call: &Call, outcome: Outcome, out: &mut Outbox<ProducerPort>) {
         self.application.slice -= 1;
         self.application.unanswered += 1;
-        self.tell(MessageRun { first: message, count: 1 }, outcome, out);
-        self.application.returned();
+        self.application.returned(call.is_again);
+        self.tell(MessageRun { first: call.message, count: 1 }, outcome, out);
     }
 
-    fn block(&mut self, now: Time, blocked: Blocked, out: &mut Outbox<ProducerPort>) {
-        self.application.blocked = Some(blocked);
-        self.wake_by(now, blocked.since + self.options.max_block, out);
-        if blocked.place.is_some() {
+    fn block(&mut self, now: Time, call: Call, out: &mut Outbox<ProducerPort>) {
+        self.application.blocked = Some(call);
+        self.wake_by(now, call.since + self.options.max_block, out);
+        if call.place.is_some() {
             self.look_at_all();
         }
     }

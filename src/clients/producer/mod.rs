@@ -64,6 +64,8 @@ pub enum ProducerTimer {
     Metadata,
     /// An id may be asked for again.
     ProducerId,
+    /// What failed is sent again.
+    Again,
     /// Of the connection to a broker: see [`ConnectionTimer`].
     Connection(NodeId),
     /// The first batch of a partition may be tried again; the partition is given by its place in the topic.
@@ -78,6 +80,8 @@ impl Timer for ProducerTimer {
             ProducerTimer::Resume => 2,
             ProducerTimer::Metadata => 3,
             ProducerTimer::ProducerId => 4,
+            // Nodes count from 1.
+            ProducerTimer::Again => 5,
             ProducerTimer::Connection(node) => 5 + 2 * u32::from(node.0),
             ProducerTimer::Retry(place) => 6 + 2 * place,
         }
@@ -133,6 +137,8 @@ pub struct Producer {
     to_look_at: Vec<NodeId>,
     /// For when [`ProducerTimer::Wake`] is set.
     wakes: Time,
+    /// [`ProducerTimer::Again`] is set.
+    pauses: bool,
     /// Room for requests that have failed.
     failed: Vec<Request>,
 }
@@ -142,7 +148,10 @@ pub struct Producer {
 enum Process {
     NotStarted,
     Running,
-    /// `close()` was called: what waits is sent without lingering.
+    /// `flush()` was called, and is called again until nothing is left to be sent again: what waits is sent without
+    /// lingering.
+    Flushing,
+    /// `close()` was called: the same, and nothing more can be sent.
     Closing,
     Ended,
 }
@@ -196,6 +205,7 @@ impl Producer {
             nodes: vec![Node::default(); usize::from(brokers) + 1],
             to_look_at: Vec::new(),
             wakes: Time::NEVER,
+            pauses: false,
             failed: Vec::new(),
         }
     }
@@ -219,10 +229,29 @@ impl Producer {
         self.go_on(now, out);
     }
 
-    /// The process is killed: all it had in memory is gone. The world reports [`Happened::Gone`].
+    /// The process is gone, killed or ended, and with it all it had in memory. What was killed may be started again: as
+    /// another producer to the brokers, for an id is the process's (KIP-98).
     pub fn crash(&mut self) {
-        self.process = Process::Ended;
         self.network.clear();
+        if self.process == Process::Ended {
+            return;
+        }
+        self.process = Process::NotStarted;
+        self.application.forget();
+        self.partitioner.begin_anew();
+        self.accumulator.clear(self.options.buffer_memory);
+        self.identity = self.options.idempotence.then(ProducerIdentity::new);
+        self.question = if self.options.idempotence { Question::Due } else { Question::Settled };
+        self.metadata.forget();
+        self.nodes.fill_with(Node::default);
+        self.to_look_at.clear();
+        self.wakes = Time::NEVER;
+        self.pauses = false;
+    }
+
+    /// Nobody starts the application again to make the calls it has not made: how many these are.
+    pub fn make_no_more_calls(&mut self) -> u32 {
+        self.application.give_up()
     }
 
     /// How many messages the application has handed over without having been told what became of them.
@@ -242,11 +271,11 @@ impl Producer {
 
     /// Whether nothing more will come of this producer: the process has ended, or all is sent and answered.
     pub fn is_done(&self) -> bool {
-        self.process == Process::Ended || self.has_sent_all() && self.unanswered() == 0
+        self.process == Process::Ended || self.application.is_through()
     }
 
     fn on_start(&mut self, out: &mut Outbox<ProducerPort>) {
-        assert_eq!(self.process, Process::NotStarted, "a producer's process starts once");
+        assert_eq!(self.process, Process::NotStarted, "a producer has one process");
         self.process = Process::Running;
         self.application.start(out);
     }
@@ -285,6 +314,10 @@ impl Producer {
             ProducerTimer::Wake => self.on_wake(now, out),
             ProducerTimer::Due => self.application.on_due(out),
             ProducerTimer::Resume => (),
+            ProducerTimer::Again => {
+                self.pauses = false;
+                self.application.on_again();
+            }
             ProducerTimer::Metadata => self.metadata.on_alarm(),
             ProducerTimer::ProducerId => self.on_producer_id_alarm(),
             ProducerTimer::Connection(node) => {

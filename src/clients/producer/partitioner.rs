@@ -29,6 +29,11 @@ impl Partitioner {
         Partitioner { key, sticky_size, sticky: None, chosen: 0 }
     }
 
+    /// Another process: it remembers nothing, and its chance is another.
+    pub(super) fn begin_anew(&mut self) {
+        *self = Partitioner::new(mix(self.key, u64::MAX), self.sticky_size);
+    }
+
     /// Where a record without a key goes now. `partitions` is how many there are, `has_leader` which of them to choose from,
     /// unless it is none of them.
     #[inline]

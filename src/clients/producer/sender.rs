@@ -244,7 +244,7 @@ impl Producer {
             if now >= lingers_until
                 || self.accumulator.has_full_head(place)
                 || self.application.waits_for_memory()
-                || self.process == Process::Closing
+                || matches!(self.process, Process::Flushing | Process::Closing)
             {
                 return true;
             }

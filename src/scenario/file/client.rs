@@ -16,14 +16,16 @@ use super::settings;
 use super::suggest;
 use super::tree::{Key, Node, Table, Value};
 use super::word_is_plain;
-use crate::clients::app::{AtEnd, OnError, Rate, Waits, Workload};
+use crate::clients::app::{AtEnd, Full, OnError, Rate, Waits, Workload};
 use crate::clients::options::{ProducerOptions, ReaderOptions};
 use crate::clients::presets::Library;
 use crate::kernel::units::{Bytes, Span, Time};
 
 pub(super) const PRODUCER: Schema = Schema {
-    own: &["library", "into", "start", "records", "rate", "size", "keys", "on_error", "waits", "at_end"],
-    later: &["full"],
+    own: &[
+        "library", "into", "start", "records", "rate", "size", "keys", "on_error", "waits", "at_end", "full",
+    ],
+    later: &[],
     kafka: Some(Kafka { modelled: || property::names(settings::PRODUCER), known: known::PRODUCER }),
 };
 
@@ -80,6 +82,7 @@ pub(super) fn producer(
         waits: section.get("waits").and_then(|node| waits(node, reading)).unwrap_or(Waits::None),
         at_end: AtEnd::Close,
         on_error: OnError::Ignore,
+        full: Full::Block,
     };
     if let Some(size) = section.get("size").and_then(|node| size(node, reading)) {
         workload.size = size;
@@ -88,13 +91,22 @@ pub(super) fn producer(
         workload.keys = reading.whole("keys", node, 0..=u32::MAX.into()).unwrap_or(0) as u32;
     }
     if let Some(node) = section.get("at_end") {
-        let choices = [("close", AtEnd::Close), ("exit", AtEnd::Exit)];
-        workload.at_end = reading.choice("at_end", node, &choices, &["flush"]).unwrap_or(AtEnd::Close);
+        let choices = [("close", AtEnd::Close), ("flush", AtEnd::Flush), ("exit", AtEnd::Exit)];
+        workload.at_end = reading.choice("at_end", node, &choices, &[]).unwrap_or(AtEnd::Close);
     }
     if let Some(node) = section.get("on_error") {
-        let (choices, later) =
-            ([("ignore", OnError::Ignore), ("log", OnError::Log)], ["resend", "stop", "outbox"]);
-        workload.on_error = reading.choice("on_error", node, &choices, &later).unwrap_or(OnError::Ignore);
+        let choices = [
+            ("ignore", OnError::Ignore),
+            ("log", OnError::Log),
+            ("resend", OnError::Resend),
+            ("stop", OnError::Stop),
+            ("outbox", OnError::Outbox),
+        ];
+        workload.on_error = reading.choice("on_error", node, &choices, &[]).unwrap_or(OnError::Ignore);
+    }
+    if let Some(node) = section.get("full") {
+        let choices = [("block", Full::Block), ("drop", Full::Drop), ("reject", Full::Reject)];
+        workload.full = reading.choice("full", node, &choices, &[]).unwrap_or(Full::Block);
     }
     let (into, into_place) = into?;
     let (records, records_place) = records?;

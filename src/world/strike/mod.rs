@@ -81,7 +81,16 @@ impl<O: Observer> World<O> {
                 self.queue.push(self.now + span, Due { what: What::Over(number), cause });
             }
             // It lasts until the heal act, which it does not keep from coming.
-            None => self.schedule.outstanding -= 1,
+            None => {
+                self.schedule.outstanding -= 1;
+                if matches!(described.action, Action::Crash | Action::PowerLoss(_)) {
+                    self.schedule.states[fault]
+                        .nodes
+                        .clone()
+                        .into_iter()
+                        .for_each(|node| self.expect_no_more_calls(node, cause));
+                }
+            }
         }
     }
 
@@ -167,7 +176,10 @@ impl<O: Observer> World<O> {
             Action::Elect(_) | Action::Reassign(_) => {
                 self.machines[usize::from(self.model.controller().0)].running
             }
-            Action::PowerLoss(_) => machine.dark == 0 && !is_reader && !machine.exited,
+            Action::PowerLoss(_) => {
+                let is_client = node >= self.model.producer_node(0);
+                machine.dark == 0 && !is_reader && (machine.running || !is_client)
+            }
             Action::Wipe => usize::from(node.0) <= self.brokers.len(),
             Action::Isolate { .. } | Action::Cut { .. } | Action::SlowLink { .. } | Action::Hold { .. } => {
                 true

@@ -15,7 +15,6 @@ impl<O: Observer> World<O> {
     pub(super) fn lose_power(&mut self, node: NodeId, lose: Lose, cause: EventSeq) {
         let machine = &mut self.machines[usize::from(node.0)];
         machine.dark += 1;
-        machine.exited |= node >= self.model.producer_node(0);
         if machine.running {
             self.end_process(node, cause);
         } else {

@@ -1,11 +1,12 @@
 //! Processes killed, stopped where they stand, and started.
 
+use crate::clients;
 use crate::cluster::protocol::Message;
 use crate::devices::network::Delivery;
 use crate::devices::port::ConnectionId;
 use crate::kernel::chance::{Occasion, Purpose};
 use crate::kernel::trace::EventSeq;
-use crate::kernel::units::NodeId;
+use crate::kernel::units::{NodeId, Span};
 use crate::world::due::{Due, What};
 use crate::world::happened::Happened;
 use crate::world::machine::Held;
@@ -14,11 +15,9 @@ use crate::world::spoken::Told;
 use crate::world::world::World;
 
 impl<O: Observer> World<O> {
-    /// `kill -9`. A broker or controller comes back; a client's application does not, and makes no more calls.
+    /// `kill -9`.
     pub(super) fn crash(&mut self, node: NodeId, cause: EventSeq) {
-        let machine = &mut self.machines[usize::from(node.0)];
-        machine.killed += 1;
-        machine.exited |= node >= self.model.producer_node(0);
+        self.machines[usize::from(node.0)].killed += 1;
         self.end_process(node, cause);
         self.note(node, Happened::Crashed, cause);
     }
@@ -27,6 +26,18 @@ impl<O: Observer> World<O> {
     pub(super) fn spare(&mut self, node: NodeId, cause: EventSeq) {
         self.machines[usize::from(node.0)].killed -= 1;
         self.start_if_possible(node, cause);
+    }
+
+    /// A process that does not come back before everything heals: if it is a client's, the calls it has not made are waited
+    /// for no more, and when it comes back it does not make them.
+    pub(in crate::world) fn expect_no_more_calls(&mut self, node: NodeId, cause: EventSeq) {
+        let client = usize::from(node.0).wrapping_sub(usize::from(self.model.producer_node(0).0));
+        let Some(producer) = self.producers.get_mut(client) else { return };
+        let calls = producer.make_no_more_calls();
+        if calls > 0 {
+            self.wait_for_less(node, calls.into());
+            self.note(node, Happened::Client(clients::happened::Happened::GaveUp { calls }), cause);
+        }
     }
 
     /// Asks the process to end (SIGTERM). One that stands still hears of it when it goes on.
@@ -74,7 +85,7 @@ impl<O: Observer> World<O> {
         }
     }
 
-    /// Orders the start of a process if nothing keeps it from running.
+    /// Orders the start of a process if nothing keeps it from running. A client's takes no time.
     pub(in crate::world) fn start_if_possible(&mut self, node: NodeId, cause: EventSeq) {
         let machine = &mut self.machines[usize::from(node.0)];
         if machine.running || machine.is_kept_down() {
@@ -82,8 +93,12 @@ impl<O: Observer> World<O> {
         }
         machine.starts += 1;
         let (order, occasion) = (machine.starts, Occasion(u64::from(machine.starts), 0));
-        let draw = self.chance.draw(Purpose::StartUp, u64::from(node.0), occasion);
-        let takes = self.model.cluster.start_time.sample(draw);
+        let takes = if node >= self.model.producer_node(0) {
+            Span::ZERO
+        } else {
+            let draw = self.chance.draw(Purpose::StartUp, u64::from(node.0), occasion);
+            self.model.cluster.start_time.sample(draw)
+        };
         self.queue.push(self.now + takes, Due { what: What::Start { node, order }, cause });
     }
 

@@ -17,7 +17,7 @@ fn a_full_buffer_blocks_and_then_fails() {
     rig.answer(1, ErrorCode::None);
     assert_eq!(rig.read(), ["0-0 success", "to 1: p0[2-2]#2"]);
     rig.pass(MS(1_000));
-    assert_eq!(rig.read(), ["3-3 TimeoutException"]);
+    assert_eq!(rig.read(), ["3-3 BufferExhaustedException"]);
     assert!(!rig.has_ended && rig.producer.unanswered() == 2);
 }
 
@@ -111,11 +111,133 @@ fn records_come_at_their_rate() {
 }
 
 #[test]
-fn a_killed_process_does_nothing_more() {
-    let mut rig = Rig::started(options(), paced(5), 1);
-    rig.read();
-    assert_eq!(rig.producer.unanswered(), 1);
-    rig.producer.crash();
-    rig.pass(MS(200_000));
-    assert!(rig.read().is_empty() && rig.producer.is_done() && !rig.has_ended);
+fn a_full_buffer_drops_or_rejects() {
+    let one_batch =
+        ProducerOptions { batch_size: Bytes::new(200), buffer_memory: Bytes::new(200), ..options() };
+    let cases = [
+        (Full::Drop, OnError::Log, &["to 1: p0[0-0]#0"][..], 1),
+        (Full::Reject, OnError::Log, &["to 1: p0[0-0]#0", "1-1 BufferExhaustedException"], 1),
+        (Full::Reject, OnError::Resend, &["to 1: p0[0-0]#0", "1-1 BufferExhaustedException"], 2),
+        // An outbox has what its application throws away.
+        (Full::Drop, OnError::Outbox, &["to 1: p0[0-0]#0"], 2),
+    ];
+    for (full, on_error, at_once, arrive) in cases {
+        let mut rig = Rig::started(one_batch, Workload { full, on_error, ..paced(2) }, 1);
+        rig.pass(MS(10));
+        // Nothing is drained before the application has had its turn; one record a millisecond.
+        assert_eq!(rig.read(), at_once, "{full:?} {on_error:?}");
+        rig.answer(1, ErrorCode::None);
+        rig.pass(MS(100));
+        let then = rig.read();
+        assert_eq!(then[0], "0-0 success");
+        assert_eq!(then.get(1).map(String::as_str), (arrive == 2).then_some("to 1: p0[1-1]#1"), "{full:?}");
+        while !rig.requests.is_empty() {
+            rig.answer(1, ErrorCode::None);
+        }
+        assert!(rig.has_ended, "{full:?} {on_error:?}");
+    }
+}
+
+#[test]
+fn what_failed_is_sent_again_or_is_the_last() {
+    let no_retries = ProducerOptions { retries: 0, idempotence: false, ..options() };
+    let refused = |on_error, error, expected: &[&str]| {
+        let mut rig = Rig::started(no_retries, Workload { on_error, ..paced(3) }, 1);
+        rig.read();
+        rig.answer(1, error);
+        rig.pass(MS(101));
+        while !rig.requests.is_empty() {
+            rig.answer(1, ErrorCode::None);
+        }
+        assert!(rig.has_ended);
+        rig.words.retain(|word| !word.ends_with("success"));
+        assert_eq!(rig.read(), expected, "{on_error:?} {error:?}");
+    };
+    let full = ErrorCode::NotEnoughReplicas;
+    let all = ["0-0 NOT_ENOUGH_REPLICAS", "to 1: p0[1-1]", "to 1: p0[2-2]"];
+    refused(OnError::Ignore, full, &all);
+    refused(OnError::Log, full, &all);
+    let again = [&all[..], &["to 1: p0[0-0]"]].concat();
+    refused(OnError::Resend, full, &again);
+    refused(OnError::Outbox, full, &again);
+    refused(OnError::Stop, full, &all[..1]);
+    // It would be too large again.
+    refused(OnError::Resend, ErrorCode::MessageTooLarge, &["0-0 MESSAGE_TOO_LARGE", all[1], all[2]]);
+}
+
+#[test]
+fn one_that_waits_sends_again_before_it_goes_on() {
+    let no_retries = ProducerOptions { retries: 0, idempotence: false, ..options() };
+    let waiting = Workload { waits: Waits::Every(1), on_error: OnError::Resend, ..workload(2) };
+    let mut rig = Rig::started(no_retries, waiting, 1);
+    rig.answer(1, ErrorCode::NotEnoughReplicas);
+    rig.pass(MS(100));
+    rig.answer(1, ErrorCode::None);
+    let expected =
+        ["to 1: p0[0-0]", "0-0 NOT_ENOUGH_REPLICAS", "to 1: p0[0-0]", "0-0 success", "to 1: p0[1-1]"];
+    assert_eq!(rig.read(), expected);
+}
+
+#[test]
+fn what_fails_while_it_closes_cannot_be_sent_again_but_while_it_flushes() {
+    let no_retries = ProducerOptions { retries: 0, idempotence: false, linger: MS(50), ..options() };
+    for (at_end, on_error, sends_again) in [
+        (AtEnd::Close, OnError::Resend, false),
+        (AtEnd::Flush, OnError::Resend, true),
+        // An outbox is not closed before it is empty.
+        (AtEnd::Close, OnError::Outbox, true),
+        (AtEnd::Flush, OnError::Log, false),
+    ] {
+        let mut rig = Rig::started(no_retries, Workload { at_end, on_error, ..workload(1) }, 1);
+        assert_eq!(rig.read(), ["to 1: p0[0-0]"], "nothing lingers at the end");
+        rig.answer(1, ErrorCode::NotEnoughReplicas);
+        assert_eq!(rig.has_ended, !sends_again, "{at_end:?} {on_error:?}");
+        rig.pass(MS(100));
+        assert_eq!(rig.read().len(), 1 + usize::from(sends_again));
+        if sends_again {
+            rig.answer(1, ErrorCode::None);
+        }
+        assert!(rig.has_ended);
+    }
+}
+
+#[test]
+fn a_killed_process_does_nothing_more_and_the_next_goes_on() {
+    for on_error in [OnError::Log, OnError::Outbox] {
+        let mut rig = Rig::started(options(), Workload { on_error, ..paced(5) }, 1);
+        rig.pass(MS(2));
+        rig.answer(1, ErrorCode::None);
+        assert_eq!(rig.producer.unanswered(), 2);
+        rig.read();
+        rig.producer.crash();
+        (rig.alarms, rig.requests) = Default::default();
+        rig.pass(MS(200_000));
+        assert!(rig.read().is_empty() && !rig.producer.is_done() && !rig.has_ended);
+        rig.feed(Event::Start);
+        rig.pass(MS(5));
+        // Under an id of its own, which the rig always gives the same: numbers begin at 0.
+        let next = match on_error {
+            OnError::Outbox => vec!["to 1: p0[1-3]#0", "to 1: p0[4-4]#3"],
+            OnError::Ignore | OnError::Log | OnError::Resend | OnError::Stop => {
+                vec!["to 1: p0[3-3]#0", "to 1: p0[4-4]#1"]
+            }
+        };
+        assert_eq!((rig.read(), rig.asked_for_id), (next.into_iter().map(str::to_owned).collect(), 2));
+    }
+}
+
+#[test]
+fn a_call_that_waited_for_memory_was_made_and_one_for_metadata_was_not() {
+    let one_batch =
+        ProducerOptions { batch_size: Bytes::new(200), buffer_memory: Bytes::new(200), ..options() };
+    for (is_silent, sent) in [(false, 2), (true, 0)] {
+        let mut rig = Rig::new(one_batch, workload(3), 1);
+        if is_silent {
+            rig.silent = vec![NodeId(1), NodeId(2), NodeId(3)];
+        }
+        rig.feed(Event::Start);
+        rig.producer.crash();
+        assert_eq!(rig.producer.sent(), sent);
+        assert_eq!(rig.producer.make_no_more_calls(), 3 - sent);
+    }
 }

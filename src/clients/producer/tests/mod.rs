@@ -7,7 +7,7 @@ mod sending;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::*;
-use crate::clients::app::{AtEnd, OnError, Rate, Waits};
+use crate::clients::app::{AtEnd, Full, OnError, Rate, Waits};
 use crate::cluster::protocol::{
     ErrorCode, Leaders, PartitionLeader, ProducePartition, Produced, ProducedPartition, ProducerIdAnswer,
 };
@@ -51,6 +51,7 @@ fn workload(records: u32) -> Workload {
         waits: Waits::None,
         at_end: AtEnd::Close,
         on_error: OnError::Ignore,
+        full: Full::Block,
     }
 }
 
@@ -185,6 +186,8 @@ impl Rig {
             Effect::Note(Happened::Gone) => self.words.push("gone".to_owned()),
             Effect::Note(
                 Happened::Called { .. }
+                | Happened::CalledAgain { .. }
+                | Happened::GaveUp { .. }
                 | Happened::Batched { .. }
                 | Happened::Attempted { .. }
                 | Happened::Read { .. },
