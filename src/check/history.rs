@@ -1,8 +1,9 @@
 //! The books: what every message's sender was told, and, at the end, where the message is.
 //!
-//! A message that its application sends again is the same message. Told is the last thing the library reported of it. The place is read in the settled world: **in** is below the high watermark of
-//! the settled leader's log; **unreadable** is at or above it, or, where no leader is, in any replica's log; **out** is
-//! everything else. Nothing is ever removed: there is no retention, compaction or deletion yet.
+//! A message that its application sends again is the same message. Told is the last thing the library reported of it. The
+//! place is read in the settled world: **in** is below the high watermark of the settled leader's log; **unreadable** is at or
+//! above it, or, where no leader is, in any replica's log; **out** is everything else. Nothing is ever removed: there is no
+//! retention, compaction or deletion yet.
 //!
 //! A message's batches are not kept here: the store has them.
 

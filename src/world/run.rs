@@ -97,13 +97,8 @@ impl<O: Observer> World<O> {
         matches!(self.act, Act::Settling(_) | Act::Over)
     }
 
-<<<<<<< HEAD
-    /// A `send()` has been made: one less to wait for.
-    #[inline(always)]
-=======
     /// A `send()` has been made, or some never will be: so many less to wait for.
-    #[inline]
->>>>>>> 824eceb (Applications send again, stop, keep an outbox, flush, and drop or reject what finds no room; a producer that is killed starts again)
+    #[inline(always)]
     pub(super) fn count_sends(&mut self, node: NodeId, note: &Happened) {
         if let Happened::Client(clients::happened::Happened::Called { .. }) = note {
             self.wait_for_less(node, 1);
