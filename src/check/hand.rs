@@ -8,7 +8,7 @@ use super::story::verdict_sentence;
 use super::{Checks, Held, Judged, Judgement};
 use crate::clients::app::{AtEnd, Full, OnError, Rate, Waits, Workload};
 use crate::clients::happened::{Happened as Client, Outcome};
-use crate::clients::options::ProducerOptions;
+use crate::clients::options::{PartitionerClass, ProducerOptions};
 use crate::cluster::generation::Version;
 use crate::cluster::happened::{Decision, Election, Happened as Cluster};
 use crate::cluster::log::Log;
@@ -399,6 +399,10 @@ pub(super) fn model() -> Model {
                 metadata_max_age: ms(300_000),
                 connection_setup_timeout: ms(10_000),
                 connection_setup_timeout_max: ms(30_000),
+                partitioner: PartitionerClass::BuiltIn,
+                ignore_keys: false,
+                adaptive_partitioning: true,
+                availability_timeout: Span::ZERO,
             },
             workload: Workload {
                 start: Time::ZERO,

@@ -43,6 +43,29 @@ pub struct ProducerOptions {
     pub connection_setup_timeout: Span,
     /// `socket.connection.setup.timeout.max.ms`.
     pub connection_setup_timeout_max: Span,
+    /// `partitioner.class`.
+    pub partitioner: PartitionerClass,
+    /// `partitioner.ignore.keys`.
+    pub ignore_keys: bool,
+    /// `partitioner.adaptive.partitioning.enable`.
+    pub adaptive_partitioning: bool,
+    /// `partitioner.availability.timeout.ms`; zero: partitions are available however long they are stuck.
+    pub availability_timeout: Span,
+}
+
+/// Who chooses a record's partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartitionerClass {
+    /// By key, or without one the same partition for a batch (`BuiltInPartitioner`, KIP-794).
+    BuiltIn,
+    /// One after the other, whatever the key (`RoundRobinPartitioner`).
+    RoundRobin,
+}
+
+impl PartitionerClass {
+    /// Those that have a name to set `partitioner.class` to; unset, it is the built-in one.
+    pub const NAMED: [(&'static str, PartitionerClass); 1] =
+        [("org.apache.kafka.clients.producer.RoundRobinPartitioner", PartitionerClass::RoundRobin)];
 }
 
 /// `ConsumerConfig`, as far as a plain reader of assigned partitions needs it.

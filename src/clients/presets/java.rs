@@ -2,7 +2,7 @@
 //! and `KafkaProducer` where it settles what they leave open.
 
 use super::Conflict;
-use crate::clients::options::{ProducerOptions, ReaderOptions};
+use crate::clients::options::{PartitionerClass, ProducerOptions, ReaderOptions};
 use crate::cluster::units::Acks;
 use crate::kernel::units::{Bytes, Span};
 
@@ -52,6 +52,14 @@ pub(super) const PRODUCER_4_1: ProducerOptions = ProducerOptions {
     connection_setup_timeout: ms(10_000),
     // CommonClientConfigs: DEFAULT_SOCKET_CONNECTION_SETUP_TIMEOUT_MAX_MS (KIP-601).
     connection_setup_timeout_max: ms(30_000),
+    // ProducerConfig: null since 3.3 (KIP-794).
+    partitioner: PartitionerClass::BuiltIn,
+    // ProducerConfig: false.
+    ignore_keys: false,
+    // ProducerConfig: true since 3.3 (KIP-794).
+    adaptive_partitioning: true,
+    // ProducerConfig: 0, which is off.
+    availability_timeout: Span::ZERO,
 };
 
 /// A 4.1 consumer that sets nothing, as far as a reader of assigned partitions needs it.

@@ -81,6 +81,8 @@ pub(super) struct Partition {
     /// For which batch its retry alarm is set.
     pub(super) alarm_for: Option<Slot>,
     pub(super) sequences: Sequences,
+    /// A batch was begun for it.
+    is_used: bool,
 }
 
 /// All partitions, all batches, and the memory they may take.
@@ -92,6 +94,8 @@ pub(super) struct Accumulator {
     pub(super) partitions: Vec<Partition>,
     batches: Vec<Batch>,
     free: Vec<Slot>,
+    /// Partitions that no batch was begun for yet.
+    unused: u32,
 }
 
 /// What adding a record came to.
@@ -118,6 +122,7 @@ impl Accumulator {
             partitions: partitions.iter().copied().map(Partition::empty).collect(),
             batches: Vec::new(),
             free: Vec::new(),
+            unused: partitions.len() as u32,
         }
     }
 
@@ -126,6 +131,7 @@ impl Accumulator {
         self.free_memory = buffer_memory;
         self.batches.clear();
         self.free.clear();
+        self.unused = self.partitions.len() as u32;
         for partition in &mut self.partitions {
             *partition = Partition::empty(partition.id);
         }
@@ -192,8 +198,17 @@ impl Accumulator {
         *batch = Batch { place, runs, memory, created: now, attempted: now, ..Batch::empty() };
         let bytes = record_size::record(record.size, 0, Span::ZERO);
         batch.add(now, record.message, bytes);
-        self.partition_mut(place).queue.push_back(slot);
+        let partition = self.partition_mut(place);
+        partition.queue.push_back(slot);
+        let was_used = std::mem::replace(&mut partition.is_used, true);
+        self.unused -= u32::from(!was_used);
         Appended { bytes: record_size::BATCH_OVERHEAD + bytes, wakes_sender: true }
+    }
+
+    /// Whether a batch was begun for every partition.
+    #[inline]
+    pub(super) fn are_all_used(&self) -> bool {
+        self.unused == 0
     }
 
     /// Whether nothing can be added to a partition without a new batch (`allBatchesFull`).
@@ -280,6 +295,7 @@ impl Partition {
             waits_for: None,
             alarm_for: None,
             sequences: Sequences::default(),
+            is_used: false,
         }
     }
 }

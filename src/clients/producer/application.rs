@@ -9,9 +9,9 @@
 
 use std::collections::VecDeque;
 
-use super::accumulator::{Appended, Place, Record};
-use super::{Process, Producer, ProducerPort, ProducerTimer, partitioner, record_size};
-use crate::clients::app::{AtEnd, Full, OnError, Rate, Waits, Workload};
+use super::accumulator::Place;
+use super::{Process, Producer, ProducerPort, ProducerTimer};
+use crate::clients::app::{AtEnd, OnError, Rate, Waits, Workload};
 use crate::clients::happened::{Happened, Outcome};
 use crate::cluster::store::MessageRun;
 use crate::cluster::units::MessageId;
@@ -28,19 +28,19 @@ const PAUSE: Span = Span::from_milliseconds(100);
 /// What the application has done so far.
 #[derive(Clone, Debug)]
 pub(super) struct Application {
-    workload: Workload,
-    first: MessageId,
+    pub(super) workload: Workload,
+    pub(super) first: MessageId,
     /// How many records it should have sent by now.
     due: u32,
     /// How many calls have returned, those of messages sent again aside.
     sent: u32,
     /// How many calls have returned whose answer nobody has told it.
-    unanswered: u32,
-    blocked: Option<Call>,
+    pub(super) unanswered: u32,
+    pub(super) blocked: Option<Call>,
     /// It waits for all answers before it goes on.
     waits: bool,
     /// How many more calls it may make before the sender has its turn.
-    slice: u32,
+    pub(super) slice: u32,
     /// Messages to be sent again, now.
     again: VecDeque<MessageId>,
     /// The same, after the pause.
@@ -51,13 +51,13 @@ pub(super) struct Application {
 
 /// A call of `send()` that has not returned.
 #[derive(Clone, Copy, Debug)]
-struct Call {
-    message: MessageId,
-    is_again: bool,
+pub(super) struct Call {
+    pub(super) message: MessageId,
+    pub(super) is_again: bool,
     /// When it was made: `max.block.ms` counts from here.
-    since: Time,
+    pub(super) since: Time,
     /// The partition once it is chosen: it waits for memory then, and for metadata before.
-    place: Option<Place>,
+    pub(super) place: Option<Place>,
 }
 
 impl Application {
@@ -173,7 +173,7 @@ impl Application {
 
     /// A call has returned. With `waits`, every so many the application stops until all are answered.
     #[inline]
-    fn returned(&mut self, is_again: bool) {
+    pub(super) fn returned(&mut self, is_again: bool) {
         if is_again {
             return;
         }
@@ -196,14 +196,14 @@ impl Application {
     }
 
     /// The call to be made now: what is sent again goes first.
-    fn next_call(&mut self, now: Time) -> Call {
+    pub(super) fn next_call(&mut self, now: Time) -> Call {
         let again = self.again.pop_front();
         let message = again.unwrap_or(MessageId(self.first.0 + self.sent));
         Call { message, is_again: again.is_some(), since: now, place: None }
     }
 
     /// Notes that a call was made; with an outbox, the message is in it from now on.
-    fn called(&mut self, call: &Call) {
+    pub(super) fn called(&mut self, call: &Call) {
         if self.workload.on_error == OnError::Outbox && !call.is_again {
             self.settled.push(false);
         }
@@ -234,7 +234,7 @@ impl Application {
     }
 
     /// The application threw a message away; an outbox has it still.
-    fn dropped(&mut self, message: MessageId) {
+    pub(super) fn dropped(&mut self, message: MessageId) {
         if self.workload.on_error == OnError::Outbox {
             self.failed.push(message);
         }
@@ -321,7 +321,7 @@ impl Producer {
 
     /// What failed is sent again after a pause.
     #[inline]
-    fn pause_if_anything_failed(&mut self, out: &mut Outbox<ProducerPort>) {
+    pub(super) fn pause_if_anything_failed(&mut self, out: &mut Outbox<ProducerPort>) {
         if !self.application.failed.is_empty() && !self.pauses {
             self.pauses = true;
             out.set_timer(ProducerTimer::Again, PAUSE);
@@ -345,137 +345,5 @@ impl Producer {
         }
         self.process = Process::Ended;
         out.ask(Effect::Exit);
-    }
-
-    /// One call of `send()`, or another try at one that blocked (`KafkaProducer.doSend`).
-    fn call_send(&mut self, now: Time, out: &mut Outbox<ProducerPort>) {
-        let call = self.application.blocked.take().unwrap_or_else(|| self.application.next_call(now));
-        let Call { message, is_again, since, place } = call;
-        let is_too_late = now >= since + self.options.max_block;
-        let Workload { size, full, .. } = self.application.workload;
-        let record = Record { message, size };
-        let place = match place {
-            Some(place) => place,
-            None if !self.metadata.is_known() => {
-                if is_too_late {
-                    self.note_call(&call, None, out);
-                    return self.fail_send(&call, Outcome::TimedOut, out);
-                }
-                return self.block(now, call, out);
-            }
-            None if self.is_too_large() => {
-                let place = self.place_by_key(message);
-                self.note_call(&call, place, out);
-                return self.fail_send(&call, Outcome::TooLarge, out);
-            }
-            None => {
-                let (place, appended) = self.choose_and_append(now, record);
-                self.note_call(&call, Some(place), out);
-                if let Some(appended) = appended {
-                    return self.accept(place, appended, is_again);
-                }
-                place
-            }
-        };
-        if self.accumulator.has_memory(size) {
-            let appended = self.accumulator.begin(now, place, record);
-            self.wake_by(now, now + self.options.delivery_timeout, out);
-            return self.accept(place, appended, is_again);
-        }
-        match full {
-            Full::Block if !is_too_late => self.block(now, Call { place: Some(place), ..call }, out),
-            Full::Block | Full::Reject => self.fail_send(&call, Outcome::BufferExhausted, out),
-            Full::Drop => {
-                self.application.slice -= 1;
-                self.application.returned(is_again);
-                self.application.dropped(message);
-                self.pause_if_anything_failed(out);
-            }
-        }
-    }
-
-    /// Reports a call whose partition is known, or never will be.
-    #[inline]
-    fn note_call(&mut self, call: &Call, place: Option<Place>, out: &mut Outbox<ProducerPort>) {
-        self.application.called(call);
-        let partition = place.map(|place| self.accumulator.partition(place).id);
-        let message = call.message;
-        out.note(match call.is_again {
-            false => Happened::Called { message, partition },
-            true => Happened::CalledAgain { message, partition },
-        });
-    }
-
-    /// The partition of the next record, and what adding it to an open batch there came to.
-    fn choose_and_append(&mut self, now: Time, record: Record) -> (Place, Option<Appended>) {
-        if let Some(place) = self.place_by_key(record.message) {
-            return (place, self.accumulator.append(now, place, record));
-        }
-        loop {
-            let (metadata, partitions) = (&self.metadata, self.accumulator.partitions.len());
-            let has_leader = |place: Place| metadata.leader(place.0 as usize).is_some();
-            let place = self.partitioner.sticky(partitions, has_leader);
-            if self.has_had_its_turn(place) {
-                continue;
-            }
-            let appended = self.accumulator.append(now, place, record);
-            // A batch without room for it is no longer open, and the turn may end here.
-            if appended.is_none() && self.has_had_its_turn(place) {
-                continue;
-            }
-            return (place, appended);
-        }
-    }
-
-    /// Ends the turn of the sticky partition if it has had its share and has nothing open (`partitionChanged`).
-    fn has_had_its_turn(&mut self, place: Place) -> bool {
-        let is_over = self.partitioner.has_had_its_share() && self.accumulator.has_nothing_open(place);
-        if is_over {
-            self.partitioner.turn();
-        }
-        is_over
-    }
-
-    /// Key `n` is the decimal number n; message m of this producer has key m modulo `keys`.
-    fn place_by_key(&self, message: MessageId) -> Option<Place> {
-        let keys = self.application.workload.keys;
-        let key = (message.0 - self.application.first.0).checked_rem(keys)?;
-        Some(partitioner::for_key(key, self.accumulator.partitions.len()))
-    }
-
-    /// Whether `max.request.size` or `buffer.memory` can never hold a record.
-    fn is_too_large(&self) -> bool {
-        let size = self.application.workload.size;
-        record_size::upper_bound(size) > self.options.max_request_size
-            || self.accumulator.needs(size) > self.options.buffer_memory
-    }
-
-    /// The record is in a batch: the call returns.
-    fn accept(&mut self, place: Place, appended: Appended, is_again: bool) {
-        if self.application.workload.keys == 0 {
-            self.partitioner.produced(appended.bytes, self.accumulator.has_nothing_open(place));
-        }
-        self.application.slice -= 1;
-        self.application.unanswered += 1;
-        self.application.returned(is_again);
-        if appended.wakes_sender {
-            self.enlist(place);
-        }
-    }
-
-    /// The call fails: the future it returns, or the exception, says so at once.
-    fn fail_send(&mut self, call: &Call, outcome: Outcome, out: &mut Outbox<ProducerPort>) {
-        self.application.slice -= 1;
-        self.application.unanswered += 1;
-        self.application.returned(call.is_again);
-        self.tell(MessageRun { first: call.message, count: 1 }, outcome, out);
-    }
-
-    fn block(&mut self, now: Time, call: Call, out: &mut Outbox<ProducerPort>) {
-        self.application.blocked = Some(call);
-        self.wake_by(now, call.since + self.options.max_block, out);
-        if call.place.is_some() {
-            self.look_at_all();
-        }
     }
 }

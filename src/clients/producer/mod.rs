@@ -1,8 +1,8 @@
 //! The producer of Kafka's Java client (preset `java-4.1`) with the application around it, in one process.
 //!
-//! It never knows what becomes of a batch beyond the answers it gets, nor why a connection broke. Records are added by
-//! `application`, gathered by `accumulator`, numbered by `sequences` under an id from `producer_id`, and sent by
-//! `sender`.
+//! It never knows what becomes of a batch beyond the answers it gets, nor why a connection broke. The
+//! `application` makes each `call`, for which the `partitioner` may choose where the record goes; records are gathered by
+//! `accumulator`, numbered by `sequences` under an id from `producer_id`, and sent by `sender`.
 //!
 //! `Departure from Kafka:` the application's thread and the sender's are one: what the application sends in one instant is
 //! drained after it, in slices of a few hundred records. A wait before a retry is drawn once, where Kafka draws it anew
@@ -10,6 +10,7 @@
 
 mod accumulator;
 mod application;
+mod call;
 mod partitioner;
 mod producer_id;
 mod record_size;

@@ -1,7 +1,7 @@
-//! Which partition a record goes to: `BuiltInPartitioner`.
+//! Which partition a record goes to: `BuiltInPartitioner` and `RoundRobinPartitioner`.
 //!
-//! `Departure from Kafka:` the next partition of records without keys is each as likely; with `partitioner.adaptive`, which
-//! is on by default, Kafka prefers those with shorter queues once every partition has been used.
+//! `Departure from Kafka:` how long the queues are, and which brokers are stuck, is looked at when a partition is chosen; in
+//! Kafka, the sender's last round says so.
 
 use super::accumulator::Place;
 use crate::kernel::units::Bytes;
@@ -15,6 +15,19 @@ pub(super) struct Partitioner {
     sticky_size: Bytes,
     sticky: Option<Sticky>,
     chosen: u64,
+    /// Of [`PartitionerClass::RoundRobin`]: how many it has chosen.
+    turns: u32,
+}
+
+/// What speaks for a partition and against it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// Somebody leads it.
+    pub(super) has_leader: bool,
+    /// It has batches waiting, and its leader has taken nothing for longer than `partitioner.availability.timeout.ms`.
+    pub(super) is_stuck: bool,
+    /// With `partitioner.adaptive.partitioning.enable`, and once every partition has been used: how many batches wait.
+    pub(super) waiting: Option<u32>,
 }
 
 /// Where records without keys go for now.
@@ -26,7 +39,7 @@ struct Sticky {
 
 impl Partitioner {
     pub(super) fn new(key: u64, sticky_size: Bytes) -> Partitioner {
-        Partitioner { key, sticky_size, sticky: None, chosen: 0 }
+        Partitioner { key, sticky_size, sticky: None, chosen: 0, turns: 0 }
     }
 
     /// Another process: it remembers nothing, and its chance is another.
@@ -34,13 +47,23 @@ impl Partitioner {
         *self = Partitioner::new(mix(self.key, u64::MAX), self.sticky_size);
     }
 
-    /// Where a record without a key goes now. `partitions` is how many there are, `has_leader` which of them to choose from,
-    /// unless it is none of them.
+    /// Where a record without a key goes now. `partitions` is how many there are.
     #[inline]
-    pub(super) fn sticky(&mut self, partitions: usize, has_leader: impl Fn(Place) -> bool) -> Place {
+    pub(super) fn sticky(&mut self, partitions: usize, standing: impl Fn(Place) -> Standing) -> Place {
         match self.sticky {
             Some(sticky) => sticky.place,
-            None => self.choose(partitions, has_leader),
+            None => self.choose(partitions, standing),
+        }
+    }
+
+    /// The next of those that are led, or if none is, of all (`RoundRobinPartitioner.partition`).
+    pub(super) fn in_turn(&mut self, partitions: usize, has_leader: impl Fn(Place) -> bool) -> Place {
+        let turn = self.turns as usize;
+        self.turns = (self.turns + 1) & 0x7fff_ffff;
+        let led = (0..partitions as u32).map(Place).filter(|&place| has_leader(place));
+        match led.clone().count() {
+            0 => Place((turn % partitions) as u32),
+            count => led.clone().nth(turn % count).expect("one of those just counted"),
         }
     }
 
@@ -68,15 +91,34 @@ impl Partitioner {
         self.sticky = None;
     }
 
-    fn choose(&mut self, partitions: usize, has_leader: impl Fn(Place) -> bool) -> Place {
+    /// Each partition that is led is the likelier the fewer batches wait for it: its weight is what the longest queue is
+    /// longer than its own, and one. If none of these is to be chosen from, each of the led is as likely, or of all
+    /// (`nextPartition`, `updatePartitionLoadStats`).
+    fn choose(&mut self, partitions: usize, standing: impl Fn(Place) -> Standing) -> Place {
         self.chosen += 1;
         let drawn = mix(self.key, self.chosen);
-        let led = (0..partitions).filter(|&place| has_leader(Place(place as u32)));
-        let place = match led.clone().count() {
-            0 => below(drawn, partitions),
-            count => led.clone().nth(below(drawn, count)).expect("one of those just counted"),
+        let all = (0..partitions as u32).map(Place);
+        let led = |place: &Place| standing(*place).has_leader;
+        let available = |place: &Place| led(place) && !standing(*place).is_stuck;
+        let waiting = |place: Place| standing(place).waiting.unwrap_or(0);
+        let longest = all.clone().filter(available).map(waiting).max().unwrap_or(0);
+        let weight = |place: Place| (longest + 1 - waiting(place)) as usize;
+        let total: usize = all.clone().filter(available).map(weight).sum();
+        let place = if total > 0 {
+            let mut left = below(drawn, total);
+            let mut heavy = all.filter(available).skip_while(|&place| {
+                let is_passed = left >= weight(place);
+                left = left.saturating_sub(weight(place));
+                is_passed
+            });
+            heavy.next()
+        } else {
+            match all.clone().filter(led).count() {
+                0 => all.clone().nth(below(drawn, partitions)),
+                count => all.filter(led).nth(below(drawn, count)),
+            }
         };
-        let place = Place(place as u32);
+        let place = place.expect("a topic has partitions, and what is drawn is below their weight");
         self.sticky = Some(Sticky { place, produced: Bytes::ZERO });
         place
     }
@@ -157,15 +199,61 @@ mod tests {
         assert_eq!(for_key(21, 7), Place((positive % 7) as u32));
     }
 
+    const LED: Standing = Standing { has_leader: true, is_stuck: false, waiting: None };
+
+    /// How often each of four partitions is chosen, in a thousand.
+    fn chosen(standing: impl Fn(u32) -> Standing) -> [u32; 4] {
+        let mut partitioner = Partitioner::new(7, Bytes::new(1));
+        let mut chosen = [0; 4];
+        for _ in 0..1_000 {
+            chosen[partitioner.sticky(4, |place| standing(place.0)).0 as usize] += 1;
+            partitioner.turn();
+        }
+        chosen
+    }
+
+    #[test]
+    fn the_shorter_its_queue_the_likelier_a_partition() {
+        // Queues of 0, 3 and 1 weigh 4, 1 and 3.
+        let queues = [Some(0), Some(3), Some(1), Some(9)];
+        let weighed =
+            chosen(|place| Standing { waiting: queues[place as usize], has_leader: place < 3, ..LED });
+        for (chosen, expected) in weighed.into_iter().zip([500, 125, 375, 0]) {
+            assert!(u32::abs_diff(chosen, expected) < 50, "{weighed:?}");
+        }
+        assert!(chosen(|_| LED).iter().all(|&chosen| chosen.abs_diff(250) < 50));
+    }
+
+    #[test]
+    fn a_partition_that_is_stuck_is_left_aside_unless_all_are() {
+        let two = chosen(|place| Standing { is_stuck: place < 2, ..LED });
+        assert!(two[0] + two[1] == 0 && two[2].abs_diff(500) < 50, "{two:?}");
+        let all_led = chosen(|place| Standing { is_stuck: true, has_leader: place != 3, ..LED });
+        assert!(all_led[3] == 0 && all_led[0].abs_diff(333) < 50, "{all_led:?}");
+        let none = chosen(|_| Standing { has_leader: false, ..LED });
+        assert!(none.iter().all(|&chosen| chosen.abs_diff(250) < 50), "{none:?}");
+    }
+
+    #[test]
+    fn one_after_the_other_goes_round_those_that_are_led() {
+        let mut partitioner = Partitioner::new(5, Bytes::new(100));
+        let mut round =
+            |led: fn(Place) -> bool| -> Vec<u32> { (0..5).map(|_| partitioner.in_turn(3, led).0).collect() };
+        assert_eq!(round(|_| true), [0, 1, 2, 0, 1]);
+        // The fifth turn and on, of two.
+        assert_eq!(round(|place| place != Place(1)), [2, 0, 2, 0, 2]);
+        assert_eq!(round(|_| false), [1, 2, 0, 1, 2]);
+    }
+
     #[test]
     fn the_sticky_partition_has_its_share_and_then_another_its_turn() {
         let mut partitioner = Partitioner::new(5, Bytes::new(100));
         let mut used = [0; 4];
         for _ in 0..400 {
-            let place = partitioner.sticky(4, |place| place != Place(2));
+            let place = partitioner.sticky(4, |place| Standing { has_leader: place != Place(2), ..LED });
             used[place.0 as usize] += 1;
             partitioner.produced(Bytes::new(60), false);
-            assert_eq!(partitioner.sticky(4, |_| true), place, "60 bytes are no share");
+            assert_eq!(partitioner.sticky(4, |_| LED), place, "60 bytes are no share");
             partitioner.produced(Bytes::new(60), true);
         }
         assert_eq!(used[2], 0, "nobody leads it");
@@ -175,7 +263,7 @@ mod tests {
     #[test]
     fn an_open_batch_keeps_the_partition_up_to_twice_its_share() {
         let mut partitioner = Partitioner::new(5, Bytes::new(100));
-        partitioner.sticky(2, |_| true);
+        partitioner.sticky(2, |_| LED);
         partitioner.produced(Bytes::new(199), false);
         assert!(partitioner.sticky.is_some() && partitioner.has_had_its_share());
         partitioner.produced(Bytes::new(1), false);

@@ -23,6 +23,8 @@ pub(super) struct Node {
     waiting: VecDeque<Place>,
     /// It is among those to be looked at.
     to_look_at: bool,
+    /// When it last took a request (`NodeLatencyStats.drainTimeMs`).
+    pub(super) drained: Time,
 }
 
 /// Why a request has no answer.
@@ -227,6 +229,7 @@ impl Producer {
             && self.network.ready(now, node, out)
             && let Some(drained) = self.drain(now, node, out)
         {
+            self.nodes[usize::from(node.0)].drained = now;
             self.send(now, node, drained, out);
         }
     }

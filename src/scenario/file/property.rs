@@ -5,6 +5,7 @@ use super::reading::Reading;
 use super::report::Problem;
 use super::section::Setting;
 use super::tree::Value;
+use crate::clients::options::PartitionerClass;
 use crate::cluster::units::Acks;
 use crate::kernel::units::{Bytes, Span};
 
@@ -33,6 +34,8 @@ pub(super) enum Takes<O: 'static> {
     Switch(fn(&mut O, bool)),
     /// `0`, `1`, `-1` or `all`.
     Acks(fn(&mut O, Acks)),
+    /// The name of a class.
+    Partitioner(fn(&mut O, PartitionerClass)),
 }
 
 /// The names of settings.
@@ -74,6 +77,12 @@ fn apply_one<O>(takes: &Takes<O>, setting: &Setting<'_>, options: &mut O, readin
         Takes::Switch(set) => {
             if let Some(switch) = switch(setting, reading) {
                 set(options, switch);
+            }
+        }
+        Takes::Partitioner(set) => {
+            let named = &PartitionerClass::NAMED;
+            if let Some(class) = reading.choice(&setting.name, setting.node, named, &[]) {
+                set(options, class);
             }
         }
         Takes::Acks(set) => {
@@ -195,7 +204,11 @@ mod tests {
         let bytes = Takes::Bytes(0, |out: &mut String, bytes| *out = bytes.get().to_string());
         let switch = Takes::Switch(|out: &mut String, switch| *out = switch.to_string());
         let acks = Takes::Acks(|out: &mut String, acks| *out = acks.to_string());
-        let cases: [(&Takes<String>, &str, Result<&str, &str>); 28] = [
+        let class = Takes::Partitioner(|out: &mut String, class| *out = format!("{class:?}"));
+        let cases: [(&Takes<String>, &str, Result<&str, &str>); 31] = [
+            (&class, "\"org.apache.kafka.clients.producer.RoundRobinPartitioner\"", Ok("RoundRobin")),
+            (&class, "\"com.example.Mine\"", Err("model::unknown-word")),
+            (&class, "1", Err("model::wrong-type")),
             (&milliseconds, "5", Ok("5 ms")),
             (&milliseconds, "\"5\"", Ok("5 ms")),
             (&milliseconds, "9223372036854775807", Ok("for ever")),

@@ -7,7 +7,7 @@ use crate::clients::options::{ProducerOptions, ReaderOptions};
 use crate::cluster::options::{BrokerOptions, ControllerOptions, TopicOptions};
 use crate::kernel::units::Span;
 
-use Takes::{Acks, Bytes, Milliseconds, Number, Switch};
+use Takes::{Acks, Bytes, Milliseconds, Number, Partitioner, Switch};
 
 /// `[broker]`: brokers, the controller, and what topics have that do not set it.
 #[derive(Clone, Debug)]
@@ -75,6 +75,16 @@ pub(super) const PRODUCER: &[Property<ProducerOptions>] = &[
     Property {
         name: "socket.connection.setup.timeout.max.ms",
         takes: Milliseconds(0, LONG, |o, v| o.connection_setup_timeout_max = v),
+    },
+    Property { name: "partitioner.class", takes: Partitioner(|o, v| o.partitioner = v) },
+    Property { name: "partitioner.ignore.keys", takes: Switch(|o, v| o.ignore_keys = v) },
+    Property {
+        name: "partitioner.adaptive.partitioning.enable",
+        takes: Switch(|o, v| o.adaptive_partitioning = v),
+    },
+    Property {
+        name: "partitioner.availability.timeout.ms",
+        takes: Milliseconds(0, LONG, |o, v| o.availability_timeout = v),
     },
 ];
 

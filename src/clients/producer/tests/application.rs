@@ -241,3 +241,49 @@ fn a_call_that_waited_for_memory_was_made_and_one_for_metadata_was_not() {
         assert_eq!(rig.producer.make_no_more_calls(), 3 - sent);
     }
 }
+
+/// The partitions of what was sent, in the order of sending.
+fn partitions(rig: &mut Rig) -> String {
+    let words = rig.read();
+    words.iter().flat_map(|word| word.split('p').skip(1).map(|rest| rest[..1].to_owned())).collect()
+}
+
+#[test]
+fn the_class_of_the_partitioner_and_what_it_looks_at() {
+    let each = ProducerOptions { batch_size: Bytes::ZERO, ..options() };
+    let round_robin = ProducerOptions { partitioner: PartitionerClass::RoundRobin, ..each };
+    let mut rig = Rig::started(round_robin, Workload { keys: 1, ..paced(6) }, 3);
+    rig.pass(MS(10));
+    assert_eq!(partitions(&mut rig), "012012", "whatever the key");
+    let mut rig = Rig::started(each, Workload { keys: 1, ..paced(6) }, 3);
+    rig.pass(MS(10));
+    let by_key = partitions(&mut rig);
+    assert!(by_key.chars().all(|one| by_key.starts_with(one)), "{by_key}");
+    let mut rig =
+        Rig::started(ProducerOptions { ignore_keys: true, ..each }, Workload { keys: 1, ..paced(30) }, 3);
+    rig.pass(MS(50));
+    let without = partitions(&mut rig);
+    assert!(["0", "1", "2"].iter().all(|one| without.contains(one)), "{without}");
+}
+
+#[test]
+fn a_leader_that_takes_nothing_is_given_less_or_after_a_while_nothing() {
+    let one_each = ProducerOptions { batch_size: Bytes::ZERO, max_in_flight: 1, ..options() };
+    for (adaptive_partitioning, availability_timeout, to_the_silent) in
+        [(false, MS(0), 50..=90), (true, MS(0), 10..=45), (true, MS(20), 1..=20)]
+    {
+        let options = ProducerOptions { adaptive_partitioning, availability_timeout, ..one_each };
+        let mut rig = Rig::started(options, paced(200), 3);
+        for _ in 0..200 {
+            rig.pass(MS(1));
+            // Broker 1 never answers.
+            for node in [2, 3] {
+                while rig.requests.iter().any(|request| request.0 == NodeId(node)) {
+                    rig.answer(node, ErrorCode::None);
+                }
+            }
+        }
+        let queued = rig.producer.accumulator.partition(Place(0)).queue.len();
+        assert!(to_the_silent.contains(&queued), "{queued} {adaptive_partitioning} {availability_timeout}");
+    }
+}

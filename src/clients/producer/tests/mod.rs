@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::*;
 use crate::clients::app::{AtEnd, Full, OnError, Rate, Waits};
+use crate::clients::options::PartitionerClass;
 use crate::cluster::protocol::{
     ErrorCode, Leaders, PartitionLeader, ProducePartition, Produced, ProducedPartition, ProducerIdAnswer,
 };
@@ -38,6 +39,10 @@ fn options() -> ProducerOptions {
         metadata_max_age: MS(300_000),
         connection_setup_timeout: MS(10_000),
         connection_setup_timeout_max: MS(30_000),
+        partitioner: PartitionerClass::BuiltIn,
+        ignore_keys: false,
+        adaptive_partitioning: true,
+        availability_timeout: Span::ZERO,
     }
 }
 
