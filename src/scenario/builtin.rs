@@ -56,7 +56,6 @@ builtin! {
     "in-sync/shorter-lag-frees-acks-all",
     "in-sync/stuck-follower-delays-acks-all",
     "in-sync/three-required-none-to-spare",
-    "producers/exit-loses-what-was-buffered",
     "producers/flush-keeps-what-was-buffered",
     "producers/full-buffer-blocks",
     "producers/full-buffer-drops",
