@@ -399,6 +399,46 @@ on = "broker(3)"
 for = "6s"
 "#,
     },
+    // The active controller is cut off from the other voters, but not from the brokers: it lets the leader count itself alone.
+    // The others elect one that has heard nothing of it, and that elects who has not what was acknowledged.
+    Case {
+        planted: Planted::CommitWithoutQuorum,
+        breaks: &[Promise::AckedIsKept],
+        seeds: 4,
+        model: r#"
+min.insync.replicas = 1
+
+[cluster]
+controllers = 3
+
+[broker]
+replica.lag.time.max.ms = 1000
+
+[producers.web]
+into = "orders"
+records = 500
+rate = "100/s"
+acks = "all"
+
+[[faults]]
+at = "1s"
+do = "isolate"
+on = "controllers(2,3)"
+for = "4s"
+
+[[faults]]
+at = "1100ms"
+do = "pause"
+on = "brokers(2,3)"
+for = "4900ms"
+
+[[faults]]
+at = "5900ms"
+do = "crash"
+on = "broker(1)"
+for = "60s"
+"#,
+    },
     Case {
         planted: Planted::AppendUnderFormerEpoch,
         breaks: &[Promise::OneLeaderPerEpoch, Promise::LogMatching],

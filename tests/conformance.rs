@@ -24,6 +24,7 @@ use highwater::cluster::protocol::{ErrorCode, PartitionState};
 use highwater::cluster::units::Replicas;
 use highwater::explore::one::{self, Run};
 use highwater::kernel::units::{NodeId, Time};
+use highwater::scenario::fault::When;
 use highwater::scenario::model::{FaultMark, Model};
 use highwater::scenario::words::Count;
 use highwater::world::happened::Happened;
@@ -324,6 +325,7 @@ fn measure(model: &Arc<Model>, run: &Run, what: &str) -> Value {
             let fsync = fsyncs(run, number(broker)).get(number(nth) as usize - 1).copied();
             fsync.map_or(Value::Never, |when| milliseconds(when, time(at)))
         }
+        ["another", "controller", "after", "fault", fault] => taken_over(model, run, number(fault) as usize),
         ["errors"] => errors(run),
         [one] => single(model, run, one),
         _ => panic!("there is no quantity `{what}`"),
@@ -406,6 +408,18 @@ fn fsyncs(run: &Run, broker: u64) -> Vec<Time> {
 
 fn milliseconds(at: Time, since: Time) -> Value {
     Value::Number((at.since(since).nanoseconds() / 1_000_000) as i64)
+}
+
+/// When another controller became active after a fault, which has an instant.
+fn taken_over(model: &Model, run: &Run, fault: usize) -> Value {
+    let When::At(struck) = model.faults[fault - 1].when else { panic!("fault {fault} has no instant") };
+    let taken = run.entries().expect("kept").iter().find(|entry| {
+        let active =
+            matches!(entry.what, Happened::Cluster(InCluster::ActiveController { active: true, .. }));
+        active && entry.t >= struck
+    });
+    taken
+        .map_or(Value::Never, |entry| Value::Number((entry.t.since(struck).nanoseconds() / 1_000_000) as i64))
 }
 
 /// The first election of another leader.

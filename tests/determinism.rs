@@ -24,13 +24,14 @@ use highwater::world::world::World;
 
 /// Small models that together use every device and every kind of fault. In each, the faults stand in the order in which
 /// they strike, and the sends go on until the last has ended.
-const MODELS: [(&str, &str); 6] = [
+const MODELS: [(&str, &str); 7] = [
     ("every-fault", EVERY_FAULT),
     ("acks-0-over-a-bad-network", ACKS_0),
     ("acks-1-and-power", ACKS_1),
     ("three-producers", THREE_PRODUCERS),
     ("after-what-happened", AFTER),
     ("stops-and-moves", STOPS_AND_MOVES),
+    ("three-controllers", THREE_CONTROLLERS),
 ];
 
 const EVERY_FAULT: &str = r#"
@@ -47,6 +48,24 @@ const EVERY_FAULT: &str = r#"
         { at = "2500ms", do = "isolate", on = "broker(3)", for = "4s" },
         { at = "7s", do = "power-loss", on = "leader(orders-2)", for = "1s" },
         { at = "9s", do = "pause", on = "controller", for = "500ms" },
+    ]
+    run.until = "60s"
+"#;
+
+const THREE_CONTROLLERS: &str = r#"
+    kafka = "4.1"
+    cluster = { brokers = 3, controllers = 3, start_time = { uniform = ["1s", "3s"] } }
+    network = { latency = { lognormal = ["1ms", "20ms"] }, loss = "1/500" }
+    disk = { fsync = { exponential = "3ms" } }
+    topics.orders = { partitions = 2, replication.factor = 3, min.insync.replicas = 2 }
+    producers.web = { into = "orders", records = 300, rate = "10/s", acks = "all" }
+    faults = [
+        { at = "2s", do = "crash", on = "controller", for = "4s" },
+        { at = "3s", do = "crash", on = "leader(orders-0)", for = "2s" },
+        { at = "12s", do = "power-loss", on = "controller", for = "1s" },
+        { at = "16s", do = "isolate", on = "controllers(1,2)", for = "5s" },
+        { at = "24s", do = "stop", on = "controller", for = "1s" },
+        { at = "27s", do = "pause", on = "controllers", for = "3s" },
     ]
     run.until = "60s"
 "#;

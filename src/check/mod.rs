@@ -316,7 +316,8 @@ impl Checks {
             | Cluster::Acked { .. }
             | Cluster::Refused { .. }
             | Cluster::Fenced { .. }
-            | Cluster::ShuttingDown { .. } => (),
+            | Cluster::ShuttingDown { .. }
+            | Cluster::ActiveController { .. } => (),
         }
     }
 

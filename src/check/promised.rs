@@ -16,6 +16,10 @@
 //! took records, the second clause has broken the budget already; if none did, the last known leader still has all that was
 //! committed, and KIP-966's claim covers it.
 //!
+//! Controllers have no part in it. A decision counts once a majority of the voters has it on disk, so no fault of theirs undoes
+//! one; a lost quorum only keeps decisions from being made, and a new active controller goes by the in-sync sets, eligible
+//! replicas and fences of the one before. What is lost while they fail is lost as at any other time.
+//!
 //! The budget never knows what was found broken: it is told what befell replicas, and asked.
 
 use std::fmt;

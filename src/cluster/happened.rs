@@ -4,7 +4,9 @@
 //! with no knowledge of the protocol, and a check can keep its shadow state.
 
 use super::protocol::{ErrorCode, PartitionState};
-use super::units::{Acks, BatchId, BrokerEpoch, LeaderEpoch, Offset, PartitionEpoch, PartitionId, Replicas};
+use super::units::{
+    Acks, BatchId, BrokerEpoch, LeaderEpoch, Offset, PartitionEpoch, PartitionId, QuorumEpoch, Replicas,
+};
 use crate::kernel::trace::What;
 use crate::kernel::units::NodeId;
 
@@ -241,6 +243,13 @@ pub enum Happened {
         /// Its epoch.
         epoch: BrokerEpoch,
     },
+    /// Of several controllers this one became the active one, or is so no longer. A process that ends does not say so.
+    ActiveController {
+        /// The epoch of the quorum in which it leads or led.
+        epoch: QuorumEpoch,
+        /// Became, or no longer is.
+        active: bool,
+    },
     /// The controller changed a partition.
     Decided {
         /// Which.
@@ -283,6 +292,7 @@ impl What for Happened {
             Happened::Decided { .. } => 14,
             Happened::Deleted { .. } => 15,
             Happened::Rolled { .. } => 16,
+            Happened::ActiveController { .. } => 17,
         }
     }
 
@@ -304,6 +314,7 @@ impl What for Happened {
             Happened::Decided { .. } => "epoch",
             Happened::Deleted { .. } => "deleted",
             Happened::Rolled { .. } => "rolled",
+            Happened::ActiveController { .. } => "active-controller",
         }
     }
 
@@ -393,6 +404,10 @@ impl What for Happened {
             Happened::ShuttingDown { broker, epoch } => {
                 each("broker", broker.0.into());
                 each("broker_epoch", epoch.0 as i64);
+            }
+            Happened::ActiveController { epoch, active } => {
+                each("epoch", epoch.0.into());
+                each("active", active.into());
             }
             Happened::Decided { partition, old_leader, old_isr, state, election } => {
                 let PartitionState { isr, elr, leader, leader_epoch, partition_epoch, .. } = state.state();

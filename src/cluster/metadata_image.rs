@@ -65,7 +65,10 @@ impl MetadataImage {
                 registration.fenced = fenced;
                 registration.in_controlled_shutdown = in_controlled_shutdown;
             }
-            MetadataRecord::Partition { partition, state } => self.partitions[partition.0 as usize] = state,
+            MetadataRecord::LeaderChange { .. } => (),
+            MetadataRecord::Partition { partition, state, .. } => {
+                self.partitions[partition.0 as usize] = state
+            }
         }
         self.end = MetadataOffset(offset.0 + 1);
     }

@@ -9,6 +9,7 @@ pub mod broker;
 pub mod controller;
 pub mod generation;
 pub mod happened;
+mod line;
 pub mod log;
 pub mod metadata_image;
 pub mod network_client;

@@ -52,6 +52,21 @@ pub struct ControllerOptions {
     pub leader_imbalance_check_interval: Span,
     /// `unclean.leader.election.interval.ms`: how often leaderless partitions are looked at again.
     pub unclean_leader_election_interval: Span,
+    /// `controller.quorum.election.timeout.ms`: an election is given up after once to twice this.
+    pub quorum_election_timeout: Span,
+    /// `controller.quorum.fetch.timeout.ms`: a voter that has no answer for so long wants to be elected; a leader that no
+    /// majority fetches from for one and a half times this resigns.
+    pub quorum_fetch_timeout: Span,
+    /// `controller.quorum.election.backoff.max.ms`: how long voters but the first in line wait when a leader resigns.
+    pub quorum_election_backoff_max: Span,
+    /// `controller.quorum.append.linger.ms`: how long what is decided waits for more, to be written together.
+    pub quorum_append_linger: Span,
+    /// `controller.quorum.request.timeout.ms`: of requests among voters, and of a broker's fetches.
+    pub quorum_request_timeout: Span,
+    /// `controller.quorum.retry.backoff.ms`: after an error from a voter.
+    pub quorum_retry_backoff: Span,
+    /// `metadata.max.idle.interval.ms`: how often voters hear from their leader; `FOREVER`: only when they ask.
+    pub metadata_max_idle_interval: Span,
 }
 
 /// A topic's settings; what a topic does not set it has from its broker.

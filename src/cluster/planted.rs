@@ -50,6 +50,9 @@ pub enum Planted {
     RestartStaysInSync,
     /// A broker that registers after an unclean stop stays an eligible leader replica (against KIP-966).
     EligibleAfterUncleanStop,
+    /// The active controller takes for committed what it alone has written: it answers, and tells brokers, what no majority of
+    /// the voters has (KIP-595 without its high watermark).
+    CommitWithoutQuorum,
     /// A leader proposes nobody for the in-sync set: who has left it stays out (KAFKA-13091 and its like: a proposal that
     /// is in flight for ever).
     NobodyRejoins,
@@ -75,6 +78,7 @@ impl Planted {
         Planted::ElectAnyLiveReplica,
         Planted::RestartStaysInSync,
         Planted::EligibleAfterUncleanStop,
+        Planted::CommitWithoutQuorum,
         Planted::NobodyRejoins,
     ];
 
@@ -98,6 +102,7 @@ impl Planted {
             Planted::ElectAnyLiveReplica => "elect-any-live-replica",
             Planted::RestartStaysInSync => "restart-stays-in-sync",
             Planted::EligibleAfterUncleanStop => "eligible-after-unclean-stop",
+            Planted::CommitWithoutQuorum => "commit-without-quorum",
             Planted::NobodyRejoins => "nobody-rejoins",
         }
     }

@@ -5,10 +5,11 @@
 
 use std::fmt;
 
+use super::happened::Election;
 use super::store::{FetchLimitsId, List};
 use super::units::{
     Acks, BatchId, BrokerEpoch, Incarnation, LeaderEpoch, MetadataOffset, Offset, PartitionEpoch,
-    PartitionId, ProducerId, Replicas,
+    PartitionId, ProducerId, QuorumEpoch, Replicas,
 };
 use crate::kernel::units::{Bytes, NodeId, Span};
 
@@ -51,6 +52,14 @@ pub enum Message {
     FetchMetadata(FetchMetadata),
     /// The answer to `FetchMetadata`.
     MetadataRecords(MetadataRecords),
+    /// Vote: a voter of the metadata quorum wants to lead.
+    Vote(Vote),
+    /// BeginQuorumEpoch: a voter leads.
+    BeginQuorumEpoch(BeginQuorumEpoch),
+    /// EndQuorumEpoch: a leader resigns.
+    EndQuorumEpoch(EndQuorumEpoch),
+    /// The answer to `Vote`, `BeginQuorumEpoch` and `EndQuorumEpoch`.
+    QuorumAnswer(QuorumAnswer),
 }
 
 /// Error codes, by Kafka's names (`org.apache.kafka.common.protocol.Errors`).
@@ -395,13 +404,19 @@ pub struct AlteredPartition {
     pub recovering: bool,
 }
 
-/// Fetch request on `__cluster_metadata`.
+/// Fetch request on `__cluster_metadata`, from a voter or, as an observer, a broker.
 #[derive(Clone, Copy, Debug)]
 pub struct FetchMetadata {
-    /// Which broker.
-    pub broker: NodeId,
+    /// Who asks.
+    pub replica: NodeId,
+    /// The leadership of the quorum it believes in.
+    pub epoch: QuorumEpoch,
     /// The first record it does not have.
     pub offset: MetadataOffset,
+    /// A voter's: under which leadership its last record was appended.
+    pub last_epoch: QuorumEpoch,
+    /// How far it knows records to be committed (KIP-1166).
+    pub high_watermark: MetadataOffset,
     /// How long the controller may wait for one (`KafkaRaftClient.MAX_FETCH_WAIT_MS`, 500 ms).
     pub max_wait: Span,
 }
@@ -409,12 +424,67 @@ pub struct FetchMetadata {
 /// Fetch response on `__cluster_metadata`.
 #[derive(Clone, Copy, Debug)]
 pub struct MetadataRecords {
-    /// `NOT_CONTROLLER` from one that is not active.
+    /// `NOT_LEADER_OR_FOLLOWER`, `FENCED_LEADER_EPOCH` or `UNKNOWN_LEADER_EPOCH` from one that does not lead the quorum, or not
+    /// in the asker's epoch.
     pub error: ErrorCode,
-    /// Where the first record lies.
+    /// The leader of the quorum as the answering voter knows it.
+    pub leader: Option<NodeId>,
+    /// Of which epoch.
+    pub epoch: QuorumEpoch,
+    /// Where the first record lies. If `diverging_epoch` is given: where that epoch ends.
     pub offset: MetadataOffset,
-    /// Committed records.
+    /// The asking voter's log differs: the largest epoch up to its own that the leader has.
+    pub diverging_epoch: Option<QuorumEpoch>,
+    /// The records below are committed.
+    pub high_watermark: MetadataOffset,
+    /// Records: for brokers, committed ones.
     pub records: List<MetadataRecord>,
+}
+
+/// Vote request of the metadata quorum (KIP-595, KIP-996).
+#[derive(Clone, Copy, Debug)]
+pub struct Vote {
+    /// Who wants to lead.
+    pub candidate: NodeId,
+    /// In which epoch; of a pre-vote, the epoch it is in.
+    pub epoch: QuorumEpoch,
+    /// Under which leadership its last record was appended.
+    pub last_epoch: QuorumEpoch,
+    /// Where its log ends.
+    pub end: MetadataOffset,
+    /// Whether it only asks if it would be elected.
+    pub pre_vote: bool,
+}
+
+/// BeginQuorumEpoch request: a voter has been elected.
+#[derive(Clone, Copy, Debug)]
+pub struct BeginQuorumEpoch {
+    /// Who leads.
+    pub leader: NodeId,
+    /// In which epoch.
+    pub epoch: QuorumEpoch,
+}
+
+/// EndQuorumEpoch request: the leader of the quorum resigns.
+#[derive(Clone, Copy, Debug)]
+pub struct EndQuorumEpoch {
+    /// Who led.
+    pub leader: NodeId,
+    /// In which epoch.
+    pub epoch: QuorumEpoch,
+    /// The other voters, those that have most first.
+    pub successors: Replicas,
+}
+
+/// The answer to Vote, BeginQuorumEpoch and EndQuorumEpoch.
+#[derive(Clone, Copy, Debug)]
+pub struct QuorumAnswer {
+    /// The epoch the answering voter is in.
+    pub epoch: QuorumEpoch,
+    /// The leader of that epoch, if it knows.
+    pub leader: Option<NodeId>,
+    /// Of a vote: whether it was given.
+    pub granted: bool,
 }
 
 /// A record of the metadata log.
@@ -438,12 +508,21 @@ pub enum MetadataRecord {
         /// Whether it is in controlled shutdown from here on.
         in_controlled_shutdown: bool,
     },
+    /// LeaderChangeMessage: with it every leadership of the quorum begins. Not in the log a run begins with.
+    LeaderChange {
+        /// Who leads.
+        leader: NodeId,
+        /// In which epoch.
+        epoch: QuorumEpoch,
+    },
     /// PartitionRecord or PartitionChangeRecord: the whole state from here on.
     Partition {
         /// Which.
         partition: PartitionId,
         /// Its state.
         state: PartitionState,
+        /// How the leader came to be, if it is another. Kafka's record does not say, and nobody goes by it.
+        election: Option<Election>,
     },
 }
 

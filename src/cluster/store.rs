@@ -10,7 +10,7 @@ use super::protocol::{
     AlterPartition, AlteredPartition, FetchLimits, FetchPartition, FetchedPartition, LogEntry, Message,
     MetadataRecord, PartitionLeader, ProducePartition, ProducedPartition,
 };
-use super::units::{BatchId, MessageId, ProducerEpoch, ProducerId, Sequence};
+use super::units::{BatchId, MessageId, MetadataOffset, ProducerEpoch, ProducerId, Sequence};
 use crate::kernel::units::{Bytes, Time};
 
 /// A run of consecutive messages.
@@ -148,8 +148,11 @@ pub struct Store {
     pub alter: Pool<AlterPartition>,
     /// Lists of AlterPartition responses.
     pub altered: Pool<AlteredPartition>,
-    /// Metadata records under way to a broker.
+    /// Metadata records under way to a broker or voter.
     pub metadata: Pool<MetadataRecord>,
+    /// Up to where what the metadata log's records changed has been reported, by whichever controller knew first that they
+    /// are committed. No node goes by it.
+    pub reported: MetadataOffset,
 }
 
 impl Store {
@@ -243,7 +246,11 @@ impl Store {
             | Message::ElectLeaders(_)
             | Message::Reassign(_)
             | Message::HeartbeatAnswer(_)
-            | Message::FetchMetadata(_) => (),
+            | Message::FetchMetadata(_)
+            | Message::Vote(_)
+            | Message::BeginQuorumEpoch(_)
+            | Message::EndQuorumEpoch(_)
+            | Message::QuorumAnswer(_) => (),
         }
     }
 
@@ -274,5 +281,6 @@ impl Store {
         self.alter.clear();
         self.altered.clear();
         self.metadata.clear();
+        self.reported = MetadataOffset(0);
     }
 }

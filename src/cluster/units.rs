@@ -31,6 +31,8 @@ counters! {
     Incarnation(u32);
     /// A place in the metadata log.
     MetadataOffset(u64);
+    /// The count of leaderships of the metadata quorum.
+    QuorumEpoch(u32);
     /// A partition, by its place among all partitions of the run.
     PartitionId(u32);
     /// A topic, by its place in the model.
@@ -45,6 +47,46 @@ counters! {
     BatchId(u32);
     /// One `send()` of the workload, by its place among all of the run.
     MessageId(u32);
+}
+
+/// The voters of the metadata quorum (`controller.quorum.voters`): so many nodes from the first on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Voters {
+    /// The one that is active when a run begins.
+    pub first: NodeId,
+    /// How many.
+    pub count: u16,
+}
+
+impl Voters {
+    /// The most there are.
+    pub const MOST: usize = 5;
+
+    /// How many of them make a majority.
+    pub fn majority(self) -> usize {
+        usize::from(self.count) / 2 + 1
+    }
+
+    /// All of them, by number.
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = NodeId> {
+        (0..self.count).map(move |place| NodeId(self.first.0 + place))
+    }
+
+    /// Where a node stands among them; none: it is no voter.
+    pub fn place(self, node: NodeId) -> Option<usize> {
+        let place = node.0.checked_sub(self.first.0)?;
+        (place < self.count).then_some(usize::from(place))
+    }
+
+    /// Who stands there.
+    pub fn node(self, place: usize) -> NodeId {
+        NodeId(self.first.0 + place as u16)
+    }
+
+    /// The voter after this one; after the last comes the first.
+    pub fn after(self, voter: NodeId) -> NodeId {
+        NodeId(self.first.0 + (voter.0 - self.first.0 + 1) % self.count)
+    }
 }
 
 impl Offset {

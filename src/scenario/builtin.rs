@@ -39,6 +39,8 @@ builtin! {
     "bench/one-record-at-a-time",
     "bench/whole-case",
     "chaos/acks-all-within-the-budget",
+    "controllers/failover-keeps",
+    "controllers/quorum-lost-acks-go-on",
     "elections/controlled-stop-loses-acks-one",
     "elections/eligible-replica-keeps",
     "elections/last-replica-standing-loses",

@@ -97,6 +97,12 @@ impl Model {
             Target::Partition(changed) => partition(*changed),
             Target::Controller => "controller".to_owned(),
             Target::Controllers => "controllers".to_owned(),
+            Target::SomeControllers(controllers) => {
+                let numbers: Vec<String> =
+                    controllers.iter().map(|one| (one.0 - self.cluster.brokers).to_string()).collect();
+                let name = if numbers.len() == 1 { "controller" } else { "controllers" };
+                format!("{name}({})", numbers.join(","))
+            }
             Target::Clients => "clients".to_owned(),
             Target::Producer(place) => format!("producer({})", self.producers[*place].name),
             Target::All(targets) => {

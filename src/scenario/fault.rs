@@ -156,6 +156,8 @@ pub enum Target {
     Controller,
     /// `controllers`.
     Controllers,
+    /// `controller(2)`, `controllers(1,2)`.
+    SomeControllers(Vec<NodeId>),
     /// `clients`: every producer and reader.
     Clients,
     /// `producer(web)`, by its place in the model.

@@ -10,7 +10,7 @@ use crate::cluster::generation::Version;
 use crate::cluster::options::{BrokerOptions, ControllerOptions, TopicOptions};
 use crate::cluster::planted::Planted;
 use crate::cluster::protocol::Reassign;
-use crate::cluster::units::{PartitionId, Replicas, TopicId};
+use crate::cluster::units::{PartitionId, Replicas, TopicId, Voters};
 use crate::devices::{disk, network};
 use crate::kernel::distribution::Distribution;
 use crate::kernel::units::{Bytes, NodeId, Span, Time};
@@ -63,7 +63,7 @@ pub struct Cluster {
     pub brokers: u16,
     /// Broker i is in `racks[(i - 1) % len]`; a rack is also a power domain. Empty: none.
     pub racks: Vec<String>,
-    /// How many controllers.
+    /// How many controllers: 1, 3 or 5, each on a machine of its own.
     pub controllers: u16,
     /// From the start of a broker's process to its registration.
     pub start_time: Distribution,
@@ -273,10 +273,9 @@ impl Model {
         NodeId(self.cluster.brokers + 1)
     }
 
-    /// All controllers.
-    pub fn controllers(&self) -> impl Iterator<Item = NodeId> + use<> {
-        let first = self.cluster.brokers + 1;
-        (first..first + self.cluster.controllers).map(NodeId)
+    /// The controllers: the voters of the metadata quorum.
+    pub fn voters(&self) -> Voters {
+        Voters { first: self.controller(), count: self.cluster.controllers }
     }
 
     /// All producers and readers.
@@ -309,7 +308,10 @@ impl Model {
             return format!("broker {node}");
         }
         if node.0 <= brokers + controllers {
-            return if controllers == 1 { "the controller".into() } else { format!("controller {node}") };
+            return match controllers {
+                1 => "the controller".into(),
+                _ => format!("controller {}", node.0 - brokers),
+            };
         }
         let client = usize::from(node.0 - brokers - controllers - 1);
         match self.producers.get(client) {

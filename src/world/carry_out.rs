@@ -211,8 +211,8 @@ impl<O: Observer> World<O> {
         let id = usize::from(node.0);
         if id <= self.brokers.len() {
             self.brokers[id - 1].crash();
-        } else if node == self.model.controller() {
-            self.controller.crash();
+        } else if let Some(place) = self.model.voters().place(node) {
+            self.controllers[place].crash();
         } else {
             let client = id - usize::from(self.model.producer_node(0).0);
             match self.producers.get_mut(client) {

@@ -42,9 +42,9 @@ impl<O: Observer> World<O> {
                 broker,
                 model.kafka.generation(),
                 model.broker,
-                model.controller_options.broker_session_timeout,
+                &model.controller_options,
                 model.cluster.brokers,
-                model.controller(),
+                model.voters(),
                 &held,
                 model.planted,
             ));
@@ -82,8 +82,11 @@ impl<O: Observer> World<O> {
         self.sends_left = u64::from(first_message);
         self.machines.resize_with(usize::from(model.node_count()) + 1, Machine::default);
         self.machines.iter_mut().for_each(Machine::reset);
-        self.disks.truncate(usize::from(model.controller().0));
-        for node in 1..=model.controller().0 {
+        self.decided.clear();
+        self.decided.extend(self.controllers[0].image().partitions().map(|(_, state)| *state));
+        let with_disks = model.cluster.brokers + model.cluster.controllers;
+        self.disks.truncate(usize::from(with_disks));
+        for node in 1..=with_disks {
             match self.disks.get_mut(usize::from(node) - 1) {
                 Some(disk) => disk.reset(model.disk, NodeId(node)),
                 None => self.disks.push(Disk::new(model.disk, NodeId(node))),
@@ -93,9 +96,9 @@ impl<O: Observer> World<O> {
     }
 }
 
-/// The controller of a run that begins with every partition led by its preferred replica and fully in sync.
-pub(super) fn build_controller(model: &Model) -> Controller {
-    let partitions = model
+/// The controllers of a run that begins with every partition led by its preferred replica and fully in sync.
+pub(super) fn build_controllers(model: &Model) -> Vec<Controller> {
+    let partitions: Vec<_> = model
         .topics
         .iter()
         .flat_map(|topic| {
@@ -116,12 +119,17 @@ pub(super) fn build_controller(model: &Model) -> Controller {
             })
         })
         .collect();
-    Controller::new(
-        model.controller(),
-        model.kafka.generation(),
-        model.controller_options,
-        partitions,
-        model.cluster.brokers,
-        model.planted,
-    )
+    let voters = model.voters();
+    let controller = |id| {
+        Controller::new(
+            id,
+            voters,
+            model.kafka.generation(),
+            model.controller_options,
+            partitions.clone(),
+            model.cluster.brokers,
+            model.planted,
+        )
+    };
+    voters.iter().map(controller).collect()
 }

@@ -2,7 +2,6 @@
 
 use super::happened::Happened;
 use crate::cluster::broker::Broker;
-use crate::cluster::controller::Controller;
 use crate::cluster::log::Log;
 use crate::cluster::protocol::PartitionState;
 use crate::cluster::store::Store;
@@ -38,7 +37,7 @@ pub struct View<'a> {
     /// Every batch.
     pub store: &'a Store,
     pub(super) brokers: &'a [Broker],
-    pub(super) controller: &'a Controller,
+    pub(super) decided: &'a [PartitionState],
 }
 
 impl View<'_> {
@@ -60,9 +59,9 @@ impl View<'_> {
         self.broker(broker).is_running()
     }
 
-    /// What the controller has decided on a partition.
+    /// What has been decided on a partition, and is committed.
     pub fn partition(&self, partition: PartitionId) -> &PartitionState {
-        self.controller.partition(partition)
+        &self.decided[partition.0 as usize]
     }
 
     fn broker(&self, broker: NodeId) -> &Broker {

@@ -1,5 +1,7 @@
 //! The three acts of a run: faults, heal, settle.
 
+use std::sync::Arc;
+
 use super::due::{Due, What};
 use super::happened::Happened;
 use super::observe::Observer;
@@ -67,10 +69,10 @@ impl<O: Observer> World<O> {
 
     /// Starts what is there from the beginning, and the schedule.
     fn open(&mut self) {
-        let cluster = self.model.controller().0;
-        // The controller first: brokers begin with what it has decided.
-        for node in std::iter::once(cluster).chain(1..cluster) {
-            self.begin_process(NodeId(node), EventSeq(0));
+        let model = Arc::clone(&self.model);
+        // Controllers first: brokers begin with what has been decided.
+        for node in model.voters().iter().chain(model.brokers()) {
+            self.begin_process(node, EventSeq(0));
         }
         let starts: Vec<Time> = self
             .model
@@ -174,6 +176,9 @@ impl<O: Observer> World<O> {
                 say(&|| format!("{} has something under way", model.node_name(node)));
             }
         }
+        if self.active_controller().is_none() {
+            say(&|| "no controller is active".to_owned());
+        }
         for partition in all_partitions(model) {
             self.list_unquiet_partition(partition, say);
         }
@@ -197,7 +202,7 @@ impl<O: Observer> World<O> {
 
     fn list_unquiet_partition(&self, partition: PartitionId, say: &mut dyn FnMut(&dyn Fn() -> String)) {
         let model = &self.model;
-        let state = self.controller.partition(partition);
+        let state = &self.decided[partition.0 as usize];
         let Some(leader) = self.leader_of(partition).filter(|leader| leader.leads(partition)) else {
             return say(&|| format!("{} has no leader", model.partition_name(partition)));
         };
@@ -223,7 +228,7 @@ impl<O: Observer> World<O> {
     }
 
     fn leader_of(&self, partition: PartitionId) -> Option<&Broker> {
-        self.controller.partition(partition).leader.map(|leader| &self.brokers[usize::from(leader.0) - 1])
+        self.decided[partition.0 as usize].leader.map(|leader| &self.brokers[usize::from(leader.0) - 1])
     }
 
     /// Whether a client's process is there, or will come.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::carry_out::Around;
 use super::due::{AnyFile, AnyTimer, Due, What};
-use super::furnish::build_controller;
+use super::furnish::build_controllers;
 use super::happened::Happened;
 use super::machine::{Held, Machine, Rings, hearer};
 use super::observe::{Observer, View};
@@ -14,10 +14,11 @@ use super::spoken::{Spoken, Told};
 use super::strike::schedule::Schedule;
 use crate::clients::consumer::{Reader, ReaderPort};
 use crate::clients::producer::{Producer, ProducerPort};
+use crate::cluster;
 use crate::cluster::broker::storage::File;
 use crate::cluster::broker::{Broker, BrokerPort};
 use crate::cluster::controller::{Controller, ControllerPort};
-use crate::cluster::protocol::Message;
+use crate::cluster::protocol::{Message, PartitionState};
 use crate::cluster::store::Store;
 use crate::cluster::units::Incarnation;
 use crate::devices::disk::Disk;
@@ -39,12 +40,14 @@ pub struct World<O> {
     pub(super) network: Network<Message>,
     pub(super) store: Store,
     pub(super) brokers: Vec<Broker>,
-    pub(super) controller: Controller,
+    pub(super) controllers: Vec<Controller>,
+    /// What a majority of the controllers has decided on each partition.
+    pub(super) decided: Vec<PartitionState>,
     pub(super) producers: Vec<Producer>,
     pub(super) readers: Vec<Reader>,
     /// By node id.
     pub(super) machines: Vec<Machine>,
-    /// By broker, from 1; the controller's is the last.
+    /// By broker, from 1; then the controllers'.
     pub(super) disks: Vec<Disk<AnyFile>>,
     pub(super) schedule: Schedule,
     pub(super) trace: Trace<Happened>,
@@ -81,7 +84,8 @@ impl<O: Observer> World<O> {
             network: Network::new(&model.network, nodes),
             store: Store::default(),
             brokers: Vec::new(),
-            controller: build_controller(model),
+            controllers: build_controllers(model),
+            decided: Vec::new(),
             producers: Vec::new(),
             readers: Vec::new(),
             machines: Vec::new(),
@@ -109,7 +113,7 @@ impl<O: Observer> World<O> {
         self.chance = Chance::new(seed);
         self.network.reset(&model.network, model.node_count());
         self.store.clear();
-        self.controller = build_controller(model);
+        self.controllers = build_controllers(model);
         self.brokers.clear();
         self.producers.clear();
         self.readers.clear();
@@ -143,7 +147,7 @@ impl<O: Observer> World<O> {
 
     /// What an operator could see now.
     pub fn view(&self) -> View<'_> {
-        View { model: &self.model, store: &self.store, brokers: &self.brokers, controller: &self.controller }
+        View { model: &self.model, store: &self.store, brokers: &self.brokers, decided: &self.decided }
     }
 
     /// Takes the next event that is not after `last`, and everything it leads to at its instant. False if there is none.
@@ -199,12 +203,8 @@ impl<O: Observer> World<O> {
     #[inline(always)]
     fn note_inline(&mut self, entry: &Entry<Happened>) {
         self.trace.add(entry);
-        let view = View {
-            model: &self.model,
-            store: &self.store,
-            brokers: &self.brokers,
-            controller: &self.controller,
-        };
+        let view =
+            View { model: &self.model, store: &self.store, brokers: &self.brokers, decided: &self.decided };
         self.observer.observe(&view, entry);
         if self.schedule.is_watching() {
             self.watch(entry.node, &entry.what, entry.n);
@@ -367,7 +367,7 @@ impl<O: Observer> World<O> {
         let mut effects = std::mem::take(&mut self.effects.broker);
         let broker = &mut self.brokers[usize::from(node.0) - 1];
         let mut out = Outbox::new(&mut effects, &mut self.store);
-        broker.begin(self.now, self.controller.metadata_log(), &mut out);
+        broker.begin(self.now, self.controllers[0].metadata_log(), &mut out);
         self.carry_out(node, &mut effects, cause);
         self.effects.broker = effects;
     }
@@ -382,10 +382,15 @@ impl<O: Observer> World<O> {
             self.brokers[id - 1].handle(self.now, BrokerPort::event(told), &mut out);
             self.carry_out(node, &mut effects, cause);
             self.effects.broker = effects;
-        } else if node == self.model.controller() {
+        } else if let Some(place) = self.model.voters().place(node) {
             let mut effects = std::mem::take(&mut self.effects.controller);
             let mut out = Outbox::new(&mut effects, &mut self.store);
-            self.controller.handle(self.now, ControllerPort::event(told), &mut out);
+            self.controllers[place].handle(self.now, ControllerPort::event(told), &mut out);
+            for effect in &effects {
+                if let Effect::Note(cluster::happened::Happened::Decided { partition, state, .. }) = effect {
+                    self.decided[partition.0 as usize] = state.state();
+                }
+            }
             self.carry_out(node, &mut effects, cause);
             self.effects.controller = effects;
         } else {

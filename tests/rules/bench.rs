@@ -77,6 +77,9 @@ pub(crate) struct Bench<N: Node> {
     pub(crate) hung_up: Vec<u32>,
     /// How many fsyncs it has asked for.
     pub(crate) flushes: u32,
+    /// Whether fsyncs of logs do not end for now.
+    pub(crate) disk_stalls: bool,
+    stalled: Vec<Event<N::Port>>,
     alarms: BTreeMap<u32, Alarm<N>>,
     connections: u32,
 }
@@ -92,6 +95,8 @@ impl<N: Node> Bench<N> {
             answers: BTreeMap::new(),
             hung_up: Vec::new(),
             flushes: 0,
+            disk_stalls: false,
+            stalled: Vec::new(),
             alarms: BTreeMap::new(),
             connections: 0,
         }
@@ -134,7 +139,8 @@ impl<N: Node> Bench<N> {
                 Effect::Replace(file, _, token) => events.push_back(Event::Flushed(file, token)),
                 Effect::Flush(file, token) => {
                     self.flushes += 1;
-                    events.push_back(Event::Flushed(file, token));
+                    let ends = Event::Flushed(file, token);
+                    if self.disk_stalls { self.stalled.push(ends) } else { events.push_back(ends) }
                 }
                 Effect::Note(note) => self.notes.push((self.now, note)),
                 Effect::Close(peer) => self.asked.retain(|&(asked, _)| asked != peer),
@@ -145,6 +151,14 @@ impl<N: Node> Bench<N> {
                 | Effect::Delete(_)
                 | Effect::Exit => (),
             }
+        }
+    }
+
+    /// Fsyncs that have been under way end.
+    pub(crate) fn disk_goes_on(&mut self) {
+        self.disk_stalls = false;
+        for event in std::mem::take(&mut self.stalled) {
+            self.feed(event);
         }
     }
 

@@ -12,13 +12,14 @@ use highwater::cluster::protocol::{
 };
 use highwater::cluster::store::MessageRun;
 use highwater::cluster::units::{
-    Acks, BatchId, BrokerEpoch, Incarnation, LeaderEpoch, MessageId, Offset, PartitionEpoch, PartitionId,
-    ProducerEpoch, ProducerId, Replicas, Sequence,
+    Acks, BatchId, BrokerEpoch, Incarnation, LeaderEpoch, MessageId, MetadataOffset, Offset, PartitionEpoch,
+    PartitionId, ProducerEpoch, ProducerId, Replicas, Sequence,
 };
 use highwater::devices::port::{Event, Peer};
 use highwater::kernel::units::{Bytes, NodeId, Span};
 
 use crate::bench::Bench;
+use crate::controller::ALONE;
 
 pub(crate) const ORDERS: PartitionId = PartitionId(0);
 
@@ -94,6 +95,7 @@ impl Desk {
         let topic = TopicOptions { min_insync_replicas, ..generation.topic };
         let controller = Controller::new(
             NodeId(4),
+            ALONE,
             generation,
             generation.controller,
             vec![(state, min_insync_replicas, false)],
@@ -101,9 +103,9 @@ impl Desk {
             None,
         );
         let records = controller.metadata_log().to_vec();
-        let session = generation.controller.broker_session_timeout;
         let held = [(topic, Holds::FromTheBeginning)];
-        let broker = Broker::new(NodeId(1), generation, options, session, 3, NodeId(4), &held, None);
+        let broker =
+            Broker::new(NodeId(1), generation, options, &generation.controller, 3, ALONE, &held, None);
         let mut bench = Bench::new(broker);
         bench.run(|broker, now, out| broker.begin(now, &records, out));
         Desk { bench, state, records }
@@ -125,7 +127,15 @@ impl Desk {
         let offset = fetch.offset;
         let records = self.bench.store.metadata.take();
         self.bench.store.metadata.get_mut(records).extend_from_slice(&self.records[offset.0 as usize..]);
-        let answer = MetadataRecords { error: ErrorCode::None, offset, records };
+        let answer = MetadataRecords {
+            error: ErrorCode::None,
+            leader: Some(ALONE.first),
+            epoch: fetch.epoch,
+            offset,
+            diverging_epoch: None,
+            high_watermark: MetadataOffset(self.records.len() as u64),
+            records,
+        };
         self.bench.feed(Event::Response(peer, Message::MetadataRecords(answer)));
     }
 
@@ -133,7 +143,7 @@ impl Desk {
     pub(crate) fn decide(&mut self, change: impl FnOnce(&mut PartitionState)) {
         self.state.partition_epoch = self.state.partition_epoch.next();
         change(&mut self.state);
-        self.publish(MetadataRecord::Partition { partition: ORDERS, state: self.state });
+        self.publish(MetadataRecord::Partition { partition: ORDERS, state: self.state, election: None });
     }
 
     /// The controller has elected a leader, or nobody.
@@ -414,7 +424,7 @@ impl Desk {
         self.records.push(change);
         self.state.partition_epoch = self.state.partition_epoch.next();
         self.state.leader_epoch = self.state.leader_epoch.next();
-        self.records.push(MetadataRecord::Partition { partition: ORDERS, state: self.state });
+        self.records.push(MetadataRecord::Partition { partition: ORDERS, state: self.state, election: None });
         self.answer_metadata();
         for is_fenced in [true, false] {
             let (peer, _) = self

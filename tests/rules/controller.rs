@@ -10,12 +10,28 @@ use highwater::cluster::protocol::{
     AlterPartition, AlterPartitions, AlteredPartition, ErrorCode, Heartbeat, HeartbeatAnswer, Message,
     PartitionState, RegisterBroker,
 };
-use highwater::cluster::units::{BrokerEpoch, Incarnation, Replicas};
+use highwater::cluster::units::{BrokerEpoch, Incarnation, Replicas, Voters};
 use highwater::devices::port::Event;
 use highwater::kernel::units::{NodeId, Time};
 
 use crate::bench::Bench;
 use crate::broker::{ORDERS, ids, state};
+
+/// A single voter.
+pub(crate) const ALONE: Voters = Voters { first: NodeId(4), count: 1 };
+
+/// Three of them, of which the first is active.
+pub(crate) const THREE: Voters = Voters { first: NodeId(4), count: 3 };
+
+/// A controller of three brokers: with one partition, its min.insync.replicas, and whether it may be led uncleanly.
+pub(crate) fn voter(
+    id: NodeId,
+    voters: Voters,
+    options: ControllerOptions,
+    partition: (PartitionState, u16, bool),
+) -> Controller {
+    Controller::new(id, voters, Version::V4_1.generation(), options, vec![partition], 3, None)
+}
 
 pub(crate) struct Desk {
     pub(crate) bench: Bench<Controller>,
@@ -45,11 +61,13 @@ impl Desk {
         unclean: bool,
         change: impl FnOnce(&mut ControllerOptions),
     ) -> Desk {
-        let generation = Version::V4_1.generation();
-        let mut options = generation.controller;
+        let mut options = Version::V4_1.generation().controller;
         change(&mut options);
-        let partitions = vec![(state, min_insync_replicas, unclean)];
-        let controller = Controller::new(NodeId(4), generation, options, partitions, 3, None);
+        Desk::at(voter(NodeId(4), ALONE, options, (state, min_insync_replicas, unclean)))
+    }
+
+    /// The controller's process begins.
+    pub(crate) fn at(controller: Controller) -> Desk {
         let alive = (1..=3).map(|broker| (broker, BrokerEpoch(u64::from(broker) - 1))).collect();
         let mut bench = Bench::new(controller);
         bench.feed(Event::Start);

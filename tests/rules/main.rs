@@ -15,6 +15,7 @@
 //! | 1.7 elections | `election` |
 //! | 1.9 loading and recovery | `recovery` |
 //! | 1.11 what a crash takes | `crash` |
+//! | 1.12 the metadata quorum | `quorum` |
 //! | 2.1, 2.2 defaults | `defaults` |
 //! | 3.1 idempotence at the broker | `producer_state` |
 //! | 3.2 idempotence at the client | `idempotent_producer` |
@@ -36,6 +37,7 @@ mod in_sync;
 mod not_modelled;
 mod producer;
 mod producer_state;
+mod quorum;
 mod recovery;
 mod registration;
 mod worlds;
@@ -45,7 +47,7 @@ use std::collections::BTreeMap;
 use not_modelled::NOT_MODELLED;
 
 /// How many rules each section has, and the file that holds them.
-const SECTIONS: [(&str, u32, &str); 13] = [
+const SECTIONS: [(&str, u32, &str); 14] = [
     ("1_1", 10, include_str!("append.rs")),
     ("1_2", 8, include_str!("high_watermark.rs")),
     ("1_3", 12, include_str!("following.rs")),
@@ -55,6 +57,7 @@ const SECTIONS: [(&str, u32, &str); 13] = [
     ("1_7", 9, include_str!("election.rs")),
     ("1_9", 5, include_str!("recovery.rs")),
     ("1_11", 3, include_str!("crash.rs")),
+    ("1_12", 8, include_str!("quorum.rs")),
     ("2_1", 5, include_str!("defaults.rs")),
     ("2_2", 1, include_str!("defaults.rs")),
     ("3_1", 10, include_str!("producer_state.rs")),

@@ -109,6 +109,7 @@ impl Known {
             | Cluster::Registered { .. }
             | Cluster::Fenced { .. }
             | Cluster::ShuttingDown { .. }
+            | Cluster::ActiveController { .. }
             | Cluster::Decided { .. } => (),
         }
     }

@@ -166,7 +166,8 @@ impl<'a> Replay<'a> {
             | Cluster::Recovered { .. }
             | Cluster::Registered { .. }
             | Cluster::Fenced { .. }
-            | Cluster::ShuttingDown { .. } => (),
+            | Cluster::ShuttingDown { .. }
+            | Cluster::ActiveController { .. } => (),
         }
     }
 

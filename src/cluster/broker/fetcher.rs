@@ -2,10 +2,10 @@
 //! (`AbstractFetcherThread`, `ReplicaFetcherThread`; `num.replica.fetchers` = 1).
 
 use super::flush::Waits;
-use super::line::{Alarm, Line, LineOptions};
 use super::storage::File;
-use super::{BrokerPort, FETCHER, Node, Timer};
+use super::{BrokerPort, FETCHER, Line, Node, Timer};
 use crate::cluster::happened::Happened;
+use crate::cluster::line::{Alarm, LineOptions, SETUP_TIMEOUT};
 use crate::cluster::log::Log;
 use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{
@@ -52,6 +52,7 @@ impl Node<'_> {
                 request_timeout: self.config.options.replica_socket_timeout,
                 reconnect_backoff: Span::ZERO,
                 reconnect_backoff_max: Span::ZERO,
+                setup_timeout: SETUP_TIMEOUT,
             };
             let line =
                 Line::new(Peer { node: leader, channel: FETCHER }, options, Timer::FetcherLine(place as u32));

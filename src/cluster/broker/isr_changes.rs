@@ -1,9 +1,9 @@
 //! Changes of the in-sync set: when a leader proposes them, how they reach the controller, and what the answer means
 //! (`Partition.maybeShrinkIsr`, `maybeExpandIsr`, `AlterPartitionManager`).
 
-use super::line::{Alarm, Line};
-use super::{BrokerPort, Node, Timer};
+use super::{BrokerPort, Line, Node, Timer};
 use crate::cluster::happened::Happened;
+use crate::cluster::line::Alarm;
 use crate::cluster::metadata_image::MetadataImage;
 use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{
@@ -127,7 +127,7 @@ impl Node<'_> {
         // A process that has not registered would be told STALE_BROKER_EPOCH, again and again until it has.
         let Some(broker_epoch) = self.running.lifecycle.broker_epoch() else { return };
         let isr = &mut self.running.isr;
-        if isr.unsent.is_empty() || isr.line.is_waiting() || !isr.line.ready(out) {
+        if isr.unsent.is_empty() || !self.running.controller.is_reached_by(&mut isr.line, out) {
             return;
         }
         let partitions = out.store.alter.take();
@@ -145,6 +145,10 @@ impl Node<'_> {
     ) {
         self.running.isr.line.answered(out);
         let under_way = std::mem::take(&mut self.running.isr.under_way);
+        if response.error == ErrorCode::NotController {
+            // The connection is closed, and the next goes to whom the metadata log then has as controller.
+            return self.running.isr.line.give_up(out);
+        }
         if response.error != ErrorCode::None {
             return out.set_timer(Timer::IsrRetry, RETRY);
         }

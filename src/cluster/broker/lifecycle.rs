@@ -1,7 +1,7 @@
 //! Registration and heartbeats (`kafka.server.BrokerLifecycleManager`).
 
-use super::line::{Alarm, Line};
-use super::{BrokerPort, Node, Timer};
+use super::{BrokerPort, Line, Node, Timer};
+use crate::cluster::line::Alarm;
 use crate::cluster::protocol::{
     ErrorCode, Heartbeat, HeartbeatAnswer, Message, RegisterBroker, RegisteredBroker,
 };
@@ -105,7 +105,7 @@ impl Node<'_> {
     /// Registers, or sends a heartbeat, as soon as the line is free.
     pub(super) fn communicate(&mut self, _now: Time, out: &mut Outbox<'_, BrokerPort>) {
         let lifecycle = &mut self.running.lifecycle;
-        if lifecycle.line.is_waiting() || !lifecycle.line.ready(out) {
+        if !self.running.controller.is_reached_by(&mut lifecycle.line, out) {
             return;
         }
         let broker = self.config.id;
@@ -137,6 +137,9 @@ impl Node<'_> {
     ) {
         let lifecycle = &mut self.running.lifecycle;
         lifecycle.line.answered(out);
+        if response.error == ErrorCode::NotController {
+            return self.leave_controller(out);
+        }
         if response.error == ErrorCode::None {
             lifecycle.state = State::Starting;
             lifecycle.broker_epoch = Some(response.broker_epoch);
@@ -155,6 +158,9 @@ impl Node<'_> {
     ) {
         let lifecycle = &mut self.running.lifecycle;
         lifecycle.line.answered(out);
+        if answer.error == ErrorCode::NotController {
+            return self.leave_controller(out);
+        }
         if answer.error != ErrorCode::None {
             return self.communicate_later(out);
         }
@@ -196,6 +202,13 @@ impl Node<'_> {
         // Never at once after a failure.
         self.running.lifecycle.at_once = false;
         out.set_timer(Timer::Lifecycle, self.config.options.broker_heartbeat_interval);
+    }
+
+    /// NOT_CONTROLLER: the connection is closed, and the same request goes to whom the metadata log then has as controller
+    /// (`NodeToControllerRequestThread.maybeDisconnectAndUpdateController`).
+    fn leave_controller(&mut self, out: &mut Outbox<'_, BrokerPort>) {
+        self.running.lifecycle.line.give_up(out);
+        out.cancel_timer(Timer::Lifecycle);
     }
 
     /// The connection broke under a request, or could not be opened: the line's back-off brings the next attempt.

@@ -5,24 +5,21 @@ use super::fetcher::follow;
 use super::flush::{LogFlush, Waits};
 use super::isr_changes::IsrChanges;
 use super::lifecycle::Lifecycle;
-use super::line::{Alarm, Line, LineOptions};
+use super::metadata_fetch::KnownController;
 use super::storage::File;
-use super::{Broker, BrokerPort, ISR, LIFECYCLE, METADATA, Node, Running, Timer, Waiting};
+use super::{Broker, BrokerPort, ISR, LIFECYCLE, Line, METADATA, Node, Running, Timer, Waiting};
 use crate::cluster::happened::Happened;
+use crate::cluster::line::{LineOptions, SETUP_TIMEOUT};
 use crate::cluster::log::producer_state::{ProducerState, Snapshots};
 use crate::cluster::metadata_image::MetadataImage;
 use crate::cluster::planted::Planted;
-use crate::cluster::protocol::{FetchMetadata, Message, MetadataRecord, MetadataRecords, PartitionState};
+use crate::cluster::protocol::{MetadataRecord, PartitionState};
 use crate::cluster::replica::leader::Leader;
 use crate::cluster::replica::{Replica, Role};
 use crate::cluster::units::{MetadataOffset, Offset, PartitionId};
 use crate::devices::port::{Channel, Effect, Outbox, Peer};
-use crate::kernel::units::{Bytes, Span, Time};
+use crate::kernel::units::{Span, Time};
 
-/// `KafkaRaftClient.MAX_FETCH_WAIT_MS`.
-const METADATA_WAIT: Span = Span::from_milliseconds(500);
-/// `controller.quorum.request.timeout.ms`.
-const METADATA_TIMEOUT: Span = Span::from_milliseconds(2_000);
 /// The reconnect back-offs of the raft client (`KafkaRaftManager`) and of `NodeToControllerChannelManager`.
 const RECONNECT: Span = Span::from_milliseconds(50);
 const RECONNECT_METADATA_MAX: Span = Span::from_milliseconds(500);
@@ -71,15 +68,22 @@ impl Broker {
                 if clean { end } else { log.segments()[log.segment_of(recovery_points[place])].base };
             out.note(Happened::Recovered { partition, end, high_watermark, clean, scanned_from });
         }
-        let line = |channel: Channel, timer, request_timeout, reconnect_backoff_max| {
+        let voters = config.voters;
+        // Brokers that know no controller begin to ask at different voters.
+        let node = voters.node(usize::from(config.id.0 - 1) % usize::from(voters.count));
+        let line = |channel: Channel, timer, request_timeout, reconnect_backoff_max, setup_timeout| {
             let options = LineOptions {
                 round_trips: 2,
                 request_timeout,
                 reconnect_backoff: RECONNECT,
                 reconnect_backoff_max,
+                setup_timeout,
             };
-            Line::new(Peer { node: config.controller, channel }, options, timer)
+            Line::new(Peer { node, channel }, options, timer)
         };
+        let metadata_timeout = config.quorum_request_timeout;
+        // The raft client's time limit covers the connection; with one voter there is nobody else to turn to.
+        let metadata_setup = if voters.count == 1 { SETUP_TIMEOUT } else { metadata_timeout };
         let channel_timeout = config.options.controller_socket_timeout;
         let heartbeat_timeout = channel_timeout.min(config.session_timeout / 2);
         self.running = Some(Running {
@@ -92,11 +96,18 @@ impl Broker {
             flushing: Vec::new(),
             replicas,
             lifecycle: Lifecycle::new(
-                line(LIFECYCLE, Timer::LifecycleLine, heartbeat_timeout, RECONNECT),
+                line(LIFECYCLE, Timer::LifecycleLine, heartbeat_timeout, RECONNECT, SETUP_TIMEOUT),
                 previous_broker_epoch,
             ),
-            metadata_line: line(METADATA, Timer::MetadataLine, METADATA_TIMEOUT, RECONNECT_METADATA_MAX),
-            isr: IsrChanges::new(line(ISR, Timer::IsrLine, channel_timeout, RECONNECT)),
+            metadata_line: line(
+                METADATA,
+                Timer::MetadataLine,
+                metadata_timeout,
+                RECONNECT_METADATA_MAX,
+                metadata_setup,
+            ),
+            controller: KnownController::unknown(voters),
+            isr: IsrChanges::new(line(ISR, Timer::IsrLine, channel_timeout, RECONNECT, SETUP_TIMEOUT)),
             fetchers: Vec::new(),
             parked_fetches: Vec::new(),
             parked_produces: Vec::new(),
@@ -109,6 +120,8 @@ impl Node<'_> {
     /// The run finds the broker registered, unfenced and up to date; its periodic tasks are at any point of their period.
     pub(super) fn begin(&mut self, now: Time, metadata: &[MetadataRecord], out: &mut Outbox<'_, BrokerPort>) {
         self.replay(now, MetadataOffset(0), metadata, out);
+        self.running.controller = KnownController::first(self.config.voters);
+        self.running.metadata_line.aim(self.config.voters.first);
         let registration = *self.running.image.broker(self.config.id);
         self.running.lifecycle = Lifecycle::running(self.running.lifecycle.line, registration.broker_epoch);
         out.ask(Effect::Listen);
@@ -125,42 +138,8 @@ impl Node<'_> {
         self.schedule_log_tasks(true, out);
     }
 
-    pub(super) fn fetch_metadata(&mut self, out: &mut Outbox<'_, BrokerPort>) {
-        let line = &mut self.running.metadata_line;
-        if line.is_waiting() || !line.ready(out) {
-            return;
-        }
-        let offset = self.running.image.end();
-        let fetch = FetchMetadata { broker: self.config.id, offset, max_wait: METADATA_WAIT };
-        line.send(Message::FetchMetadata(fetch), Bytes::new(100), out);
-    }
-
-    pub(super) fn on_metadata_records(
-        &mut self,
-        now: Time,
-        response: MetadataRecords,
-        out: &mut Outbox<'_, BrokerPort>,
-    ) {
-        self.running.metadata_line.answered(out);
-        if !out.store.metadata.get(response.records).is_empty() {
-            // The list is moved out while effects that need the store are asked for.
-            let records = std::mem::take(out.store.metadata.get_mut(response.records));
-            self.replay(now, response.offset, &records, out);
-            *out.store.metadata.get_mut(response.records) = records;
-        }
-        self.fetch_metadata(out);
-    }
-
-    pub(super) fn on_metadata_line(&mut self, _now: Time, out: &mut Outbox<'_, BrokerPort>) {
-        match self.running.metadata_line.alarm(out) {
-            Alarm::MayConnect => self.fetch_metadata(out),
-            // The line backs off and comes again.
-            Alarm::GaveUp => (),
-        }
-    }
-
     /// Takes in records, then makes of each replica what the newest state says.
-    fn replay(
+    pub(super) fn replay(
         &mut self,
         now: Time,
         offset: MetadataOffset,
@@ -346,6 +325,8 @@ impl Node<'_> {
 fn partition_of(record: &MetadataRecord) -> Option<PartitionId> {
     match record {
         MetadataRecord::Partition { partition, .. } => Some(*partition),
-        MetadataRecord::RegisterBroker { .. } | MetadataRecord::BrokerChange { .. } => None,
+        MetadataRecord::RegisterBroker { .. }
+        | MetadataRecord::BrokerChange { .. }
+        | MetadataRecord::LeaderChange { .. } => None,
     }
 }

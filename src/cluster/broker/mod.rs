@@ -8,18 +8,18 @@
 //! | `isr_changes` | proposals to the controller: shrink, expand, and their answers |
 //! | `lifecycle` | registration, heartbeats |
 //! | `metadata` | the controller's log replayed, and what a change makes of each replica |
+//! | `metadata_fetch` | whom that log is fetched from, and who is the controller |
 //! | `shutdown` | controlled shutdown, and what is written down before the process ends |
 //! | `flush` | when a log is fsynced, and who waits for that |
 //! | [`storage`] | files, checkpoints, and what a start makes of them |
-//! | `line` | a connection with one request at a time |
 
 mod fetch;
 mod fetcher;
 mod flush;
 mod isr_changes;
 mod lifecycle;
-mod line;
 mod metadata;
+mod metadata_fetch;
 mod produce;
 mod shutdown;
 pub mod storage;
@@ -29,21 +29,21 @@ use self::fetcher::FetcherThread;
 use self::flush::{Flushing, LogFlush};
 use self::isr_changes::IsrChanges;
 use self::lifecycle::Lifecycle;
-use self::line::Line;
+use self::metadata_fetch::KnownController;
 use self::produce::ParkedProduce;
 use self::storage::{File, Stored};
 use super::generation::Generation;
 use super::happened::Happened;
 use super::log::Log;
 use super::metadata_image::MetadataImage;
-use super::options::{BrokerOptions, TopicOptions};
+use super::options::{BrokerOptions, ControllerOptions, TopicOptions};
 use super::planted::Planted;
 use super::protocol::{Leaders, Message, MetadataRecord, PartitionLeader, ProducerIdAnswer};
 use super::replica::{Replica, Role};
 use super::store::Store;
-use super::units::{Offset, PartitionId};
+use super::units::{Offset, PartitionId, Voters};
 use crate::devices::port::{Channel, ConnectionId, Effect, Event, Outbox, Peer, Port};
-use crate::kernel::units::{Bytes, NodeId, Time};
+use crate::kernel::units::{Bytes, NodeId, Span, Time};
 
 /// What a broker speaks.
 #[derive(Clone, Copy, Debug)]
@@ -121,6 +121,9 @@ const LIFECYCLE: Channel = Channel(1);
 const ISR: Channel = Channel(2);
 const FETCHER: Channel = Channel(3);
 
+/// A connection with one request at a time.
+type Line = super::line::Line<Timer>;
+
 /// A broker.
 #[derive(Clone, Debug)]
 pub struct Broker {
@@ -149,8 +152,11 @@ struct Config {
     /// Every partition's topic settings.
     topics: Vec<TopicOptions>,
     brokers: u16,
-    controller: NodeId,
-    session_timeout: crate::kernel::units::Span,
+    voters: Voters,
+    /// `broker.session.timeout.ms`.
+    session_timeout: Span,
+    /// `controller.quorum.request.timeout.ms`.
+    quorum_request_timeout: Span,
     planted: Option<Planted>,
 }
 
@@ -161,6 +167,7 @@ struct Running {
     replicas: Vec<Replica>,
     lifecycle: Lifecycle,
     metadata_line: Line,
+    controller: KnownController,
     isr: IsrChanges,
     fetchers: Vec<FetcherThread>,
     parked_fetches: Vec<ParkedFetch>,
@@ -190,9 +197,9 @@ impl Broker {
         id: NodeId,
         generation: &'static Generation,
         options: BrokerOptions,
-        session_timeout: crate::kernel::units::Span,
+        controller_options: &ControllerOptions,
         brokers: u16,
-        controller: NodeId,
+        voters: Voters,
         partitions: &[(TopicOptions, Holds)],
         planted: Option<Planted>,
     ) -> Broker {
@@ -206,8 +213,17 @@ impl Broker {
             }
         });
         let stored = Stored::new(partitions.len(), held, planted);
-        let config =
-            Config { id, generation, options, topics, brokers, controller, session_timeout, planted };
+        let config = Config {
+            id,
+            generation,
+            options,
+            topics,
+            brokers,
+            voters,
+            session_timeout: controller_options.broker_session_timeout,
+            quorum_request_timeout: controller_options.quorum_request_timeout,
+            planted,
+        };
         Broker { config, stored, running: None }
     }
 
@@ -359,6 +375,10 @@ impl Node<'_> {
             | Message::AlterPartitions(_)
             | Message::AlteredPartitions(_)
             | Message::FetchMetadata(_)
+            | Message::Vote(_)
+            | Message::BeginQuorumEpoch(_)
+            | Message::EndQuorumEpoch(_)
+            | Message::QuorumAnswer(_)
             | Message::MetadataRecords(_) => panic!("node {from} asks a broker for {message:?}"),
         }
     }
@@ -382,7 +402,11 @@ impl Node<'_> {
             | Message::ElectLeaders(_)
             | Message::Reassign(_)
             | Message::AlterPartitions(_)
-            | Message::FetchMetadata(_) => panic!("{peer:?} answers a broker with {message:?}"),
+            | Message::FetchMetadata(_)
+            | Message::Vote(_)
+            | Message::BeginQuorumEpoch(_)
+            | Message::EndQuorumEpoch(_)
+            | Message::QuorumAnswer(_) => panic!("{peer:?} answers a broker with {message:?}"),
         }
     }
 
@@ -443,6 +467,7 @@ impl Node<'_> {
         match peer.channel {
             METADATA => {
                 self.running.metadata_line.disconnected(out);
+                self.ask_elsewhere(out);
             }
             LIFECYCLE => {
                 let lost = self.running.lifecycle.line.disconnected(out);

@@ -7,7 +7,7 @@
 use super::heartbeat::SOON;
 use super::membership::MOST_ELECTIONS;
 use super::partition_change::{PartitionRules, Target, next_state};
-use super::{Controller, ControllerPort, Planned, Timer, Volatile};
+use super::{Controller, ControllerPort, Timer, Volatile};
 use crate::cluster::protocol::{ElectLeaders, MetadataRecord, PartitionState, Reassign};
 use crate::cluster::units::{PartitionId, Replicas};
 use crate::devices::port::Outbox;
@@ -89,7 +89,7 @@ impl Controller {
         if let Some((state, election)) =
             next_state(image.partition(partition), target, rules, |one| image.is_active(one))
         {
-            planned.push(Planned { record: MetadataRecord::Partition { partition, state }, election });
+            planned.push(MetadataRecord::Partition { partition, state, election });
         }
     }
 }

@@ -1,15 +1,16 @@
 //! A leader proposes in-sync sets (`ReplicationControlManager.alterPartition`, `validateAlterPartitionData`).
 
 use super::partition_change::{Target, next_state};
-use super::{ANSWER_SIZE, Controller, ControllerPort, Planned, Volatile};
+use super::replication::{Answer, respond};
+use super::{Controller, ControllerPort, Volatile};
 use crate::cluster::metadata_image::MetadataImage;
 use crate::cluster::protocol::{
-    AlterPartition, AlterPartitions, AlteredPartition, AlteredPartitions, ErrorCode, Message, MetadataRecord,
+    AlterPartition, AlterPartitions, AlteredPartition, AlteredPartitions, ErrorCode, MetadataRecord,
     PartitionState,
 };
 use crate::cluster::units::{LeaderEpoch, PartitionEpoch, PartitionId, Replicas};
 use crate::devices::port::{ConnectionId, Outbox};
-use crate::kernel::units::{Bytes, NodeId};
+use crate::kernel::units::NodeId;
 
 impl Controller {
     /// AlterPartition.
@@ -24,7 +25,7 @@ impl Controller {
         let mut answer = AlteredPartitions { error: ErrorCode::None, partitions: answers };
         if !self.volatile.image.broker(broker).has_epoch(broker_epoch) {
             answer.error = ErrorCode::StaleBrokerEpoch;
-            return out.respond(connection, Message::AlteredPartitions(answer), ANSWER_SIZE);
+            return self.answer(connection, Answer::Altered(answer), out);
         }
         for place in 0..out.store.alter.get(partitions).len() {
             let proposed = out.store.alter.get(partitions)[place];
@@ -33,8 +34,7 @@ impl Controller {
         }
         self.commit_planned(out);
 
-        let size = ANSWER_SIZE + Bytes::new(40 * out.store.altered.get(answers).len() as u64);
-        out.respond(connection, Message::AlteredPartitions(answer), size);
+        self.answer(connection, Answer::Altered(answer), out);
     }
 
     /// Plans what is proposed for one partition, if it may be, and gives the answer.
@@ -50,7 +50,7 @@ impl Controller {
         let Some((state, election)) = next_state(old, target, rules, |one| image.is_active(one)) else {
             return accepted(partition, old);
         };
-        planned.push(Planned { record: MetadataRecord::Partition { partition, state }, election });
+        planned.push(MetadataRecord::Partition { partition, state, election });
         // A leader that is active and in its own proposal goes on leading, unless that completes a reassignment without it.
         if state.leader == Some(broker) {
             accepted(partition, &state)
@@ -58,6 +58,12 @@ impl Controller {
             refused(partition, ErrorCode::NewLeaderElected)
         }
     }
+}
+
+/// The answer of a controller that is not active.
+pub(super) fn refuse(connection: ConnectionId, out: &mut Outbox<'_, ControllerPort>) {
+    let answer = AlteredPartitions { error: ErrorCode::NotController, partitions: out.store.altered.take() };
+    respond(connection, Answer::Altered(answer), out);
 }
 
 /// The partition as it stands, or why the proposal is refused. The order of the checks decides what the leader makes of it.

@@ -1,8 +1,9 @@
 //! What a heartbeat does, and what its absence does (`BrokerHeartbeatManager`, `processBrokerHeartbeat`,
 //! `maybeFenceOneStaleBroker`).
 
+use super::replication::{Answer, respond};
 use super::{Controller, ControllerPort, Timer};
-use crate::cluster::protocol::{ErrorCode, Heartbeat, HeartbeatAnswer, Message};
+use crate::cluster::protocol::{ErrorCode, Heartbeat, HeartbeatAnswer};
 use crate::cluster::units::MetadataOffset;
 use crate::devices::port::{ConnectionId, Outbox};
 use crate::kernel::units::{NodeId, Span, Time};
@@ -74,7 +75,7 @@ impl Controller {
         self.volatile.sessions.touch(broker, broker_epoch, now);
         let registration = *self.volatile.image.broker(broker);
         if !registration.has_epoch(broker_epoch) {
-            return answer(connection, STALE, out);
+            return self.answer(connection, Answer::Heartbeat(STALE), out);
         }
         let is_caught_up = metadata_offset.0 > registration.broker_epoch.0;
 
@@ -102,11 +103,8 @@ impl Controller {
         }
 
         let should_shut_down = next == ControlState::ShutdownNow;
-        answer(
-            connection,
-            HeartbeatAnswer { error: ErrorCode::None, is_caught_up, is_fenced, should_shut_down },
-            out,
-        );
+        let answer = HeartbeatAnswer { error: ErrorCode::None, is_caught_up, is_fenced, should_shut_down };
+        self.answer(connection, Answer::Heartbeat(answer), out);
     }
 
     /// The periodic look for stale brokers: at most one is fenced, so that what this does is seen before the next.
@@ -133,8 +131,10 @@ const STALE: HeartbeatAnswer = HeartbeatAnswer {
     should_shut_down: false,
 };
 
-fn answer(connection: ConnectionId, answer: HeartbeatAnswer, out: &mut Outbox<'_, ControllerPort>) {
-    out.respond(connection, Message::HeartbeatAnswer(answer), super::ANSWER_SIZE);
+/// The answer of a controller that is not active.
+pub(super) fn refuse(connection: ConnectionId, out: &mut Outbox<'_, ControllerPort>) {
+    let answer = HeartbeatAnswer { error: ErrorCode::NotController, ..STALE };
+    respond(connection, Answer::Heartbeat(answer), out);
 }
 
 /// What heartbeats say of each broker, beside its registration (`BrokerHeartbeatState`). Not in the log: a controller that

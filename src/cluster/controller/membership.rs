@@ -3,7 +3,7 @@
 
 use super::heartbeat::SOON;
 use super::partition_change::{PartitionRules, Target, next_state};
-use super::{Controller, ControllerPort, Planned, Timer, Volatile};
+use super::{Controller, ControllerPort, Timer, Volatile};
 use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{MetadataRecord, PartitionState};
 use crate::devices::port::Outbox;
@@ -107,7 +107,7 @@ impl Controller {
             };
             let target = Target { isr, unclean_shutdown, ..Target::as_is(state) };
             if let Some((state, election)) = next_state(state, target, rules, is_active) {
-                planned.push(Planned { record: MetadataRecord::Partition { partition, state }, election });
+                planned.push(MetadataRecord::Partition { partition, state, election });
                 left -= 1;
                 if left == 0 {
                     return;

@@ -1,72 +1,157 @@
-//! Brokers fetch what has been decided (Fetch on `__cluster_metadata`, `KafkaRaftClient`): a long poll.
+//! Brokers and the other voters fetch what has been decided (Fetch on `__cluster_metadata`, `KafkaRaftClient`): a long poll.
 
+use super::quorum::Role;
 use super::{ANSWER_SIZE, Controller, ControllerPort, Timer, metadata_log};
 use crate::cluster::protocol::{ErrorCode, FetchMetadata, Message, MetadataRecords};
-use crate::cluster::units::MetadataOffset;
+use crate::cluster::units::{MetadataOffset, QuorumEpoch};
 use crate::devices::port::{ConnectionId, Effect, Outbox};
-use crate::kernel::units::{Bytes, NodeId, Span};
+use crate::kernel::units::{Bytes, NodeId, Span, Time};
 
 /// A fetch that waits for records.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ParkedFetch {
     connection: ConnectionId,
     offset: MetadataOffset,
+    /// Whether a voter asks: it has what is not committed, too.
+    votes: bool,
 }
 
 /// The most records one response carries.
 const MOST_RECORDS: usize = 1_000;
 
 impl Controller {
-    /// Fetch on the metadata log: answered at once if there is something, otherwise when there is, or after `max_wait`.
+    /// Fetch on the metadata log: answered at once if there is something, otherwise when there is, or after `max_wait`. A
+    /// voter's says how far it has the log on its disk.
     ///
-    /// Departure from Kafka: only committed records are sent, at the moment they are; there a broker also fetches what is
-    /// not committed yet, and learns from a later response that it is.
+    /// Departure from Kafka: brokers are sent only committed records, at the moment they are; there a broker also fetches what
+    /// is not committed yet, and learns from a later response that it is.
     pub(super) fn on_fetch_metadata(
         &mut self,
+        now: Time,
         connection: ConnectionId,
         request: FetchMetadata,
         out: &mut Outbox<'_, ControllerPort>,
     ) {
-        let FetchMetadata { broker, offset, max_wait } = request;
-        assert!(offset <= self.volatile.image.end(), "nobody has records the controller does not have");
-        let parked = &mut self.volatile.parked[usize::from(broker.0)];
+        let FetchMetadata { replica, epoch, offset, last_epoch, high_watermark, max_wait } = request;
         // A process that has started anew fetches on a new connection: nobody waits on the old one.
-        if let Some(former) = parked.take() {
+        if let Some(former) = self.volatile.parked[usize::from(replica.0)].take() {
             out.ask(Effect::Respond(former.connection, None, Bytes::ZERO));
-            out.cancel_timer(Timer::FetchWait(broker));
+            out.cancel_timer(Timer::FetchWait(replica));
         }
-        if offset < self.volatile.image.end() || max_wait == Span::ZERO {
-            return self.send_records(ParkedFetch { connection, offset }, out);
+        let place = self.voters.place(replica);
+        if let Some(error) = self.why_not_fetched_from(epoch, place.is_some()) {
+            return self.refuse_fetch(connection, error, out);
         }
-        *parked = Some(ParkedFetch { connection, offset });
-        out.set_timer(Timer::FetchWait(broker), max_wait);
+        let mut is_news = false;
+        if let Some(place) = place {
+            let (own_epoch, own_end) = self.durable.log.end_of(last_epoch);
+            if own_epoch != last_epoch || own_end < offset {
+                return self.tell_divergence(connection, own_epoch, own_end, out);
+            }
+            let Role::Leader(leading) = &mut self.volatile.role else {
+                panic!("only a leader is fetched from")
+            };
+            leading.ends[place] = offset;
+            self.count_fetch(place, out);
+            self.advance_high_watermark(now, out);
+            is_news = high_watermark < self.volatile.high_watermark;
+        }
+        let fetch = ParkedFetch { connection, offset, votes: place.is_some() };
+        if is_news || offset < self.end_for(fetch.votes) || max_wait == Span::ZERO {
+            return self.send_records(fetch, out);
+        }
+        self.volatile.parked[usize::from(replica.0)] = Some(fetch);
+        out.set_timer(Timer::FetchWait(replica), max_wait);
     }
 
     /// A fetch has waited for as long as it may: it is answered with nothing.
-    pub(super) fn on_fetch_wait(&mut self, broker: NodeId, out: &mut Outbox<'_, ControllerPort>) {
-        let parked = self.volatile.parked[usize::from(broker.0)].take();
+    pub(super) fn on_fetch_wait(&mut self, node: NodeId, out: &mut Outbox<'_, ControllerPort>) {
+        let parked = self.volatile.parked[usize::from(node.0)].take();
         self.send_records(parked.expect("the alarm of a fetch is taken back when it is answered"), out);
     }
 
-    /// Answers every fetch that waits.
+    /// Answers every fetch that waits and has something to wait for no longer: a voter's always has.
     pub(super) fn answer_parked(&mut self, out: &mut Outbox<'_, ControllerPort>) {
+        let leads = matches!(self.volatile.role, Role::Leader(_)) || self.is_alone();
         for place in 0..self.volatile.parked.len() {
-            if let Some(parked) = self.volatile.parked[place].take() {
-                out.cancel_timer(Timer::FetchWait(NodeId(place as u16)));
+            let Some(parked) = self.volatile.parked[place] else { continue };
+            if leads && !parked.votes && parked.offset >= self.end_for(false) {
+                continue;
+            }
+            self.volatile.parked[place] = None;
+            out.cancel_timer(Timer::FetchWait(NodeId(place as u16)));
+            if leads {
                 self.send_records(parked, out);
+            } else {
+                self.refuse_fetch(parked.connection, ErrorCode::NotLeaderOrFollower, out);
             }
         }
     }
 
+    /// `metadata.max.idle.interval.ms` is over: voters hear from their leader.
+    ///
+    /// Departure from Kafka: without a record, and also when others were written meanwhile.
+    pub(super) fn on_no_op(&mut self, out: &mut Outbox<'_, ControllerPort>) {
+        out.set_timer(Timer::NoOp, self.options.metadata_max_idle_interval);
+        self.answer_parked(out);
+    }
+
+    /// Up to where a fetch is answered with records.
+    fn end_for(&self, votes: bool) -> MetadataOffset {
+        if votes { self.volatile.written } else { self.volatile.high_watermark }
+    }
+
+    /// Why this one cannot be fetched from in that epoch (`validateLeaderOnlyRequest`). A broker behind is told with its records.
+    fn why_not_fetched_from(&self, epoch: QuorumEpoch, votes: bool) -> Option<ErrorCode> {
+        let own = self.durable.standing.epoch;
+        if !matches!(self.volatile.role, Role::Leader(_)) && !self.is_alone() {
+            Some(ErrorCode::NotLeaderOrFollower)
+        } else if epoch > own {
+            Some(ErrorCode::UnknownLeaderEpoch)
+        } else {
+            (votes && epoch < own).then_some(ErrorCode::FencedLeaderEpoch)
+        }
+    }
+
     fn send_records(&self, fetch: ParkedFetch, out: &mut Outbox<'_, ControllerPort>) {
-        let ParkedFetch { connection, offset } = fetch;
-        let rest = &self.durable.committed()[offset.0 as usize..];
+        let ParkedFetch { connection, offset, votes } = fetch;
+        let end = self.end_for(votes).max(offset);
+        // A broker that was told what was never committed may be ahead of the log.
+        let rest = self.durable.log.records().get(offset.0 as usize..end.0 as usize).unwrap_or_default();
         let sent = &rest[..rest.len().min(MOST_RECORDS)];
-        let records = out.store.metadata.take();
-        out.store.metadata.get_mut(records).extend_from_slice(sent);
+        let answer = self.records_from(offset, out);
+        out.store.metadata.get_mut(answer.records).extend_from_slice(sent);
         let size = sent.iter().map(metadata_log::size).fold(ANSWER_SIZE, |all, one| all + one);
-        let answer = MetadataRecords { error: ErrorCode::None, offset, records };
         out.respond(connection, Message::MetadataRecords(answer), size);
+    }
+
+    fn tell_divergence(
+        &self,
+        connection: ConnectionId,
+        epoch: QuorumEpoch,
+        end: MetadataOffset,
+        out: &mut Outbox<'_, ControllerPort>,
+    ) {
+        let answer = MetadataRecords { diverging_epoch: Some(epoch), ..self.records_from(end, out) };
+        out.respond(connection, Message::MetadataRecords(answer), ANSWER_SIZE);
+    }
+
+    fn refuse_fetch(&self, connection: ConnectionId, error: ErrorCode, out: &mut Outbox<'_, ControllerPort>) {
+        let answer = MetadataRecords { error, ..self.records_from(MetadataOffset(0), out) };
+        out.respond(connection, Message::MetadataRecords(answer), ANSWER_SIZE);
+    }
+
+    /// A response without records.
+    fn records_from(&self, offset: MetadataOffset, out: &mut Outbox<'_, ControllerPort>) -> MetadataRecords {
+        MetadataRecords {
+            error: ErrorCode::None,
+            leader: self.durable.standing.leader,
+            epoch: self.durable.standing.epoch,
+            offset,
+            diverging_epoch: None,
+            high_watermark: self.volatile.high_watermark,
+            records: out.store.metadata.take(),
+        }
     }
 }
 

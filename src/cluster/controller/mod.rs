@@ -1,6 +1,8 @@
 //! The controller: who is alive, who leads, who is in sync (`QuorumController`).
 //!
-//! A request leads to records; records are appended to the metadata log, replayed into the image, and only then answered.
+//! A request leads to records; records are appended to the metadata log, replayed into the image, and answered once a majority of
+//! the voters has them. Of several controllers one is active; the others follow its log, and one of them takes over when it is
+//! gone.
 //! The controller never knows what is in a partition's log, nor whether a broker it does not hear from is dead.
 //!
 //! | file | what it holds |
@@ -15,6 +17,8 @@
 //! | `administration` | leadership moved, partitions reassigned |
 //! | `metadata_fetch` | brokers learn what has been decided |
 //! | `metadata_log` | what is on disk |
+//! | `quorum` | who of the voters leads |
+//! | `replication` | what is decided on its way to a majority |
 //!
 //! Departure from Kafka: there are no topic or configuration requests.
 
@@ -27,25 +31,32 @@ mod alter_partition;
 mod membership;
 mod metadata_fetch;
 mod metadata_log;
+mod quorum;
 mod registration;
+mod replication;
 mod sessions;
 #[cfg(test)]
 mod testing;
 
+use std::collections::VecDeque;
+
 use self::heartbeat::Brokers;
 use self::metadata_fetch::ParkedFetch;
-use self::metadata_log::MetadataLog;
+use self::metadata_log::{MetadataLog, Standing};
 use self::partition_change::PartitionRules;
+use self::quorum::Role;
+use self::replication::{Deferred, Reports};
 use self::sessions::Sessions;
 use super::generation::Generation;
-use super::happened::{Decision, Election, Happened};
+use super::happened::{Decision, Happened};
+use super::line::Line;
 use super::metadata_image::{MetadataImage, Registration};
 use super::options::ControllerOptions;
 use super::planted::Planted;
 use super::protocol::{Message, MetadataRecord, PartitionState};
 use super::store::Store;
-use super::units::{BrokerEpoch, MetadataOffset, PartitionId};
-use crate::devices::port::{self, ConnectionId, Effect, Event, Outbox, Port};
+use super::units::{BrokerEpoch, MetadataOffset, PartitionId, QuorumEpoch, Replicas, Voters};
+use crate::devices::port::{self, ConnectionId, Effect, Event, Outbox, Peer, Port};
 use crate::kernel::units::{Bytes, NodeId, Span, Time};
 
 /// The vocabulary of the controller.
@@ -69,7 +80,17 @@ pub enum Timer {
     ElectUncleanLeaders,
     /// Look for partitions that their preferred replica does not lead.
     ElectPreferredLeaders,
-    /// This broker's fetch of metadata has waited long enough.
+    /// The time of this voter's role is over: a fetch timeout, an election timeout, or a leader's without a majority.
+    Quorum,
+    /// What was decided has waited long enough to be written.
+    Linger,
+    /// Tell voters that do not fetch who leads.
+    Greet,
+    /// Let voters know that the leader lives (`NoOpRecord`).
+    NoOp,
+    /// The line to this voter.
+    VoterLine(NodeId),
+    /// This node's fetch of metadata has waited long enough.
     FetchWait(NodeId),
 }
 
@@ -79,8 +100,12 @@ impl port::Timer for Timer {
             Timer::FenceStaleBrokers => 0,
             Timer::ElectUncleanLeaders => 1,
             Timer::ElectPreferredLeaders => 2,
-            // Brokers count from 1.
-            Timer::FetchWait(broker) => 2 + u32::from(broker.0),
+            Timer::Quorum => 3,
+            Timer::Linger => 4,
+            Timer::Greet => 5,
+            Timer::NoOp => 6,
+            Timer::VoterLine(node) => 7 + 2 * u32::from(node.0),
+            Timer::FetchWait(node) => 8 + 2 * u32::from(node.0),
         }
     }
 }
@@ -96,6 +121,7 @@ pub enum File {
 #[derive(Clone, Debug)]
 pub struct Controller {
     id: NodeId,
+    voters: Voters,
     options: ControllerOptions,
     /// By partition.
     rules: Vec<PartitionRules>,
@@ -103,38 +129,67 @@ pub struct Controller {
     planted: Option<Planted>,
     /// Whether it has started within this run. The first start stands for a process that has been running for long.
     has_started: bool,
-    durable: MetadataLog,
+    durable: Durable,
     volatile: Volatile,
+}
+
+/// What a process leaves behind.
+#[derive(Clone, Debug)]
+struct Durable {
+    /// Of a running leader, also what is not written yet.
+    log: MetadataLog,
+    /// The records below are on disk. A single voter does not count.
+    flushed: MetadataOffset,
+    standing: Standing,
 }
 
 /// What a process has in memory only.
 #[derive(Clone, Debug)]
 struct Volatile {
-    /// What the log adds up to.
+    /// What the log adds up to: on an active controller all of it, on others as far as it is committed.
     image: MetadataImage,
     sessions: Sessions,
     brokers: Brokers,
-    /// By broker: the fetch that waits for records.
+    /// By node: the fetch that waits for records.
     parked: Vec<Option<ParkedFetch>>,
-    /// Records decided on while handling an event, until they are committed together.
-    planned: Vec<Planned>,
+    /// Records decided on while handling an event, until they are appended together.
+    planned: Vec<MetadataRecord>,
+    role: Role,
+    /// Whether it is the active controller.
+    active: bool,
+    /// By voter's place.
+    lines: Vec<Line<Timer>>,
+    /// The records below are committed, as far as this process knows.
+    high_watermark: MetadataOffset,
+    /// The records below are in the file, if not on disk.
+    written: MetadataOffset,
+    /// Whether there are records that wait to be written.
+    lingers: bool,
+    /// Fsyncs under way: their tokens, and up to where the file is on disk when they are over.
+    flushing: Vec<(u32, MetadataOffset)>,
+    flushes: u32,
+    /// Answers that wait for records to be committed.
+    deferred: VecDeque<Deferred>,
+    /// What records that are not committed yet are to be reported as.
+    unreported: VecDeque<Reports>,
+    /// Whom it hands over to, having resigned.
+    successors: Replicas,
+    /// It was asked to end, and waits for its successor.
+    stopping: bool,
 }
 
-/// A record to be, and how the leader came to be if it has another.
-#[derive(Clone, Copy, Debug)]
-struct Planned {
-    record: MetadataRecord,
-    election: Option<Election>,
-}
+/// From when a controller begins sessions to when it begins its periodic tasks.
+const ACTIVATION: Span = Span::from_milliseconds(1);
 
 /// About what a response takes on the wire before its lists.
 const ANSWER_SIZE: Bytes = Bytes::new(60);
 
 impl Controller {
-    /// The controller of a run that begins with brokers 1 to `brokers` registered and unfenced, and these partitions; with
+    /// A controller of a run that begins with brokers 1 to `brokers` registered and unfenced, and these partitions; with
     /// each its topic's `min.insync.replicas` and `unclean.leader.election.enable`.
     pub fn new(
         id: NodeId,
+        voters: Voters,
         generation: &'static Generation,
         options: ControllerOptions,
         partitions: Vec<(PartitionState, u16, bool)>,
@@ -150,9 +205,23 @@ impl Controller {
             planted,
         });
         let rules: Vec<PartitionRules> = rules.collect();
-        let durable = MetadataLog::genesis(brokers, partitions.into_iter().map(|(state, ..)| state));
-        let volatile = Volatile::load(&durable, options, brokers, rules.len());
-        Controller { id, options, rules, brokers, planted, has_started: false, durable, volatile }
+        let log = MetadataLog::genesis(brokers, partitions.into_iter().map(|(state, ..)| state));
+        let standing = Standing { epoch: QuorumEpoch(0), voted: None, leader: Some(voters.first) };
+        let volatile = Volatile::new(options, voters, brokers, rules.len());
+        let durable = Durable { flushed: log.end(), log, standing };
+        let mut controller = Controller {
+            id,
+            voters,
+            options,
+            rules,
+            brokers,
+            planted,
+            has_started: false,
+            durable,
+            volatile,
+        };
+        controller.volatile = controller.load(controller.durable.log.end());
+        controller
     }
 
     /// What happens to the controller, and what it asks for.
@@ -163,22 +232,49 @@ impl Controller {
             Event::Timer(Timer::FenceStaleBrokers) => self.on_fence_stale_brokers(now, out),
             Event::Timer(Timer::ElectUncleanLeaders) => self.on_elect_unclean_leaders(out),
             Event::Timer(Timer::ElectPreferredLeaders) => self.on_elect_preferred_leaders(out),
-            Event::Timer(Timer::FetchWait(broker)) => self.on_fetch_wait(broker, out),
-            // One controller has nobody to hand over to.
-            Event::Stop => out.ask(Effect::Exit),
-            // What it holds has counted as committed since it was appended.
-            Event::Flushed(File::MetadataLog, _) => (),
+            Event::Timer(Timer::Quorum) => self.on_quorum_timer(out),
+            Event::Timer(Timer::Linger) => self.on_linger(now, out),
+            Event::Timer(Timer::Greet) => self.on_greet(out),
+            Event::Timer(Timer::NoOp) => self.on_no_op(out),
+            Event::Timer(Timer::VoterLine(voter)) => self.on_voter_line(voter, out),
+            Event::Timer(Timer::FetchWait(node)) => self.on_fetch_wait(node, out),
+            Event::Stop => self.on_stop(out),
+            Event::Flushed(File::MetadataLog, token) => self.on_flushed(now, token, out),
             // A fault the controller does not survive (`fatalFaultHandler`).
             Event::FlushFailed(File::MetadataLog, _) => out.ask(Effect::Exit),
-            Event::Connected(peer) | Event::Disconnected(peer) | Event::Response(peer, _) => {
-                panic!("a controller opens no connection, but was told of one to {peer:?}")
+            Event::Connected(peer) => {
+                let place = self.place_of(peer);
+                self.volatile.lines[place].connected(out);
+                self.speak_to(place, out);
             }
+            Event::Disconnected(peer) => {
+                let place = self.place_of(peer);
+                self.volatile.lines[place].disconnected(out);
+            }
+            Event::Response(peer, message) => self.on_response(now, peer, message, out),
         }
     }
 
-    /// The process ends: what it had in memory is gone. Until it starts again its image is what its disk says.
+    /// The process ends: what it had in memory is gone. A single voter's image is what its disk says; among several, what is
+    /// committed is known again only once the leader has told.
     pub fn crash(&mut self) {
-        self.volatile = Volatile::load(&self.durable, self.options, self.brokers, self.rules.len());
+        self.durable.log.truncate(self.volatile.written);
+        let known = if self.is_alone() { self.durable.log.end() } else { MetadataOffset(0) };
+        self.volatile = self.load(known);
+    }
+
+    /// The machine has lost power: of several voters' logs only what was fsynced is left. Gives the length of the file.
+    pub fn lose_unsynced(&mut self) -> Bytes {
+        if !self.is_alone() {
+            self.durable.log.truncate(self.durable.flushed);
+            self.volatile = self.load(MetadataOffset(0));
+        }
+        self.durable.log.bytes_up_to(self.durable.log.end())
+    }
+
+    /// Whether it is the active controller, as far as it knows, and in which epoch.
+    pub fn active_epoch(&self) -> Option<QuorumEpoch> {
+        self.volatile.active.then_some(self.durable.standing.epoch)
     }
 
     /// Which node it is.
@@ -186,9 +282,9 @@ impl Controller {
         self.id
     }
 
-    /// Every record ever committed, by offset.
+    /// Every record it has, by offset.
     pub fn metadata_log(&self) -> &[MetadataRecord] {
-        self.durable.committed()
+        self.durable.log.records()
     }
 
     /// What has been decided so far.
@@ -206,8 +302,22 @@ impl Controller {
         self.volatile.image.broker(broker)
     }
 
-    /// The controller becomes active: every unfenced broker has a fresh session (`ClusterControlManager.activate`).
     fn on_start(&mut self, now: Time, out: &mut Outbox<'_, ControllerPort>) {
+        if self.is_alone() {
+            self.activate(now, out);
+        } else {
+            self.join_quorum(now, out);
+        }
+        self.has_started = true;
+        out.ask(Effect::Listen);
+    }
+
+    /// The controller becomes active: every unfenced broker has a fresh session (`ClusterControlManager.activate`).
+    fn activate(&mut self, now: Time, out: &mut Outbox<'_, ControllerPort>) {
+        self.volatile.active = true;
+        if !self.is_alone() {
+            out.note(Happened::ActiveController { epoch: self.durable.standing.epoch, active: true });
+        }
         let Volatile { image, sessions, brokers, .. } = &mut self.volatile;
         for (broker, registration) in image.brokers() {
             brokers.register(broker, registration.fenced);
@@ -221,12 +331,14 @@ impl Controller {
             (Timer::ElectPreferredLeaders, self.rebalance_period()),
         ];
         for (timer, period) in periodic.into_iter().filter(|&(_, period)| period != Span::FOREVER) {
-            // A run begins in the middle of a period.
-            let least = if self.has_started { period } else { Span::ZERO };
-            out.ask(Effect::SetTimer(timer, least, period));
+            // A run begins in the middle of a period. Later it is counted from somewhat after the sessions, so that after eight
+            // looks those of nine seconds are over (`CompleteActivationEvent.processBatchEndOffset`).
+            if self.has_started {
+                out.set_timer(timer, period + ACTIVATION);
+            } else {
+                out.ask(Effect::SetTimer(timer, Span::ZERO, period));
+            }
         }
-        self.has_started = true;
-        out.ask(Effect::Listen);
     }
 
     fn on_request(
@@ -236,13 +348,22 @@ impl Controller {
         request: Message,
         out: &mut Outbox<'_, ControllerPort>,
     ) {
+        let active = self.volatile.active;
         match request {
-            Message::RegisterBroker(request) => self.on_register(now, connection, request, out),
-            Message::Heartbeat(request) => self.on_heartbeat(now, connection, request, out),
-            Message::AlterPartitions(request) => self.on_alter_partitions(connection, request, out),
-            Message::FetchMetadata(request) => self.on_fetch_metadata(connection, request, out),
-            Message::ElectLeaders(request) => self.on_elect_leaders(request, out),
-            Message::Reassign(request) => self.on_reassign(request, out),
+            Message::RegisterBroker(request) if active => self.on_register(now, connection, request, out),
+            Message::RegisterBroker(_) => registration::refuse(connection, out),
+            Message::Heartbeat(request) if active => self.on_heartbeat(now, connection, request, out),
+            Message::Heartbeat(_) => heartbeat::refuse(connection, out),
+            Message::AlterPartitions(request) if active => self.on_alter_partitions(connection, request, out),
+            Message::AlterPartitions(_) => alter_partition::refuse(connection, out),
+            Message::FetchMetadata(request) => self.on_fetch_metadata(now, connection, request, out),
+            Message::ElectLeaders(request) if active => self.on_elect_leaders(request, out),
+            Message::Reassign(request) if active => self.on_reassign(request, out),
+            // Nobody reads the answer.
+            Message::ElectLeaders(_) | Message::Reassign(_) => (),
+            Message::Vote(request) => self.on_vote(connection, request, out),
+            Message::BeginQuorumEpoch(request) => self.on_begin_quorum_epoch(connection, request, out),
+            Message::EndQuorumEpoch(request) => self.on_end_quorum_epoch(connection, request, out),
             Message::Produce(_)
             | Message::Produced(_)
             | Message::Fetch(_)
@@ -254,87 +375,128 @@ impl Controller {
             | Message::RegisteredBroker(_)
             | Message::HeartbeatAnswer(_)
             | Message::AlteredPartitions(_)
-            | Message::MetadataRecords(_) => {
+            | Message::MetadataRecords(_)
+            | Message::QuorumAnswer(_) => {
                 panic!(
-                    "a controller is asked for registrations, heartbeats, in-sync sets and metadata, not {request:?}"
+                    "a controller is asked for registrations, heartbeats, in-sync sets, metadata and votes, not \
+                    {request:?}"
                 )
             }
         }
     }
 
-    /// Decides on a record that elects nobody.
+    fn on_response(&mut self, now: Time, peer: Peer, message: Message, out: &mut Outbox<'_, ControllerPort>) {
+        let place = self.place_of(peer);
+        self.volatile.lines[place].answered(out);
+        match message {
+            Message::MetadataRecords(response) => self.on_records(now, place, response, out),
+            Message::QuorumAnswer(answer) => self.on_quorum_answer(now, place, answer, out),
+            Message::Produce(_)
+            | Message::Produced(_)
+            | Message::Fetch(_)
+            | Message::Fetched(_)
+            | Message::FindLeaders
+            | Message::Leaders(_)
+            | Message::InitProducerId
+            | Message::ProducerIdAnswer(_)
+            | Message::RegisterBroker(_)
+            | Message::RegisteredBroker(_)
+            | Message::Heartbeat(_)
+            | Message::HeartbeatAnswer(_)
+            | Message::AlterPartitions(_)
+            | Message::AlteredPartitions(_)
+            | Message::ElectLeaders(_)
+            | Message::Reassign(_)
+            | Message::FetchMetadata(_)
+            | Message::Vote(_)
+            | Message::BeginQuorumEpoch(_)
+            | Message::EndQuorumEpoch(_) => panic!("{peer:?} answers a controller with {message:?}"),
+        }
+    }
+
+    fn place_of(&self, peer: Peer) -> usize {
+        self.voters.place(peer.node).expect("a controller connects to voters only")
+    }
+
+    /// Decides on a record.
     fn plan(&mut self, record: MetadataRecord) {
-        self.volatile.planned.push(Planned { record, election: None });
+        self.volatile.planned.push(record);
     }
 
-    /// Appends what was decided on, makes it the state of things, and tells whoever waits for it.
-    fn commit_planned(&mut self, out: &mut Outbox<'_, ControllerPort>) {
-        if self.volatile.planned.is_empty() {
-            return;
-        }
-        let mut planned = std::mem::take(&mut self.volatile.planned);
-        let mut bytes = Bytes::ZERO;
-        for &Planned { record, election } in &planned {
-            let offset = self.durable.append(record);
-            self.replay(offset, record, election, out);
-            bytes += metadata_log::size(&record);
-        }
-        planned.clear();
-        self.volatile.planned = planned;
-        out.ask(Effect::Append(File::MetadataLog, bytes));
-        out.ask(Effect::Flush(File::MetadataLog, self.volatile.image.end().0 as u32));
-        self.answer_parked(out);
-    }
-
-    /// Makes a record the state of things, and reports what that changed.
+    /// Makes a record the state of things, and reports what that changed once it is committed.
     fn replay(
         &mut self,
         offset: MetadataOffset,
-        record: MetadataRecord,
-        election: Option<Election>,
+        record: &MetadataRecord,
         out: &mut Outbox<'_, ControllerPort>,
     ) {
         let Volatile { image, brokers, .. } = &mut self.volatile;
-        match record {
+        let mut reports = [None; 2];
+        match *record {
             MetadataRecord::RegisterBroker { broker, .. } => {
-                image.replay(offset, &record);
+                image.replay(offset, record);
                 brokers.register(broker, true);
-                out.note(Happened::Registered { broker, epoch: BrokerEpoch(offset.0) });
+                reports[0] = Some(Happened::Registered { broker, epoch: BrokerEpoch(offset.0) });
             }
             MetadataRecord::BrokerChange { broker, broker_epoch: epoch, fenced, in_controlled_shutdown } => {
                 let old = *image.broker(broker);
-                image.replay(offset, &record);
+                image.replay(offset, record);
                 brokers.register(broker, fenced);
                 if fenced != old.fenced {
-                    out.note(Happened::Fenced { broker, epoch, fenced });
+                    reports[0] = Some(Happened::Fenced { broker, epoch, fenced });
                 }
                 if in_controlled_shutdown && !old.in_controlled_shutdown {
-                    out.note(Happened::ShuttingDown { broker, epoch });
+                    reports[1] = Some(Happened::ShuttingDown { broker, epoch });
                 }
             }
-            MetadataRecord::Partition { partition, state } => {
-                let PartitionState { leader: old_leader, isr: old_isr, .. } = *image.partition(partition);
-                image.replay(offset, &record);
-                let (old_isr, state) = (old_isr.bits(), Decision::of(&state));
-                out.note(Happened::Decided { partition, old_leader, old_isr, state, election });
+            MetadataRecord::LeaderChange { .. } => image.replay(offset, record),
+            MetadataRecord::Partition { partition, state, election } => {
+                let old = *image.partition(partition);
+                image.replay(offset, record);
+                let (old_leader, old_isr, state) = (old.leader, old.isr.bits(), Decision::of(&state));
+                reports[0] = Some(Happened::Decided { partition, old_leader, old_isr, state, election });
             }
         }
+        if offset < self.volatile.high_watermark {
+            self.report(offset, reports, out);
+        } else {
+            self.volatile.unreported.push_back((offset, reports));
+        }
+    }
+
+    /// The memory of a process that has read its log up to here and heard of nobody yet.
+    fn load(&self, end: MetadataOffset) -> Volatile {
+        let log = &self.durable.log;
+        let mut volatile = Volatile::new(self.options, self.voters, self.brokers, self.rules.len());
+        for (offset, record) in log.records()[..end.0 as usize].iter().enumerate() {
+            volatile.image.replay(MetadataOffset(offset as u64), record);
+        }
+        volatile.high_watermark = end;
+        volatile.written = log.end();
+        volatile
     }
 }
 
 impl Volatile {
-    /// The memory of a process that has read its log and heard of nobody yet.
-    fn load(durable: &MetadataLog, options: ControllerOptions, brokers: u16, partitions: usize) -> Volatile {
-        let mut image = MetadataImage::new(brokers, partitions);
-        for (offset, record) in durable.committed().iter().enumerate() {
-            image.replay(MetadataOffset(offset as u64), record);
-        }
+    fn new(options: ControllerOptions, voters: Voters, brokers: u16, partitions: usize) -> Volatile {
         Volatile {
-            image,
+            image: MetadataImage::new(brokers, partitions),
             sessions: Sessions::new(options.broker_session_timeout),
             brokers: Brokers::new(brokers),
-            parked: vec![None; usize::from(brokers) + 1],
+            parked: vec![None; usize::from(brokers.max(voters.first.0 + voters.count)) + 1],
             planned: Vec::new(),
+            role: Role::Unattached,
+            active: false,
+            lines: Controller::lines(voters, options.quorum_request_timeout),
+            high_watermark: MetadataOffset(0),
+            written: MetadataOffset(0),
+            lingers: false,
+            flushing: Vec::new(),
+            flushes: 0,
+            deferred: VecDeque::new(),
+            unreported: VecDeque::new(),
+            successors: Replicas::NONE,
+            stopping: false,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A process has started and wants to be its broker (`ClusterControlManager.registerBroker`).
 
-use super::{ANSWER_SIZE, Controller, ControllerPort};
-use crate::cluster::protocol::{ErrorCode, Message, MetadataRecord, RegisterBroker, RegisteredBroker};
+use super::replication::{Answer, respond};
+use super::{Controller, ControllerPort};
+use crate::cluster::protocol::{ErrorCode, MetadataRecord, RegisterBroker, RegisteredBroker};
 use crate::cluster::units::BrokerEpoch;
 use crate::devices::port::{ConnectionId, Outbox};
 use crate::kernel::units::Time;
@@ -24,10 +25,11 @@ impl Controller {
         let former = *self.volatile.image.broker(broker);
         let epoch = former.broker_epoch;
         if former.registered && former.incarnation == incarnation {
-            return answer(connection, ErrorCode::None, epoch, out);
+            return self.answer_registration(connection, ErrorCode::None, epoch, out);
         }
         if former.registered && self.volatile.sessions.is_valid(broker, epoch, now) {
-            return answer(connection, ErrorCode::DuplicateBrokerRegistration, BrokerEpoch(0), out);
+            let error = ErrorCode::DuplicateBrokerRegistration;
+            return self.answer_registration(connection, error, BrokerEpoch(0), out);
         }
 
         let is_clean = former.registered && previous_broker_epoch == Some(epoch);
@@ -36,17 +38,26 @@ impl Controller {
         self.plan(MetadataRecord::RegisterBroker { broker, incarnation });
         self.commit_planned(out);
 
-        answer(connection, ErrorCode::None, self.volatile.image.broker(broker).broker_epoch, out);
+        let broker_epoch = self.volatile.image.broker(broker).broker_epoch;
+        self.answer_registration(connection, ErrorCode::None, broker_epoch, out);
+    }
+
+    fn answer_registration(
+        &mut self,
+        connection: ConnectionId,
+        error: ErrorCode,
+        broker_epoch: BrokerEpoch,
+        out: &mut Outbox<'_, ControllerPort>,
+    ) {
+        let answer = RegisteredBroker { error, broker_epoch };
+        self.answer(connection, Answer::Registered(answer), out);
     }
 }
 
-fn answer(
-    connection: ConnectionId,
-    error: ErrorCode,
-    broker_epoch: BrokerEpoch,
-    out: &mut Outbox<'_, ControllerPort>,
-) {
-    out.respond(connection, Message::RegisteredBroker(RegisteredBroker { error, broker_epoch }), ANSWER_SIZE);
+/// The answer of a controller that is not active.
+pub(super) fn refuse(connection: ConnectionId, out: &mut Outbox<'_, ControllerPort>) {
+    let answer = RegisteredBroker { error: ErrorCode::NotController, broker_epoch: BrokerEpoch(0) };
+    respond(connection, Answer::Registered(answer), out);
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use crate::cluster::protocol::{
     Message, PartitionState, RegisterBroker,
 };
 use crate::cluster::store::Store;
-use crate::cluster::units::{BrokerEpoch, Incarnation, LeaderEpoch, PartitionEpoch, PartitionId, Replicas};
+use crate::cluster::units::{
+    BrokerEpoch, Incarnation, LeaderEpoch, PartitionEpoch, PartitionId, QuorumEpoch, Replicas, Voters,
+};
 use crate::devices::port::{ConnectionId, Effect, Event, Outbox, Timer as _};
 use crate::kernel::units::{NodeId, Span, Time};
 
@@ -100,6 +102,7 @@ impl Bench {
         Bench {
             controller: Controller::new(
                 NodeId(brokers + 1),
+                Voters { first: NodeId(brokers + 1), count: 1 },
                 generation,
                 options,
                 partitions.collect(),
@@ -291,7 +294,14 @@ impl Bench {
     pub(crate) fn fetch(&mut self, broker: u16, offset: u64, max_wait: u64) -> Option<(u64, usize)> {
         let max_wait = Span::from_milliseconds(max_wait);
         let offset = crate::cluster::units::MetadataOffset(offset);
-        let request = FetchMetadata { broker: NodeId(broker), offset, max_wait };
+        let request = FetchMetadata {
+            replica: NodeId(broker),
+            epoch: QuorumEpoch(0),
+            offset,
+            last_epoch: QuorumEpoch(0),
+            high_watermark: offset,
+            max_wait,
+        };
         let answer = self.ask(FETCHES, broker, Message::FetchMetadata(request))?;
         Some(self.counted(answer))
     }

@@ -23,6 +23,13 @@ pub(super) const V4_1: Generation = Generation {
         auto_leader_rebalance: true,
         leader_imbalance_check_interval: Span::from_seconds(300),
         unclean_leader_election_interval: ms(300_000),
+        quorum_election_timeout: ms(1_000),
+        quorum_fetch_timeout: ms(2_000),
+        quorum_election_backoff_max: ms(1_000),
+        quorum_append_linger: ms(25),
+        quorum_request_timeout: ms(2_000),
+        quorum_retry_backoff: ms(20),
+        metadata_max_idle_interval: ms(500),
     },
     broker: BrokerOptions {
         replica_lag_time_max: ms(30_000),

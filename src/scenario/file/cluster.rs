@@ -81,10 +81,8 @@ pub(super) fn cluster(
     if let Some(node) = section.get("racks") {
         cluster.racks = racks(node, reading);
     }
-    if let Some(node) = section.get("controllers")
-        && reading.whole("controllers", node, 1..=u64::MAX).is_some_and(|controllers| controllers != 1)
-    {
-        reading.not_modelled("a cluster of several controllers", node.place, &["controllers = 1"]);
+    if let Some(controllers) = section.get("controllers").and_then(|node| voters(node, reading)) {
+        cluster.controllers = controllers;
     }
     if let Some(start_time) =
         section.get("start_time").and_then(|node| reading.distribution("start_time", node))
@@ -92,6 +90,20 @@ pub(super) fn cluster(
         cluster.start_time = start_time;
     }
     cluster
+}
+
+/// As many voters as one less makes no majority worse: an even number bears no more losses than the odd one below.
+fn voters(node: &Node, reading: &mut Reading) -> Option<u16> {
+    match reading.whole("controllers", node, 1..=u64::MAX)? {
+        controllers @ (1 | 3 | 5) => Some(controllers as u16),
+        controllers => {
+            let message = format!("a cluster has 1, 3 or 5 controllers, not {controllers}");
+            let problem = Problem::new("model::out-of-range", message).at(node.place).label("out of range");
+            let help = "an even number bears no more losses than one less; each is a machine of its own";
+            reading.problem(problem.help(help));
+            None
+        }
+    }
 }
 
 fn limited_brokers(node: &Node, reading: &mut Reading) -> Option<u16> {

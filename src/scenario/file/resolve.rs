@@ -134,8 +134,26 @@ impl<'m> Names<'m> {
         Some(members)
     }
 
-    fn controller(&self) -> NodeId {
-        NodeId(self.cluster.brokers + 1)
+    fn all_controllers(&self) -> Vec<NodeId> {
+        (1..=self.cluster.controllers).map(|number| NodeId(self.cluster.brokers + number)).collect()
+    }
+
+    fn controllers(&self, numbers: &[u64], place: Place, reading: &mut Reading) -> Option<Vec<NodeId>> {
+        let all = self.all_controllers();
+        let mut ids = Vec::new();
+        for &number in numbers {
+            let Some(&id) = number.checked_sub(1).and_then(|place| all.get(place as usize)) else {
+                let message = format!("there is no controller {number}");
+                let problem = Problem::new("model::unknown-controller", message).at(place);
+                let help = format!("controllers count from 1, and `cluster.controllers` is {}", all.len());
+                reading.problem(problem.label("no such controller").help(help));
+                return None;
+            };
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        Some(ids)
     }
 
     /// Whom a fault strikes.
@@ -161,6 +179,9 @@ impl<'m> Names<'m> {
             }
             Target::Controller => Some(Struck::Controller),
             Target::Controllers => Some(Struck::Controllers),
+            Target::SomeControllers(numbers) => {
+                self.controllers(numbers, place, reading).map(Struck::SomeControllers)
+            }
             Target::Clients => Some(Struck::Clients),
             Target::Producer(name) => match self.producers.iter().position(|producer| producer == name) {
                 Some(producer) => Some(Struck::Producer(producer)),
@@ -183,14 +204,20 @@ impl<'m> Names<'m> {
             Target::Brokers(numbers) => self.brokers(numbers, end.place, reading),
             Target::AllBrokers => Some((1..=self.cluster.brokers).map(NodeId).collect()),
             Target::Rack(name) => self.rack(name, end.place, reading),
-            Target::Controller => Some(vec![self.controller()]),
+            Target::Controller if self.cluster.controllers > 1 => {
+                let message = "which controller is active changes, and a link stays";
+                let problem = Problem::new("model::unknown-target", message).at(end.place);
+                reading.problem(problem.help("write `controllers` or `controller(2)`"));
+                None
+            }
+            Target::Controller | Target::Controllers => Some(self.all_controllers()),
+            Target::SomeControllers(numbers) => self.controllers(numbers, end.place, reading),
             Target::Clients => {
                 Some((0..self.clients.1).map(|client| NodeId(self.clients.0 + client)).collect())
             }
             Target::Leader(_)
             | Target::Follower(..)
             | Target::Isr(_)
-            | Target::Controllers
             | Target::Producer(_)
             | Target::All(_) => {
                 unreachable!("no link ends at a role: the form of its ends says so")
@@ -326,6 +353,7 @@ impl<'m> Names<'m> {
             | Target::Isr(_)
             | Target::Controller
             | Target::Controllers
+            | Target::SomeControllers(_)
             | Target::Clients
             | Target::Producer(_)
             | Target::All(_) => Vec::new(),

@@ -192,6 +192,36 @@ pub(super) const BROKER: &[Property<Broker>] = &[
         takes: Milliseconds(1, LONG, |o, v| o.controller.unclean_leader_election_interval = v),
     },
     Property {
+        name: "controller.quorum.election.timeout.ms",
+        takes: Milliseconds(1, INT, |o, v| o.controller.quorum_election_timeout = v),
+    },
+    Property {
+        name: "controller.quorum.fetch.timeout.ms",
+        takes: Milliseconds(1, INT, |o, v| o.controller.quorum_fetch_timeout = v),
+    },
+    Property {
+        name: "controller.quorum.election.backoff.max.ms",
+        takes: Milliseconds(0, INT, |o, v| o.controller.quorum_election_backoff_max = v),
+    },
+    Property {
+        name: "controller.quorum.append.linger.ms",
+        takes: Milliseconds(0, INT, |o, v| o.controller.quorum_append_linger = v),
+    },
+    Property {
+        name: "controller.quorum.request.timeout.ms",
+        takes: Milliseconds(1, INT, |o, v| o.controller.quorum_request_timeout = v),
+    },
+    Property {
+        name: "controller.quorum.retry.backoff.ms",
+        takes: Milliseconds(0, INT, |o, v| o.controller.quorum_retry_backoff = v),
+    },
+    Property {
+        name: "metadata.max.idle.interval.ms",
+        takes: Milliseconds(0, INT, |o, v| {
+            o.controller.metadata_max_idle_interval = if v == Span::ZERO { Span::FOREVER } else { v };
+        }),
+    },
+    Property {
         name: "unclean.leader.election.enable",
         takes: Switch(|o, v| o.topic.options.unclean_leader_election = v),
     },

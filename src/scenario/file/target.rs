@@ -21,10 +21,12 @@ pub(super) enum Target {
     Follower(Partition, u64),
     /// `isr(orders-0)`.
     Isr(Partition),
-    /// `controller`.
+    /// `controller`: the active one.
     Controller,
     /// `controllers`.
     Controllers,
+    /// `controller(2)`, `controllers(1,2)`.
+    SomeControllers(Vec<u64>),
     /// `clients`: every producer and reader.
     Clients,
     /// `producer(web)`.
@@ -70,15 +72,15 @@ pub(super) const FAULT_TARGETS: Forms = Forms {
     ],
     later: &["consumer", "coordinator"],
     help: "targets are `broker(2)`, `brokers(1,3)`, `all-brokers`, `leader(orders-0)`, `follower(orders-0)`, \
-           `follower(orders-0,1)`, `isr(orders-0)`, `rack(a)`, `controller`, `controllers`, `clients` and \
-           `producer(web)`",
+           `follower(orders-0,1)`, `isr(orders-0)`, `rack(a)`, `controller` (the active one), `controller(2)`, \
+           `controllers(1,2)`, `controllers`, `clients` and `producer(web)`",
 };
 
 /// What a link joins: only what stays who it is for the whole run.
 pub(super) const LINK_ENDS: Forms = Forms {
-    takes: &["broker", "brokers", "all-brokers", "rack", "controller", "clients"],
-    later: &["controllers", "producer", "consumer"],
-    help: "ends are `broker(2)`, `brokers(1,3)`, `all-brokers`, `rack(a)`, `controller` and `clients`",
+    takes: &["broker", "brokers", "all-brokers", "rack", "controller", "controllers", "clients"],
+    later: &["producer", "consumer"],
+    help: "ends are `broker(2)`, `brokers(1,3)`, `all-brokers`, `rack(a)`, `controllers`, `controller(2)` and `clients`",
 };
 
 /// A target of one of these forms.
@@ -175,7 +177,11 @@ fn parse(text: &str, forms: Forms) -> Result<Target, Unread> {
         ("follower", Some([name, which])) => Ok(Target::Follower(partition(name)?, number(which)?)),
         ("isr", Some([name])) => Ok(Target::Isr(partition(name)?)),
         ("controller", None) => Ok(Target::Controller),
+        ("controller", Some([number_of])) => Ok(Target::SomeControllers(vec![number(number_of)?])),
         ("controllers", None) => Ok(Target::Controllers),
+        ("controllers", Some(numbers)) => {
+            Ok(Target::SomeControllers(numbers.iter().copied().map(number).collect::<Result<_, _>>()?))
+        }
         ("clients", None) => Ok(Target::Clients),
         ("producer", Some([name])) => Ok(Target::Producer((*name).to_owned())),
         _ => Err(Unread::Form(format!("`{name}` is written otherwise"))),
@@ -217,7 +223,8 @@ mod tests {
             ("broker(99999999999999999999)", None),
             ("leader(orders)", None),
             ("leader(-0)", None),
-            ("controller(1)", None),
+            ("controller(1)", Some(Target::SomeControllers(vec![1]))),
+            ("controllers(1,3)", Some(Target::SomeControllers(vec![1, 3]))),
             ("", None),
         ];
         for (text, expected) in cases {

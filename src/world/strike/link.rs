@@ -148,5 +148,10 @@ fn kind(message: &Message) -> Option<MessageKind> {
         Message::MetadataRecords(_) => MessageKind::FetchMetadataResponse,
         // An administrator's requests go over no network.
         Message::ElectLeaders(_) | Message::Reassign(_) => return None,
+        // What voters say to each other has no name in a model.
+        Message::Vote(_)
+        | Message::BeginQuorumEpoch(_)
+        | Message::EndQuorumEpoch(_)
+        | Message::QuorumAnswer(_) => return None,
     })
 }

@@ -138,19 +138,24 @@ impl<O: Observer> World<O> {
 
     /// Whom a target means now, each once.
     fn resolve(&self, target: &Target) -> Vec<NodeId> {
-        let led_by = |partition: PartitionId| self.controller.partition(partition).leader;
+        let decided = |partition: &PartitionId| &self.decided[partition.0 as usize];
         match target {
             Target::Brokers(brokers) | Target::Rack(_, brokers) => brokers.clone(),
-            Target::Leader(partition) => led_by(*partition).into_iter().collect(),
+            Target::Leader(partition) => decided(partition).leader.into_iter().collect(),
             Target::Follower(partition, nth) => {
-                let state = self.controller.partition(*partition);
+                let state = decided(partition);
                 let mut followers = state.replicas.iter().filter(|&replica| state.leader != Some(replica));
                 followers.nth(usize::from(*nth)).into_iter().collect()
             }
-            Target::Isr(partition) => self.controller.partition(*partition).isr.iter().collect(),
-            Target::Partition(partition) => vec![led_by(*partition).unwrap_or(self.model.controller())],
-            Target::Controller => vec![self.model.controller()],
-            Target::Controllers => self.model.controllers().collect(),
+            Target::Isr(partition) => decided(partition).isr.iter().collect(),
+            Target::Partition(partition) => {
+                vec![decided(partition).leader.unwrap_or(self.model.controller())]
+            }
+            // A single controller is meant even when it does not run.
+            Target::Controller if self.model.cluster.controllers == 1 => vec![self.model.controller()],
+            Target::Controller => self.active_controller().into_iter().collect(),
+            Target::Controllers => self.model.voters().iter().collect(),
+            Target::SomeControllers(controllers) => controllers.clone(),
             Target::Clients => self.model.clients().collect(),
             Target::Producer(place) => vec![self.model.producer_node(*place)],
             Target::All(targets) => {
@@ -173,9 +178,7 @@ impl<O: Observer> World<O> {
             Action::Pause => machine.running,
             Action::Crash => machine.running && !is_reader,
             Action::Stop => machine.running && !machine.stopping,
-            Action::Elect(_) | Action::Reassign(_) => {
-                self.machines[usize::from(self.model.controller().0)].running
-            }
+            Action::Elect(_) | Action::Reassign(_) => self.active_controller().is_some(),
             Action::PowerLoss(_) => {
                 let is_client = node >= self.model.producer_node(0);
                 machine.dark == 0 && !is_reader && (machine.running || !is_client)

@@ -1,6 +1,7 @@
 //! Machines that go dark, and disks that lose what they held.
 
 use crate::cluster::broker::storage::File;
+use crate::cluster::controller;
 use crate::cluster::units::{Offset, PartitionId};
 use crate::devices::disk;
 use crate::kernel::trace::EventSeq;
@@ -26,6 +27,8 @@ impl<O: Observer> World<O> {
         let cause = self.note(node, Happened::PowerLost, cause);
         if usize::from(node.0) <= self.brokers.len() {
             self.lose_bytes(node, lose, cause);
+        } else if let Some(place) = self.model.voters().place(node) {
+            self.lose_metadata(node, place);
         }
     }
 
@@ -36,6 +39,19 @@ impl<O: Observer> World<O> {
             self.network.machine_started(node);
         }
         self.start_if_possible(node, cause);
+    }
+
+    /// Several controllers' logs are fsynced before they count: all that was not is lost. Of a single one's nothing is.
+    ///
+    /// Departure from Kafka: a controller's disk never lies about an fsync.
+    fn lose_metadata(&mut self, node: NodeId, place: usize) {
+        let length = self.controllers[place].lose_unsynced();
+        if self.controllers.len() > 1 {
+            let (now, mut survivors) = (self.now, Vec::new());
+            let disk = &mut self.disks[usize::from(node.0) - 1];
+            disk.power_loss(now, disk::Lose::AllUnsynced, &self.chance, &mut survivors);
+            disk.truncate(AnyFile::Controller(controller::File::MetadataLog), length);
+        }
     }
 
     /// What the dark machine's disk has left, and what that makes of its logs.

@@ -63,8 +63,16 @@ impl<O: Observer> World<O> {
     /// Hands an administrator's request to the controller, over no network. One that stands still has it when it goes on.
     pub(super) fn administer(&mut self, message: Message, cause: EventSeq) {
         let nowhere = ConnectionId { slot: u32::MAX, generation: u32::MAX };
-        let (server, from) = (self.model.controller(), NodeId::NOBODY);
+        let Some(server) = self.active_controller() else { return };
+        let from = NodeId::NOBODY;
         self.deliver(Delivery::Request { server, connection: nowhere, from, message }, cause);
+    }
+
+    /// The active controller: of several that believe to be, the one of the newest epoch.
+    pub(in crate::world) fn active_controller(&self) -> Option<NodeId> {
+        let running = self.controllers.iter().filter(|one| self.machines[usize::from(one.id().0)].running);
+        let active = running.filter_map(|one| Some((one.active_epoch()?, one.id())));
+        active.max().map(|(_, id)| id)
     }
 
     pub(super) fn pause(&mut self, node: NodeId, cause: EventSeq) {
