@@ -221,7 +221,8 @@ impl Log {
     }
 
     /// Copies the batches from the one that holds `from` on, as long as they begin below `limit` and their sizes add up to
-    /// at most `max_bytes`; the first comes whatever its size. Gives how many.
+    /// at most `max_bytes`; the first comes whatever its size, and all come from the segment that holds it (`LocalLog.read`).
+    /// Gives how many.
     #[inline]
     pub fn read(
         &self,
@@ -236,7 +237,8 @@ impl Log {
         }
         let mut read = 0;
         let mut total = Bytes::ZERO;
-        for index in self.first_to_read(from, store)..self.len {
+        let first = self.first_to_read(from, store);
+        for index in first..self.segments.end_of_segment(first, self.len) {
             let entry = self.entry(index);
             if entry.base_offset >= limit {
                 break;

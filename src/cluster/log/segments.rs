@@ -96,6 +96,17 @@ pub struct Recovered {
     pub length: Option<Bytes>,
 }
 
+impl Segments {
+    /// Behind the last batch of the segment that holds this one, by index; the log has `len`.
+    #[inline]
+    pub(super) fn end_of_segment(&self, index: usize, len: usize) -> usize {
+        if index >= self.active().first {
+            return len;
+        }
+        self.list[self.list.partition_point(|segment| segment.first <= index)].first
+    }
+}
+
 impl Log {
     /// The segments in order. There is always one.
     pub fn segments(&self) -> &[Segment] {
@@ -328,6 +339,25 @@ mod tests {
 
     fn offsets(log: &Log) -> Vec<u64> {
         log.entries().map(|entry| entry.base_offset.0).collect()
+    }
+
+    #[test]
+    fn a_read_ends_with_the_segment() {
+        let (log, store) = filled(8);
+        // From where, up to where, how many bytes; what comes.
+        let cases: [(u64, u64, u64, &[u64]); 5] = [
+            (0, 80, 1_000, &[0, 10, 20]),
+            (25, 80, 1_000, &[20]),
+            (30, 80, 200, &[30, 40]),
+            (60, 80, 1_000, &[60, 70]),
+            (0, 20, 1_000, &[0, 10]),
+        ];
+        for (from, limit, bytes, expected) in cases {
+            let mut read = Vec::new();
+            let into = &mut |entry: LogEntry, _| read.push(entry.base_offset.0);
+            log.read(Offset(from), Offset(limit), Bytes::new(bytes), &store, into);
+            assert_eq!(read, expected, "from {from} below {limit}, {bytes} bytes");
+        }
     }
 
     #[test]
