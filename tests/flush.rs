@@ -115,7 +115,7 @@ fn who_waits_for_an_fsync() {
 
 #[test]
 fn a_replica_that_is_taken_away_takes_its_fsyncs_with_it() {
-    // The disk is slow: an fsync is under way at any time.
+    // The disk is slow: an fsync is under way at any time, and requests of one producer wait for those of the other.
     for topic in ["flush.ms = 0", "flush.messages = 1", "flush.messages = 3\nflush.ms = 0"] {
         let model = common::model(
             topic,
@@ -124,6 +124,7 @@ fn a_replica_that_is_taken_away_takes_its_fsyncs_with_it() {
                  log.flush.scheduler.interval.ms = 10\n[topics.orders]\nassignment = [[1, 2, 3]]\n\
                  min.insync.replicas = 2\n{topic}\n\
                  [producers.web]\ninto = \"orders\"\nrecords = 300\nrate = \"50/s\"\n\
+                 [producers.log]\ninto = \"orders\"\nrecords = 300\nrate = \"50/s\"\nacks = 1\n\
                  [[faults]]\nat = \"2s\"\ndo = \"reassign\"\npartition = \"orders-0\"\nreplicas = [2, 3, 4]\n\
                  [run]\nuntil = \"30s\"\n"
             ),

@@ -87,6 +87,8 @@ pub(super) enum Step {
     Read(u32, u64, u32),
     /// The producer puts a batch on the wire once more.
     Retry(u32),
+    /// The producer numbers one batch anew, after it gave one up or not.
+    Renumber(bool),
     /// The run ends before everything is quiet.
     Unsettled,
 }
@@ -258,6 +260,10 @@ impl Hand {
             }
             Step::Retry(batch) => {
                 self.happens(producer, Client::Attempted { batch: BatchId(batch), attempt: 2 });
+            }
+            Step::Renumber(gave_up) => {
+                let epoch = ProducerEpoch(1);
+                self.happens(producer, Client::Renumbered { partition: ORDERS, batches: 1, epoch, gave_up });
             }
             Step::Unsettled => self.settled = false,
         }

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use super::look::Look;
 use super::numbering::Numbering;
-use super::outcome::{Copied, Counts, Inversion, Outcome};
+use super::outcome::{Copied, Counts, Inversion, LateStart, Outcome};
 use crate::clients::app::OnError;
 use crate::clients::happened;
 use crate::cluster::log::Log;
@@ -54,6 +54,7 @@ enum Status {
 struct Found {
     copies: Vec<Copied>,
     inversions: Vec<Inversion>,
+    late_starts: Vec<LateStart>,
     /// By producer: the last first copy in this partition.
     last_first: Vec<Option<MessageId>>,
 }
@@ -217,7 +218,7 @@ impl History {
             refill(&mut found.last_first, producers, None);
             self.place(look, PartitionId(partition), &mut places, &mut found);
         }
-        let Found { copies, inversions, .. } = found;
+        let Found { copies, inversions, late_starts, .. } = found;
         for copy in &copies {
             counts[self.numbering.producer(copy.message)].add(Count::Duplicated, 1);
         }
@@ -243,7 +244,7 @@ impl History {
         for counts in &mut counts {
             counts.set(Count::Diverged, None);
         }
-        Outcome { total, producers: counts, lost, copies, inversions }
+        Outcome { total, producers: counts, lost, copies, inversions, late_starts }
     }
 
     /// Places what one partition has.
@@ -265,6 +266,10 @@ impl History {
             }
             for run in look.store().message_runs(entry.batch) {
                 let producer = self.numbering.producer(run.first);
+                if found.last_first[producer].is_none() && look.store().batch(entry.batch).base_sequence.0 > 0
+                {
+                    found.late_starts.push(LateStart { producer, partition, batch: entry.batch });
+                }
                 for message in run.first.0..run.first.0 + run.count {
                     let place = &mut places[message as usize];
                     let LogEntry { base_offset, batch, .. } = entry;

@@ -10,7 +10,7 @@
 //! | [`invariant`] | promises over the cluster, held against every change |
 //! | [`verdict`] | promises over the clients' history, read at the end |
 //! | [`promised`] | when Kafka promises it: the budget of unclean stops |
-//! | [`reloads`] | when a broker had to forget what it knew of a producer |
+//! | [`reloads`] | when a broker had to forget what it knew of a producer, or the producer gave its batches other numbers |
 //! | [`committed`], [`shadow`] | the shadow of what leaders committed |
 //! | [`finding`] | evidence |
 //! | [`story`] | what became of a record, in sentences |
@@ -215,7 +215,7 @@ impl Checks {
             | Happened::Delivered { .. }
             | Happened::Fsynced { .. } => (),
             Happened::Cluster(happened) => self.see_cluster(look, (n, now), node, happened),
-            Happened::Client(happened) => self.see_client(look, (n, now), happened),
+            Happened::Client(happened) => self.see_client(look, (n, now), node, happened),
             Happened::Struck { .. } => self.struck += 1,
             Happened::Crashed | Happened::PowerLost | Happened::Halted => {
                 self.budget.stopped(n, now, node);
@@ -321,7 +321,7 @@ impl Checks {
         }
     }
 
-    fn see_client(&mut self, look: &impl Look, at: (EventSeq, Time), happened: Client) {
+    fn see_client(&mut self, look: &impl Look, at: (EventSeq, Time), node: NodeId, happened: Client) {
         let (_, now) = at;
         match happened {
             Client::Called { message, .. } => self.history.called(now, message),
@@ -334,6 +334,12 @@ impl Checks {
                 self.reads.read(look, &self.budget, at, leads, read);
             }
             Client::CalledAgain { message, .. } => self.history.called_again(message),
+            Client::Renumbered { partition, batches, epoch, gave_up } => {
+                if gave_up {
+                    let producer = usize::from(node.0 - look.model().producer_node(0).0);
+                    self.reloads.renumbered(now, producer, partition, batches, epoch);
+                }
+            }
             Client::Batched { .. } | Client::Gone | Client::GaveUp { .. } => (),
         }
     }

@@ -1,6 +1,7 @@
 //! What became of the messages, as numbers.
 
 use crate::cluster::units::{BatchId, MessageId, Offset, PartitionId};
+use crate::scenario::model::Model;
 use crate::scenario::words::Count;
 
 /// The books of a run, closed.
@@ -16,6 +17,9 @@ pub struct Outcome {
     pub copies: Vec<Copied>,
     /// Adjacent first copies that are not in the order of `send()`, in the order of partitions and offsets.
     pub inversions: Vec<Inversion>,
+    /// Idempotent producers whose first batch in a settled log is not the first that they made for it, in the order of
+    /// partitions.
+    pub late_starts: Vec<LateStart>,
 }
 
 /// A copy of a message beyond the first.
@@ -46,9 +50,34 @@ pub struct Inversion {
     pub batch: BatchId,
 }
 
+/// An idempotent producer's first batch in a log, when it is not the first that the producer made for it: the leader that
+/// appended it knew nothing of the producer, and takes any sequence then (KAFKA-15591).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LateStart {
+    /// Whose, by the producer's place in the model.
+    pub producer: usize,
+    /// Where.
+    pub partition: PartitionId,
+    /// Its first batch there.
+    pub batch: BatchId,
+}
+
 /// Every [`Count`], of a run or of one producer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counts([Option<u64>; Count::ALL.len()]);
+
+impl LateStart {
+    /// It as a reason, in words Kafka's users know.
+    pub(super) fn reason(&self, model: &Model) -> String {
+        format!(
+            "a leader of {} knew nothing of producer {} and so took the first batch that came (batch {}), whatever its \
+             sequence: earlier ones were still under way to another broker",
+            model.partition_name(self.partition),
+            model.producers[self.producer].name,
+            self.batch,
+        )
+    }
+}
 
 impl Default for Counts {
     /// Nothing happened: spans are not there, all else is 0.

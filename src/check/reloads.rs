@@ -1,25 +1,32 @@
-//! When brokers had to forget what they knew of an idempotent producer.
+//! When retries of an idempotent producer may not be recognised: brokers had to forget what they knew of it, or it gave its
+//! batches other numbers.
 //!
 //! A broker knows a producer's last five batches, and recognises a retry of any. A snapshot of that knowledge holds only the
 //! last one (`ProducerStateManager`, `ProducerStateEntry`), and is loaded when a process starts and when a log is cut: a retry
 //! of an earlier batch is out of order then, and what the client makes of that may be a copy. So retries are recognised as long
 //! as no broker loaded a producer's state while more than one of its batches was unanswered.
 //!
+//! A producer that gave a batch up (`delivery.timeout.ms`) and then hears that what followed is out of order, or that has a batch
+//! refused for good, goes on under its next epoch, and numbers anew all that is still unanswered
+//! (`TransactionManager.bumpIdempotentProducerEpoch`). What of that is in the log already, or comes there from a connection that
+//! the client has closed, is there twice then.
+//!
 //! This never knows whether a duplicate came of it.
 
 use crate::check::history::History;
 use crate::check::look::Look;
 use crate::check::promised::Budget;
-use crate::cluster::units::{BatchId, PartitionId};
+use crate::cluster::units::{BatchId, PartitionId, ProducerEpoch};
 use crate::kernel::units::{NodeId, Time};
 use crate::scenario::model::Model;
 
-/// Every reload with more than one batch unanswered.
+/// Every reload with more than one batch unanswered, and every renumbering after a batch was given up.
 #[derive(Clone, Debug, Default)]
 pub struct Reloads {
     /// By broker, broker 1 first: whether its process has stopped and not started since.
     stopped: Vec<bool>,
     reloads: Vec<Reload>,
+    renumberings: Vec<Renumbering>,
 }
 
 /// One reload.
@@ -40,6 +47,7 @@ impl Reloads {
         self.stopped.clear();
         self.stopped.resize(usize::from(model.cluster.brokers) + 1, false);
         self.reloads.clear();
+        self.renumberings.clear();
     }
 
     /// A node's process stopped.
@@ -88,12 +96,60 @@ impl Reloads {
         }
     }
 
+    /// A producer has numbered batches anew after it gave one up.
+    pub fn renumbered(
+        &mut self,
+        at: Time,
+        producer: usize,
+        partition: PartitionId,
+        batches: u32,
+        epoch: ProducerEpoch,
+    ) {
+        self.renumberings.push(Renumbering { producer, partition, at, batches, epoch });
+    }
+
+    /// The first renumbering of a producer's batches, of one partition or of any.
+    pub fn first_renumbering(&self, producer: usize, partition: Option<PartitionId>) -> Option<&Renumbering> {
+        let is_it = |one: &&Renumbering| {
+            one.producer == producer && partition.is_none_or(|partition| one.partition == partition)
+        };
+        self.renumberings.iter().find(is_it)
+    }
+
     /// The first reload of a producer's state, of one partition or of any.
     pub fn first(&self, producer: usize, partition: Option<PartitionId>) -> Option<&Reload> {
         let is_it = |reload: &&Reload| {
             reload.producer == producer && partition.is_none_or(|partition| reload.partition == partition)
         };
         self.reloads.iter().find(is_it)
+    }
+}
+
+/// One renumbering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renumbering {
+    /// Whose batches, by the producer's place in the model.
+    pub producer: usize,
+    /// Of which partition.
+    pub partition: PartitionId,
+    at: Time,
+    batches: u32,
+    epoch: ProducerEpoch,
+}
+
+impl Renumbering {
+    /// It as a reason, in words Kafka's users know.
+    pub fn reason(&self, model: &Model) -> String {
+        format!(
+            "at {} producer {} had given up a batch of {}, went on under epoch {}, and numbered {} unanswered {} anew: a \
+             broker that has one takes it for another",
+            self.at,
+            model.producers[self.producer].name,
+            model.partition_name(self.partition),
+            self.epoch,
+            self.batches,
+            if self.batches == 1 { "batch" } else { "batches" },
+        )
     }
 }
 

@@ -1,7 +1,7 @@
 //! What clients report as having happened: the words of the trace that are theirs.
 
 use crate::cluster::protocol::ErrorCode;
-use crate::cluster::units::{BatchId, LeaderEpoch, MessageId, Offset, PartitionId};
+use crate::cluster::units::{BatchId, LeaderEpoch, MessageId, Offset, PartitionId, ProducerEpoch};
 use crate::kernel::trace::What;
 
 /// The last thing a client library reported for a message, whether or not the application looked.
@@ -95,6 +95,18 @@ pub enum Happened {
         /// The attempt, from 1.
         attempt: u32,
     },
+    /// An idempotent producer gave its batches whose fate is open new numbers, under its next epoch
+    /// (`TransactionManager.bumpIdempotentProducerEpoch`): to a broker that has one of them, the same batch is another now.
+    Renumbered {
+        /// Of which partition.
+        partition: PartitionId,
+        /// How many batches.
+        batches: u32,
+        /// The epoch they have now.
+        epoch: ProducerEpoch,
+        /// Whether a numbered batch before them was told failure.
+        gave_up: bool,
+    },
     /// The library told the application what became of some consecutive messages.
     Told {
         /// The first.
@@ -130,6 +142,7 @@ impl What for Happened {
             Happened::Read { .. } => 106,
             Happened::CalledAgain { .. } => 107,
             Happened::GaveUp { .. } => 108,
+            Happened::Renumbered { .. } => 109,
         }
     }
 
@@ -143,6 +156,7 @@ impl What for Happened {
             Happened::Read { .. } => "read",
             Happened::CalledAgain { .. } => "called-again",
             Happened::GaveUp { .. } => "gave-up",
+            Happened::Renumbered { .. } => "renumbered",
         }
     }
 
@@ -161,6 +175,12 @@ impl What for Happened {
             Happened::Attempted { batch, attempt } => {
                 each("batch", batch.0.into());
                 each("attempt", attempt.into());
+            }
+            Happened::Renumbered { partition, batches, epoch, gave_up } => {
+                each("partition", partition.0.into());
+                each("batches", batches.into());
+                each("epoch", epoch.0.into());
+                each("gave_up", gave_up.into());
             }
             Happened::Told { first, count, outcome } => {
                 each("message", first.0.into());

@@ -58,6 +58,8 @@ builtin! {
     "in-sync/shorter-lag-frees-acks-all",
     "in-sync/stuck-follower-delays-acks-all",
     "in-sync/three-required-none-to-spare",
+    "kafka-as-is/idempotence-doubles-batches",
+    "kafka-as-is/idempotence-loses-order",
     "producers/flush-keeps-what-was-buffered",
     "producers/full-buffer-blocks",
     "producers/full-buffer-drops",

@@ -8,7 +8,8 @@ use rand_chacha::rand_core::Rng;
 use super::fault::{Action, Fault, Lose, Target, When};
 use super::model::{Chaos, Model};
 use super::words::{FaultKind, MessageKind};
-use crate::cluster::units::PartitionId;
+use crate::cluster::protocol::{ElectLeaders, Reassign};
+use crate::cluster::units::{PartitionId, Replicas};
 use crate::devices::network::Slower;
 use crate::kernel::chance::{Stream, stream};
 use crate::kernel::units::{NodeId, Span, Time};
@@ -52,23 +53,32 @@ impl Hand<'_> {
         let at = self.instant(self.chaos.between);
         let lasts = self.span(self.chaos.lasts);
         let action = self.action(kind);
-        let on = match kind {
+        let on = match &action {
+            Action::Elect(ElectLeaders { partition, .. }) | Action::Reassign(Reassign { partition, .. }) => {
+                let (on, lasts) = (Target::Partition(*partition), Some(Span::ZERO));
+                return Fault {
+                    when: When::At(at),
+                    action,
+                    on,
+                    lasts,
+                    within_budget: self.chaos.within_budget,
+                };
+            }
             // A controller's disk is what its quorum is for: one alone has none to mend it.
-            FaultKind::PowerLoss
-            | FaultKind::Stop
-            | FaultKind::Wipe
-            | FaultKind::SlowDisk
-            | FaultKind::StallDisk
-            | FaultKind::FullDisk
-            | FaultKind::FsyncFails
-            | FaultKind::FsyncLies => self.brokers(),
-            FaultKind::Crash
-            | FaultKind::Pause
-            | FaultKind::Isolate
-            | FaultKind::Cut
-            | FaultKind::SlowLink
-            | FaultKind::Hold => self.servers(),
-            FaultKind::Elect | FaultKind::Reassign => unreachable!("what an administrator does is not drawn"),
+            Action::PowerLoss(_)
+            | Action::Stop
+            | Action::Wipe
+            | Action::SlowDisk(_)
+            | Action::StallDisk
+            | Action::FullDisk
+            | Action::FsyncFails
+            | Action::FsyncLies => self.brokers(),
+            Action::Crash
+            | Action::Pause
+            | Action::Isolate { .. }
+            | Action::Cut { .. }
+            | Action::SlowLink { .. }
+            | Action::Hold { .. } => self.servers(),
         };
         Fault { when: When::At(at), action, on, lasts: Some(lasts), within_budget: self.chaos.within_budget }
     }
@@ -95,13 +105,33 @@ impl Hand<'_> {
             FaultKind::FsyncFails => Action::FsyncFails,
             FaultKind::FsyncLies => Action::FsyncLies,
             FaultKind::Stop => Action::Stop,
-            FaultKind::Elect | FaultKind::Reassign => unreachable!("what an administrator does is not drawn"),
+            FaultKind::Elect => {
+                // Among all brokers: whoever holds no replica is refused.
+                let (partition, to) = (self.partition(), self.below(3) > 0);
+                Action::Elect(ElectLeaders { partition, to: to.then(|| self.broker()), unclean: false })
+            }
+            FaultKind::Reassign => {
+                let partition = self.partition();
+                let (topic, number) = self.model.partition(partition);
+                let replicas = topic.assignment[number as usize].len();
+                // All brokers, or as many of them as a partition may be on over the whole run.
+                let held = self.model.holders().nth(partition.0 as usize).expect("a partition of the model");
+                let others = self.model.brokers().filter(|&broker| !held.contains(broker));
+                let mut brokers: Vec<NodeId> = held.iter().chain(others).take(Replicas::MOST).collect();
+                let chosen =
+                    (0..replicas).map(|_| brokers.swap_remove(self.below(brokers.len() as u64) as usize));
+                Action::Reassign(Reassign { partition, replicas: Replicas::of(chosen) })
+            }
         }
+    }
+
+    fn partition(&mut self) -> PartitionId {
+        PartitionId(self.below(self.model.partition_count() as u64) as u32)
     }
 
     /// Brokers, mostly one, and mostly by what they are at the time.
     fn brokers(&mut self) -> Target {
-        let partition = PartitionId(self.below(self.model.partition_count() as u64) as u32);
+        let partition = self.partition();
         let (topic, number) = self.model.partition(partition);
         let followers = topic.assignment[number as usize].len() as u64 - 1;
         match self.below(10) {
@@ -205,6 +235,37 @@ mod tests {
         let drawn: Vec<_> = FaultKind::ALL.iter().filter(|kind| kinds[**kind as usize] > 300).collect();
         assert_eq!(drawn, [&FaultKind::Crash, &FaultKind::Cut, &FaultKind::SlowDisk]);
         assert_eq!(kinds.iter().filter(|&&count| count > 0).count(), 3);
+    }
+
+    #[test]
+    fn what_an_administrator_is_drawn_to_ask_for_can_be_done() {
+        let kinds = (r#"["crash", "slow-disk", "cut"]"#, r#"["elect", "reassign"]"#);
+        let text = TEXT.replace("brokers = 4", "brokers = 9").replace(kinds.0, kinds.1);
+        let model = Arc::new(file::read("test", &text).expect("a model without a mistake"));
+        let (mut elections, mut reassignments) = (0, 0);
+        for seed in 0..500 {
+            let of_run = drawn(&model, seed);
+            assert!(of_run.holders().all(|holders| holders.len() <= Replicas::MOST));
+            for fault in draw(&model, seed) {
+                assert_eq!(fault.lasts, Some(Span::ZERO), "nothing of it ends");
+                if let Action::Elect(ElectLeaders { partition, to, unclean: false }) = fault.action {
+                    assert_eq!(fault.on, Target::Partition(partition));
+                    assert!(to.is_none_or(|to| (1..=9).contains(&to.0)));
+                    elections += 1;
+                } else if let Action::Reassign(Reassign { partition, replicas }) = fault.action {
+                    assert_eq!(fault.on, Target::Partition(partition));
+                    let distinct = replicas.iter().fold(Replicas::NONE, |all, one| all.with(one));
+                    assert_eq!((replicas.len(), distinct.len()), (3, 3), "{replicas}");
+                    reassignments += 1;
+                } else {
+                    panic!("{fault:?} was not to be drawn");
+                }
+            }
+        }
+        assert!(
+            elections > 500 && reassignments > 500,
+            "{elections} elections, {reassignments} reassignments"
+        );
     }
 
     #[test]

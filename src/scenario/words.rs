@@ -185,7 +185,7 @@ impl Count {
 }
 
 impl FaultKind {
-    /// Whether it is an administrator who does it, on purpose: such are written, not drawn.
+    /// Whether it is an administrator who does it.
     pub const fn is_administration(self) -> bool {
         matches!(self, FaultKind::Elect | FaultKind::Reassign)
     }

@@ -196,6 +196,14 @@ impl<O: Observer> World<O> {
                 self.drop_delivery(delivery);
             }
         }
+        // A process that ends while it handles something is not told of the request behind it.
+        for (delivery, cause) in std::mem::take(&mut self.ready) {
+            if matches!(delivery, Delivery::Request { server, .. } if server == node) {
+                self.drop_delivery(delivery);
+            } else {
+                self.ready.push_back((delivery, cause));
+            }
+        }
         let machine = &mut self.machines[usize::from(node.0)];
         machine.running = false;
         machine.stopping = false;

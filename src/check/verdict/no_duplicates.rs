@@ -3,10 +3,11 @@
 //! Where Kafka makes it: a batch carries its producer's id, epoch and sequence, and a leader that knows the batch answers
 //! without appending it again (`ProducerStateManager`, `ProducerStateEntry.findDuplicateBatch`, KIP-98).
 //!
-//! What it rests on: idempotence that is in effect, one session of the producer, and a broker that still knows the producer's
-//! last batches: none that loaded them from a snapshot while more than one was unanswered ([`reloads`](crate::check::reloads)),
-//! and none that may forget the producer while it retries. What an application sends again is another record to the brokers:
-//! so many copies as it called `send()` for a message are its own doing.
+//! What it rests on: idempotence that is in effect, one session of the producer, and brokers that know its last batches: none
+//! loaded them from a snapshot while more than one was unanswered ([`reloads`](crate::check::reloads)), none may forget the
+//! producer while it retries, and no leader took another batch of it before the first ([`LateStart`]): the first is out of order
+//! then, and the client numbers all that is unanswered anew. So it does after it gave a batch up. What an application sends again
+//! is another record to the brokers: so many copies as it called `send()` for a message are its own doing.
 //!
 //! What it does not check: copies at or above the high watermark, or in a partition without a leader. Those make it inconclusive.
 
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 use crate::check::finding::{Finding, Findings};
 use crate::check::history::History;
 use crate::check::look::Look;
-use crate::check::outcome::Outcome;
+use crate::check::outcome::{LateStart, Outcome};
 use crate::check::promised::Promised;
 use crate::check::reloads::Reloads;
 use crate::check::{Held, Judged};
@@ -23,9 +24,13 @@ use crate::cluster::units::{MessageId, PartitionId};
 use crate::scenario::model::Model;
 use crate::scenario::words::{Count, Promise};
 
+/// What brokers had to forget of producers, and what leaders never knew.
+pub(super) type Known<'a> = (&'a Reloads, &'a [LateStart]);
+
 /// Reads the verdict from the closed books.
 pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &Outcome) -> Judged {
     let model = look.model();
+    let known = (reloads, outcome.late_starts.as_slice());
     let mut findings = Findings::default();
     let mut own_doing = BTreeMap::new();
     for copy in &outcome.copies {
@@ -40,7 +45,7 @@ pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &O
                 model.producers[producer].name,
                 times_again + 1,
             )),
-            false => promised(model, reloads, producer, Some(copy.partition)),
+            false => promised(model, known, producer, Some(copy.partition)),
         };
         findings.add(promised.yes, || {
             let text = format!(
@@ -65,7 +70,7 @@ pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &O
     let all = || {
         let each = |producer| match history.first_again(producer) {
             Some(message) => Promised::no(sent_again(model, history, producer, message)),
-            None => promised(model, reloads, producer, None),
+            None => promised(model, known, producer, None),
         };
         (0..model.producers.len()).map(each).find(|promised| !promised.yes).unwrap_or_else(kept)
     };
@@ -73,8 +78,8 @@ pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &O
 }
 
 /// Whether a producer's retries are recognised, in one partition or everywhere.
-fn promised(model: &Model, reloads: &Reloads, producer: usize, partition: Option<PartitionId>) -> Promised {
-    let Some(reason) = not_recognised(model, reloads, producer, partition) else { return kept() };
+fn promised(model: &Model, known: Known<'_>, producer: usize, partition: Option<PartitionId>) -> Promised {
+    let Some(reason) = not_recognised(model, known, producer, partition) else { return kept() };
     Promised::no(reason)
 }
 
@@ -90,7 +95,7 @@ pub(super) fn sent_again(model: &Model, history: &History, producer: usize, mess
 /// Why a producer's retries may not be recognised.
 pub(super) fn not_recognised(
     model: &Model,
-    reloads: &Reloads,
+    (reloads, late_starts): Known<'_>,
     producer: usize,
     partition: Option<PartitionId>,
 ) -> Option<String> {
@@ -105,7 +110,17 @@ pub(super) fn not_recognised(
             model.broker.producer_id_expiration, options.options.delivery_timeout,
         ));
     }
-    reloads.first(producer, partition).map(|reload| reload.reason(model))
+    if let Some(reload) = reloads.first(producer, partition) {
+        return Some(reload.reason(model));
+    }
+    let is_it = |late: &&LateStart| {
+        late.producer == producer && partition.is_none_or(|partition| late.partition == partition)
+    };
+    if let Some(late) = late_starts.iter().find(is_it) {
+        return Some(late.reason(model));
+    }
+    let renumbering = reloads.first_renumbering(producer, partition);
+    renumbering.map(|renumbering| renumbering.reason(model))
 }
 
 fn kept() -> Promised {
@@ -156,6 +171,15 @@ mod tests {
         answers(model(), &one_more, PROMISE, (Held::Broken, true));
         let once = [&own[..5], &[Commit(1, 1, 0)]].concat();
         answers(model(), &once, PROMISE, (Held::Kept, false));
+    }
+
+    #[test]
+    fn a_batch_numbered_anew_is_another_and_that_is_as_kafka_means_it_if_one_was_given_up() {
+        for gave_up in [true, false] {
+            let steps = [Send, Send, Put(1, 0, 0), Put(1, 1, 0), Failure(0), Retry(1), Renumber(gave_up)];
+            let end = [Put(1, 1, 0), Commit(1, 3, 0), Success(1)];
+            answers(model(), &[&steps[..], &end].concat(), PROMISE, (Held::Broken, !gave_up));
+        }
     }
 
     #[test]

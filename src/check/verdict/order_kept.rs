@@ -7,12 +7,14 @@
 //!
 //! What it rests on: either of these. Without idempotence, for messages that were not told failure: a request that the client
 //! has given up is still handled, after those it sent later on another connection. With it, a broker that still knows the
-//! producer's last batches ([`reloads`](crate::check::reloads)). And one process that sent each message once: what an application
-//! sends again comes later, and a request of a process that is gone is still handled, after those of the next.
+//! producer's last batches ([`reloads`](crate::check::reloads)), and that knew of the producer from its first batch on: a leader
+//! that does not takes whatever sequence comes first ([`LateStart`](crate::check::outcome::LateStart)). And one process that sent
+//! each message once: what an application sends again comes later, and a request of a process that is gone is still handled,
+//! after those of the next.
 //!
 //! What it does not check: messages that are not in the log, and the order between producers or partitions.
 
-use super::no_duplicates::{not_recognised, sent_again};
+use super::no_duplicates::{Known, not_recognised, sent_again};
 use crate::check::finding::{Finding, Findings};
 use crate::check::history::History;
 use crate::check::look::Look;
@@ -27,13 +29,14 @@ use crate::scenario::words::{Count, Promise};
 /// Reads the verdict from the closed books.
 pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &Outcome) -> Judged {
     let (model, numbering) = (look.model(), history.numbering());
+    let known = (reloads, outcome.late_starts.as_slice());
     let mut findings = Findings::default();
     for inversion in &outcome.inversions {
         let producer = numbering.producer(inversion.message);
         let failed = history.is_failed(inversion.message);
         let promised = match own_doing(model, history, producer, inversion) {
             Some(reason) => Promised::no(reason),
-            None => promised(model, reloads, producer, Some((inversion.partition, failed))),
+            None => promised(model, known, producer, Some((inversion.partition, failed))),
         };
         findings.add(promised.yes, || {
             let text = format!(
@@ -60,7 +63,7 @@ pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &O
         let each = (0..model.producers.len()).map(|producer| match history.first_again(producer) {
             Some(message) => Promised::no(sent_again(model, history, producer, message)),
             None if history.processes(producer) > 1 => Promised::no(several_processes(model, producer)),
-            None => promised(model, reloads, producer, None),
+            None => promised(model, known, producer, None),
         });
         let mut each = each.collect::<Vec<_>>().into_iter();
         let first = each.next().unwrap_or_else(|| Promised::yes("nobody sends anything"));
@@ -87,7 +90,7 @@ fn several_processes(model: &Model, producer: usize) -> String {
 }
 
 /// Whether nothing of a producer can be overtaken: a message in one partition, which was told failure or not, or everything.
-fn promised(model: &Model, reloads: &Reloads, producer: usize, one: Option<(PartitionId, bool)>) -> Promised {
+fn promised(model: &Model, known: Known<'_>, producer: usize, one: Option<(PartitionId, bool)>) -> Promised {
     let options = &model.producers[producer].options;
     if !options.idempotence && one.is_some_and(|(_, failed)| failed) {
         return Promised::no("a request that the client gave up is still handled, after those it sent later");
@@ -100,7 +103,7 @@ fn promised(model: &Model, reloads: &Reloads, producer: usize, one: Option<(Part
     if options.retries == 0 {
         return Promised::yes("retries=0: nothing is sent again");
     }
-    match not_recognised(model, reloads, producer, one.map(|(partition, _)| partition)) {
+    match not_recognised(model, known, producer, one.map(|(partition, _)| partition)) {
         Some(reason) if options.idempotence => Promised::no(reason),
         Some(_) => Promised::no(format!(
             "producer {} is not idempotent and has up to {} requests in flight: a retry can come after what was sent \
@@ -120,27 +123,26 @@ mod tests {
     use crate::check::hand::{Step, answers, model};
     use crate::scenario::words::Promise::OrderKept as PROMISE;
 
-    const SWAPPED: [Step; 6] = [Send, Send, Retry(0), Put(1, 1, 0), Put(1, 0, 0), Commit(1, 2, 0)];
+    const SWAPPED: [Step; 8] =
+        [Send, Send, Send, Retry(1), Put(1, 0, 0), Put(1, 2, 0), Put(1, 1, 0), Commit(1, 3, 0)];
 
     #[test]
     fn a_record_that_was_overtaken_is_found() {
         let judged = answers(model(), &SWAPPED, PROMISE, (Held::Broken, true));
         assert_eq!(
             judged.first.expect("a finding").text,
-            "record 1 of producer web comes after record 2 in orders-0, at offset 1 (batch 0)"
+            "record 2 of producer web comes after record 3 in orders-0, at offset 2 (batch 1)"
         );
     }
 
     #[test]
     fn what_is_sent_again_or_by_another_process_has_no_place() {
-        let again = [&SWAPPED[..3], &[Resend(0)], &SWAPPED[3..]].concat();
+        let again = [&SWAPPED[..3], &[Resend(1)], &SWAPPED[3..]].concat();
         answers(model(), &again, PROMISE, (Held::Broken, false));
-        let restarted = [&[Send, Begin][..], &SWAPPED[1..]].concat();
+        let restarted = [&[Send, Send, Begin][..], &SWAPPED[2..]].concat();
         answers(model(), &restarted, PROMISE, (Held::Broken, false));
-        let both_by_the_second =
-            [&[Send, Begin][..], &[Send, Send, Retry(1), Put(1, 2, 0), Put(1, 1, 0)]].concat();
-        let end = [Commit(1, 2, 0)];
-        answers(model(), &[&both_by_the_second[..], &end].concat(), PROMISE, (Held::Broken, true));
+        let both_by_the_second = [&[Send, Begin][..], &SWAPPED[1..]].concat();
+        answers(model(), &both_by_the_second, PROMISE, (Held::Broken, true));
     }
 
     #[test]
@@ -153,6 +155,17 @@ mod tests {
             options.retries = retries;
             answers(plain, &SWAPPED, PROMISE, (Held::Broken, promised));
         }
+    }
+
+    #[test]
+    fn a_leader_that_knows_nothing_of_a_producer_takes_whatever_comes_first() {
+        let steps = [Send, Send, Retry(0), Put(1, 1, 0), Put(1, 0, 0), Commit(1, 2, 0)];
+        let judged = answers(model(), &steps, PROMISE, (Held::Broken, false));
+        assert_eq!(
+            judged.promised.reason,
+            "a leader of orders-0 knew nothing of producer web and so took the first batch that came (batch 1), whatever \
+             its sequence: earlier ones were still under way to another broker"
+        );
     }
 
     #[test]

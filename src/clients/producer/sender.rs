@@ -47,7 +47,7 @@ impl Producer {
     /// Sends all that is ready, and asks for metadata if that is due (`Sender.runOnce`).
     pub(super) fn send_what_is_ready(&mut self, now: Time, out: &mut Outbox<ProducerPort>) {
         if let Some(identity) = &mut self.identity
-            && identity.settle(&mut self.accumulator)
+            && identity.settle(&mut self.accumulator, out)
         {
             self.look_at_all();
         }

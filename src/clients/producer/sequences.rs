@@ -4,9 +4,12 @@
 //! `Departure from Kafka:` a producer whose epochs are used up goes on under an id of its own making, where Kafka's asks a
 //! broker for another. Sequences do not wrap at 2^31.
 
-use super::accumulator::{Accumulator, Identity, Place, Slot};
+use super::ProducerPort;
+use super::accumulator::{Accumulator, Identity, Partition, Place, Slot};
+use crate::clients::happened::Happened;
 use crate::cluster::protocol::ErrorCode;
 use crate::cluster::units::{ProducerEpoch, ProducerId, Sequence};
+use crate::devices::port::Outbox;
 
 /// One partition's count.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +25,8 @@ pub(super) struct Sequences {
     /// A batch was given up whose fate is open, and this is the number after the highest such: nothing is begun until all
     /// that is open is settled (`partitionsWithUnresolvedSequences`).
     unresolved: Option<Sequence>,
+    /// A numbered batch was given up, since the numbers began.
+    gave_up: bool,
     /// With the next epoch, the open batches are numbered anew (`partitionsToRewriteSequences`).
     is_to_be_rewritten: bool,
 }
@@ -101,7 +106,9 @@ impl ProducerIdentity {
         adjust: bool,
     ) {
         let place = accumulator.batch(slot).place;
-        accumulator.partition_mut(place).sequences.close(slot);
+        let sequences = &mut accumulator.partition_mut(place).sequences;
+        sequences.close(slot);
+        sequences.gave_up = true;
         if error == Some(ErrorCode::UnknownProducerId) {
             self.forget_unresolved(accumulator, place);
             let sequences = &mut accumulator.partition_mut(place).sequences;
@@ -147,7 +154,11 @@ impl ProducerIdentity {
 
     /// What is to be done before anything is sent: see what came of open questions, and become another if need be
     /// (`maybeResolveSequences`, `bumpIdempotentEpochAndResetIdIfNeeded`). Says whether anything changed.
-    pub(super) fn settle(&mut self, accumulator: &mut Accumulator) -> bool {
+    pub(super) fn settle(
+        &mut self,
+        accumulator: &mut Accumulator,
+        out: &mut Outbox<'_, ProducerPort>,
+    ) -> bool {
         if self.unresolved == 0 && !self.needs_bump {
             return false;
         }
@@ -163,7 +174,7 @@ impl ProducerIdentity {
             }
         }
         if self.needs_bump {
-            self.bump(accumulator);
+            self.bump(accumulator, out);
             changed = true;
         }
         changed
@@ -175,7 +186,7 @@ impl ProducerIdentity {
     }
 
     /// The next epoch, or once these are used up, another id.
-    fn bump(&mut self, accumulator: &mut Accumulator) {
+    fn bump(&mut self, accumulator: &mut Accumulator, out: &mut Outbox<'_, ProducerPort>) {
         const LAST: ProducerEpoch = ProducerEpoch(i16::MAX as u16);
         self.needs_bump = false;
         if self.epoch == LAST {
@@ -186,6 +197,12 @@ impl ProducerIdentity {
         }
         for place in (0..accumulator.partitions.len() as u32).map(Place) {
             if accumulator.partition(place).sequences.is_to_be_rewritten {
+                let Partition { id: partition, sequences, .. } = accumulator.partition(place);
+                if !sequences.open.is_empty() {
+                    let (batches, gave_up) = (sequences.open.len() as u32, sequences.gave_up);
+                    let (partition, epoch) = (*partition, self.epoch);
+                    out.note(Happened::Renumbered { partition, batches, epoch, gave_up });
+                }
                 self.begin_anew(accumulator, place);
                 self.forget_unresolved(accumulator, place);
             }
@@ -208,6 +225,7 @@ impl ProducerIdentity {
         sequences.epoch = self.epoch;
         (sequences.next, sequences.acked) = (Sequence(next), Sequence(0));
         sequences.is_to_be_rewritten = false;
+        sequences.gave_up = false;
     }
 
     fn forget_unresolved(&mut self, accumulator: &mut Accumulator, place: Place) {

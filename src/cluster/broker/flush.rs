@@ -91,6 +91,12 @@ impl LogFlush {
         self.role_changes = true;
     }
 
+    /// The log is gone. Who waits for the lock is let in, and finds nothing to append to.
+    pub(super) fn deleted(&mut self, now: Time) {
+        let appends = std::mem::take(&mut self.appends);
+        *self = LogFlush { appends, ..LogFlush::loaded(now, Offset::ZERO) };
+    }
+
     /// The log was cut to end there.
     pub(super) fn truncated(&mut self, end: Offset) {
         self.recovery_point = self.recovery_point.min(end);

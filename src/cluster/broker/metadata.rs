@@ -301,7 +301,7 @@ impl Node<'_> {
         self.stored.snapshots[place] = Snapshots::default();
         *replica = Replica::new(partition, replica.options, ProducerState::default(), Offset::ZERO);
         // An fsync under way ends without anybody being told.
-        self.running.flushes[place] = LogFlush::loaded(now, Offset::ZERO);
+        self.running.flushes[place].deleted(now);
         self.running.flushing.retain(|flushing| !flushing.is_of(place));
         out.ask(Effect::Delete(File::LeaderEpochs(partition)));
         out.note(Happened::Deleted { partition, old });

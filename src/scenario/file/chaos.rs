@@ -69,6 +69,6 @@ fn kinds(node: &Node, reading: &mut Reading) -> Option<Vec<FaultKind>> {
         reading.problem(problem.label("an empty list"));
         return None;
     }
-    let kinds: Vec<_> = list.iter().map(|node| fault::kind_to_draw("kinds", node, reading)).collect();
+    let kinds: Vec<_> = list.iter().map(|node| fault::kind("kinds", node, reading)).collect();
     kinds.into_iter().collect()
 }

@@ -140,18 +140,10 @@ fn read(node: &Node, reading: &mut Reading) -> Option<Draft> {
     Some(Draft { when: when?, what: What::Befalls(action?, on?), lasts })
 }
 
-fn kind(key: &str, node: &Node, reading: &mut Reading) -> Option<FaultKind> {
+/// A kind of fault by its word.
+pub(super) fn kind(key: &str, node: &Node, reading: &mut Reading) -> Option<FaultKind> {
     let words: Vec<&str> = FaultKind::ALL.iter().map(|kind| kind.word()).collect();
     reading.word(key, node, &words, &LATER).and_then(FaultKind::from_word)
-}
-
-/// A kind of fault that can be drawn.
-pub(super) fn kind_to_draw(key: &str, node: &Node, reading: &mut Reading) -> Option<FaultKind> {
-    let kinds = FaultKind::ALL.iter().filter(|kind| !kind.is_administration());
-    let words: Vec<&str> = kinds.map(|kind| kind.word()).collect();
-    let mut later = LATER.to_vec();
-    later.extend([FaultKind::Elect.word(), FaultKind::Reassign.word()]);
-    reading.word(key, node, &words, &later).and_then(FaultKind::from_word)
 }
 
 /// Whether a kind of fault is written with `from` and `to` rather than `on`.

@@ -195,6 +195,7 @@ impl Rig {
                 | Happened::GaveUp { .. }
                 | Happened::Batched { .. }
                 | Happened::Attempted { .. }
+                | Happened::Renumbered { .. }
                 | Happened::Read { .. },
             ) => (),
             Effect::Exit => self.has_ended = true,
