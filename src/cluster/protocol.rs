@@ -62,6 +62,9 @@ pub enum Message {
     QuorumAnswer(QuorumAnswer),
 }
 
+// A message is copied on its way: what is rare does not make what is frequent dear.
+const _: () = assert!(size_of::<Message>() <= 32);
+
 /// Error codes, by Kafka's names (`org.apache.kafka.common.protocol.Errors`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "the names are Kafka's own, and so is their meaning")]
@@ -404,7 +407,8 @@ pub struct AlteredPartition {
     pub recovering: bool,
 }
 
-/// Fetch request on `__cluster_metadata`, from a voter or, as an observer, a broker.
+/// Fetch request on `__cluster_metadata`, from a voter or, as an observer, a broker. It may wait for
+/// `KafkaRaftClient.MAX_FETCH_WAIT_MS`.
 #[derive(Clone, Copy, Debug)]
 pub struct FetchMetadata {
     /// Who asks.
@@ -415,10 +419,6 @@ pub struct FetchMetadata {
     pub offset: MetadataOffset,
     /// A voter's: under which leadership its last record was appended.
     pub last_epoch: QuorumEpoch,
-    /// How far it knows records to be committed (KIP-1166).
-    pub high_watermark: MetadataOffset,
-    /// How long the controller may wait for one (`KafkaRaftClient.MAX_FETCH_WAIT_MS`, 500 ms).
-    pub max_wait: Span,
 }
 
 /// Fetch response on `__cluster_metadata`.
@@ -431,13 +431,11 @@ pub struct MetadataRecords {
     pub leader: Option<NodeId>,
     /// Of which epoch.
     pub epoch: QuorumEpoch,
-    /// Where the first record lies. If `diverging_epoch` is given: where that epoch ends.
-    pub offset: MetadataOffset,
-    /// The asking voter's log differs: the largest epoch up to its own that the leader has.
-    pub diverging_epoch: Option<QuorumEpoch>,
-    /// The records below are committed.
-    pub high_watermark: MetadataOffset,
-    /// Records: for brokers, committed ones.
+    /// The asking voter's log differs.
+    pub diverging: bool,
+    /// The records below are committed. If the logs diverge: where, in the leader's, the largest epoch up to the asker's ends.
+    pub up_to: MetadataOffset,
+    /// Records, from where they were asked for: for brokers, committed ones.
     pub records: List<MetadataRecord>,
 }
 

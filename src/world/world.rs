@@ -382,10 +382,10 @@ impl<O: Observer> World<O> {
             self.brokers[id - 1].handle(self.now, BrokerPort::event(told), &mut out);
             self.carry_out(node, &mut effects, cause);
             self.effects.broker = effects;
-        } else if let Some(place) = self.model.voters().place(node) {
+        } else if id <= brokers + self.controllers.len() {
             let mut effects = std::mem::take(&mut self.effects.controller);
             let mut out = Outbox::new(&mut effects, &mut self.store);
-            self.controllers[place].handle(self.now, ControllerPort::event(told), &mut out);
+            self.controllers[id - brokers - 1].handle(self.now, ControllerPort::event(told), &mut out);
             for effect in &effects {
                 if let Effect::Note(cluster::happened::Happened::Decided { partition, state, .. }) = effect {
                     self.decided[partition.0 as usize] = state.state();

@@ -131,9 +131,8 @@ impl Desk {
             error: ErrorCode::None,
             leader: Some(ALONE.first),
             epoch: fetch.epoch,
-            offset,
-            diverging_epoch: None,
-            high_watermark: MetadataOffset(self.records.len() as u64),
+            diverging: false,
+            up_to: MetadataOffset(self.records.len() as u64),
             records,
         };
         self.bench.feed(Event::Response(peer, Message::MetadataRecords(answer)));

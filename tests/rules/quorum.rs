@@ -9,7 +9,7 @@ use highwater::cluster::protocol::{
 use highwater::cluster::units::{Incarnation, MetadataOffset, QuorumEpoch};
 use highwater::devices::port::Event;
 use highwater::explore::one;
-use highwater::kernel::units::{NodeId, Span, Time};
+use highwater::kernel::units::{NodeId, Time};
 use highwater::world::happened::Happened;
 
 use crate::bench::Bench;
@@ -35,14 +35,7 @@ fn propose(desk: &mut Desk, isr: &[u16]) -> u32 {
 /// Another voter of epoch 0 fetches: it has everything below on its disk.
 fn fetch(desk: &mut Desk, voter: u16, offset: u64) -> u32 {
     let (epoch, offset) = (QuorumEpoch(0), MetadataOffset(offset));
-    let fetch = FetchMetadata {
-        replica: NodeId(voter),
-        epoch,
-        offset,
-        last_epoch: epoch,
-        high_watermark: MetadataOffset(0),
-        max_wait: Span::from_milliseconds(500),
-    };
+    let fetch = FetchMetadata { replica: NodeId(voter), epoch, offset, last_epoch: epoch };
     desk.bench.request(voter, Message::FetchMetadata(fetch))
 }
 
@@ -90,9 +83,8 @@ fn r1_12_1_a_follower_fetches_on_only_from_what_is_on_its_disk() {
         error: ErrorCode::None,
         leader: Some(NodeId(4)),
         epoch: QuorumEpoch(0),
-        offset: asked.offset,
-        diverging_epoch: None,
-        high_watermark: asked.offset,
+        diverging: false,
+        up_to: asked.offset,
         records: desk.bench.store.metadata.one(record),
     };
     desk.bench.feed(Event::Response(leader, Message::MetadataRecords(answer)));

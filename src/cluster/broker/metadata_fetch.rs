@@ -12,8 +12,6 @@ use crate::cluster::units::{QuorumEpoch, Voters};
 use crate::devices::port::Outbox;
 use crate::kernel::units::{Bytes, NodeId, Span, Time};
 
-/// `KafkaRaftClient.MAX_FETCH_WAIT_MS`.
-const MOST_WAIT: Span = Span::from_milliseconds(500);
 /// With no controller known, `NodeToControllerRequestThread` looks again this soon.
 const LOOK_AGAIN: Span = Span::from_milliseconds(100);
 
@@ -70,8 +68,6 @@ impl Node<'_> {
             epoch: self.running.controller.epoch,
             offset,
             last_epoch: QuorumEpoch(0),
-            high_watermark: offset,
-            max_wait: MOST_WAIT,
         };
         line.send(Message::FetchMetadata(fetch), Bytes::new(100), out);
     }
@@ -92,7 +88,7 @@ impl Node<'_> {
         if !out.store.metadata.get(response.records).is_empty() {
             // The list is moved out while effects that need the store are asked for.
             let records = std::mem::take(out.store.metadata.get_mut(response.records));
-            self.replay(now, response.offset, &records, out);
+            self.replay(now, self.running.image.end(), &records, out);
             *out.store.metadata.get_mut(response.records) = records;
         }
         self.fetch_metadata(out);

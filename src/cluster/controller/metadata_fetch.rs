@@ -12,15 +12,17 @@ use crate::kernel::units::{Bytes, NodeId, Span, Time};
 pub(super) struct ParkedFetch {
     connection: ConnectionId,
     offset: MetadataOffset,
-    /// Whether a voter asks: it has what is not committed, too.
-    votes: bool,
+    /// Where the voter that asks stands, if it is one: it has what is not committed, too.
+    voter: Option<usize>,
 }
 
+/// `KafkaRaftClient.MAX_FETCH_WAIT_MS`.
+const MOST_WAIT: Span = Span::from_milliseconds(500);
 /// The most records one response carries.
 const MOST_RECORDS: usize = 1_000;
 
 impl Controller {
-    /// Fetch on the metadata log: answered at once if there is something, otherwise when there is, or after `max_wait`. A
+    /// Fetch on the metadata log: answered at once if there is something, otherwise when there is, or after its time. A
     /// voter's says how far it has the log on its disk.
     ///
     /// Departure from Kafka: brokers are sent only committed records, at the moment they are; there a broker also fetches what
@@ -32,7 +34,7 @@ impl Controller {
         request: FetchMetadata,
         out: &mut Outbox<'_, ControllerPort>,
     ) {
-        let FetchMetadata { replica, epoch, offset, last_epoch, high_watermark, max_wait } = request;
+        let FetchMetadata { replica, epoch, offset, last_epoch } = request;
         // A process that has started anew fetches on a new connection: nobody waits on the old one.
         if let Some(former) = self.volatile.parked[usize::from(replica.0)].take() {
             out.ask(Effect::Respond(former.connection, None, Bytes::ZERO));
@@ -42,26 +44,28 @@ impl Controller {
         if let Some(error) = self.why_not_fetched_from(epoch, place.is_some()) {
             return self.refuse_fetch(connection, error, out);
         }
+        // It does not know yet how far records are committed (KIP-1166).
         let mut is_news = false;
         if let Some(place) = place {
             let (own_epoch, own_end) = self.durable.log.end_of(last_epoch);
             if own_epoch != last_epoch || own_end < offset {
-                return self.tell_divergence(connection, own_epoch, own_end, out);
+                return self.tell_divergence(connection, own_end, out);
             }
             let Role::Leader(leading) = &mut self.volatile.role else {
                 panic!("only a leader is fetched from")
             };
             leading.ends[place] = offset;
+            let told = leading.told[place];
             self.count_fetch(place, out);
             self.advance_high_watermark(now, out);
-            is_news = high_watermark < self.volatile.high_watermark;
+            is_news = told < self.volatile.high_watermark;
         }
-        let fetch = ParkedFetch { connection, offset, votes: place.is_some() };
-        if is_news || offset < self.end_for(fetch.votes) || max_wait == Span::ZERO {
+        let fetch = ParkedFetch { connection, offset, voter: place };
+        if is_news || offset < self.end_for(fetch.voter) {
             return self.send_records(fetch, out);
         }
         self.volatile.parked[usize::from(replica.0)] = Some(fetch);
-        out.set_timer(Timer::FetchWait(replica), max_wait);
+        out.set_timer(Timer::FetchWait(replica), MOST_WAIT);
     }
 
     /// A fetch has waited for as long as it may: it is answered with nothing.
@@ -75,7 +79,7 @@ impl Controller {
         let leads = matches!(self.volatile.role, Role::Leader(_)) || self.is_alone();
         for place in 0..self.volatile.parked.len() {
             let Some(parked) = self.volatile.parked[place] else { continue };
-            if leads && !parked.votes && parked.offset >= self.end_for(false) {
+            if leads && parked.voter.is_none() && parked.offset >= self.end_for(None) {
                 continue;
             }
             self.volatile.parked[place] = None;
@@ -97,8 +101,8 @@ impl Controller {
     }
 
     /// Up to where a fetch is answered with records.
-    fn end_for(&self, votes: bool) -> MetadataOffset {
-        if votes { self.volatile.written } else { self.volatile.high_watermark }
+    fn end_for(&self, voter: Option<usize>) -> MetadataOffset {
+        if voter.is_some() { self.volatile.written } else { self.volatile.high_watermark }
     }
 
     /// Why this one cannot be fetched from in that epoch (`validateLeaderOnlyRequest`). A broker behind is told with its records.
@@ -113,13 +117,16 @@ impl Controller {
         }
     }
 
-    fn send_records(&self, fetch: ParkedFetch, out: &mut Outbox<'_, ControllerPort>) {
-        let ParkedFetch { connection, offset, votes } = fetch;
-        let end = self.end_for(votes).max(offset);
+    fn send_records(&mut self, fetch: ParkedFetch, out: &mut Outbox<'_, ControllerPort>) {
+        let ParkedFetch { connection, offset, voter } = fetch;
+        if let (Role::Leader(leading), Some(place)) = (&mut self.volatile.role, voter) {
+            leading.told[place] = self.volatile.high_watermark;
+        }
+        let end = self.end_for(voter).max(offset);
         // A broker that was told what was never committed may be ahead of the log.
         let rest = self.durable.log.records().get(offset.0 as usize..end.0 as usize).unwrap_or_default();
         let sent = &rest[..rest.len().min(MOST_RECORDS)];
-        let answer = self.records_from(offset, out);
+        let answer = self.no_records(out);
         out.store.metadata.get_mut(answer.records).extend_from_slice(sent);
         let size = sent.iter().map(metadata_log::size).fold(ANSWER_SIZE, |all, one| all + one);
         out.respond(connection, Message::MetadataRecords(answer), size);
@@ -128,28 +135,26 @@ impl Controller {
     fn tell_divergence(
         &self,
         connection: ConnectionId,
-        epoch: QuorumEpoch,
         end: MetadataOffset,
         out: &mut Outbox<'_, ControllerPort>,
     ) {
-        let answer = MetadataRecords { diverging_epoch: Some(epoch), ..self.records_from(end, out) };
+        let answer = MetadataRecords { diverging: true, up_to: end, ..self.no_records(out) };
         out.respond(connection, Message::MetadataRecords(answer), ANSWER_SIZE);
     }
 
     fn refuse_fetch(&self, connection: ConnectionId, error: ErrorCode, out: &mut Outbox<'_, ControllerPort>) {
-        let answer = MetadataRecords { error, ..self.records_from(MetadataOffset(0), out) };
+        let answer = MetadataRecords { error, ..self.no_records(out) };
         out.respond(connection, Message::MetadataRecords(answer), ANSWER_SIZE);
     }
 
     /// A response without records.
-    fn records_from(&self, offset: MetadataOffset, out: &mut Outbox<'_, ControllerPort>) -> MetadataRecords {
+    fn no_records(&self, out: &mut Outbox<'_, ControllerPort>) -> MetadataRecords {
         MetadataRecords {
             error: ErrorCode::None,
             leader: self.durable.standing.leader,
             epoch: self.durable.standing.epoch,
-            offset,
-            diverging_epoch: None,
-            high_watermark: self.volatile.high_watermark,
+            diverging: false,
+            up_to: self.volatile.high_watermark,
             records: out.store.metadata.take(),
         }
     }
@@ -165,15 +170,15 @@ mod tests {
         let mut bench = Bench::new(3, &[(&[1, 2, 3], 2, false)]);
         bench.start();
         let end = bench.controller.metadata_log().len() as u64;
-        assert_eq!(bench.fetch(2, 0, 500), Some((0, end as usize)), "there is something at once");
-        assert_eq!(bench.fetch(2, end, 500), None);
-        assert_eq!(bench.fetch(3, end, 10_000), None);
+        assert_eq!(bench.fetch(2, 0), Some(end as usize), "there is something at once");
+        assert_eq!(bench.fetch(2, end), None);
         bench.run(499);
+        assert_eq!(bench.fetch(3, end), None);
         assert_eq!(bench.fetched(2), None);
         bench.run(1);
-        assert_eq!(bench.fetched(2), Some((end, 0)), "its time is over");
+        assert_eq!(bench.fetched(2), Some(0), "its time is over");
         bench.propose(0, &[1, 2]);
-        assert_eq!(bench.fetched(3), Some((end, 1)), "whoever waits hears of it at once");
+        assert_eq!(bench.fetched(3), Some(1), "whoever waits hears of it at once");
         assert_eq!(bench.fetched(2), None);
         bench.run(10_000);
         assert_eq!(bench.fetched(3), None, "answered once");
@@ -184,14 +189,14 @@ mod tests {
         let mut bench = Bench::new(3, &[(&[1, 2, 3], 2, false)]);
         bench.start();
         let end = bench.controller.metadata_log().len() as u64;
-        assert_eq!(bench.fetch(2, end, 500), None);
+        assert_eq!(bench.fetch(2, end), None);
         bench.run(300);
-        assert_eq!(bench.fetch(2, end, 500), None);
+        assert_eq!(bench.fetch(2, end), None);
         assert_eq!(bench.let_pass, 1);
         bench.run(300);
         assert_eq!(bench.fetched(2), None, "the former alarm is gone");
         bench.run(200);
-        assert_eq!(bench.fetched(2), Some((end, 0)));
+        assert_eq!(bench.fetched(2), Some(0));
     }
 
     #[test]
@@ -199,7 +204,7 @@ mod tests {
         let partitions = vec![(&[1_u16, 2][..], 1, false); MOST_RECORDS];
         let mut bench = Bench::new(3, &partitions);
         bench.start();
-        assert_eq!(bench.fetch(1, 0, 500), Some((0, MOST_RECORDS)));
-        assert_eq!(bench.fetch(1, MOST_RECORDS as u64, 500), Some((MOST_RECORDS as u64, 6)));
+        assert_eq!(bench.fetch(1, 0), Some(MOST_RECORDS));
+        assert_eq!(bench.fetch(1, MOST_RECORDS as u64), Some(6));
     }
 }

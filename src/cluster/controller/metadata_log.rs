@@ -81,6 +81,11 @@ impl MetadataLog {
         self.epochs.last().map_or(QuorumEpoch(0), |&(epoch, _)| epoch)
     }
 
+    /// Where the epoch of the last record begins.
+    pub(super) fn last_epoch_start(&self) -> MetadataOffset {
+        self.epochs.last().map_or(MetadataOffset(0), |&(_, start)| start)
+    }
+
     /// The largest epoch up to this one that the log has, and where it ends (`endOffsetForEpoch`).
     pub(super) fn end_of(&self, epoch: QuorumEpoch) -> (QuorumEpoch, MetadataOffset) {
         let next = self.epochs.partition_point(|&(one, _)| one <= epoch);
@@ -141,6 +146,7 @@ mod tests {
         assert_eq!(ends(&log), [(0, 4), (0, 4), (2, 6), (2, 6), (5, 8), (5, 8)]);
         log.truncate(MetadataOffset(7));
         assert_eq!((log.last_epoch(), log.end()), (QuorumEpoch(5), MetadataOffset(7)));
+        assert_eq!(log.last_epoch_start(), MetadataOffset(6));
         log.truncate(MetadataOffset(6));
         assert_eq!(ends(&log), [(0, 4), (0, 4), (2, 6), (2, 6), (2, 6), (2, 6)]);
         assert_eq!(log.bytes_up_to(MetadataOffset(6)), Bytes::new(300));

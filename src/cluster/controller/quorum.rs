@@ -47,6 +47,8 @@ pub(super) struct Leading {
     pub(super) epoch_start: MetadataOffset,
     /// From where each voter fetched last, by place: it has everything below on its disk.
     pub(super) ends: [MetadataOffset; Voters::MOST],
+    /// How far each voter has been told that records are committed, by place.
+    pub(super) told: [MetadataOffset; Voters::MOST],
     /// Who has fetched since a majority last had.
     pub(super) fetched: Places,
     /// Who need not be told for the moment that this one leads.
@@ -432,6 +434,7 @@ impl Controller {
         self.volatile.role = Role::Leader(Leading {
             epoch_start,
             ends: [MetadataOffset(0); Voters::MOST],
+            told: [MetadataOffset(0); Voters::MOST],
             fetched: Places::default(),
             greeted: Places::default(),
             recent: Places::default(),

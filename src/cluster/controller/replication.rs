@@ -14,7 +14,7 @@ use crate::cluster::protocol::{
 };
 use crate::cluster::units::{MetadataOffset, Voters};
 use crate::devices::port::{ConnectionId, Effect, Outbox};
-use crate::kernel::units::{Bytes, Span, Time};
+use crate::kernel::units::{Bytes, Time};
 
 /// An answer that waits until what led to it is committed.
 #[derive(Clone, Debug)]
@@ -149,8 +149,6 @@ impl Controller {
                 epoch: self.durable.standing.epoch,
                 offset: log.end(),
                 last_epoch: log.last_epoch(),
-                high_watermark: self.volatile.high_watermark,
-                max_wait: MOST_WAIT,
             })
         })
     }
@@ -177,16 +175,16 @@ impl Controller {
     }
 
     fn take_records(&mut self, now: Time, response: MetadataRecords, out: &mut Outbox<'_, ControllerPort>) {
-        if let Some(epoch) = response.diverging_epoch {
-            let (_, own_end) = self.durable.log.end_of(epoch);
-            return self.truncate(own_end.min(response.offset), out);
-        }
         let log = &mut self.durable.log;
-        assert_eq!(response.offset, log.end(), "a follower asks for one thing at a time");
+        if response.diverging {
+            // An epoch of which the leader has nothing goes as a whole.
+            let end = if response.up_to < log.end() { response.up_to } else { log.last_epoch_start() };
+            return self.truncate(end, out);
+        }
         for &record in out.store.metadata.get(response.records) {
             log.append(record);
         }
-        let committed = response.high_watermark.min(log.end());
+        let committed = response.up_to.min(log.end());
         self.write(out);
         if committed > self.volatile.high_watermark {
             self.commit_up_to(now, committed, out);
@@ -286,9 +284,6 @@ impl Controller {
         self.answer_parked(out);
     }
 }
-
-/// `KafkaRaftClient.MAX_FETCH_WAIT_MS`.
-const MOST_WAIT: Span = Span::from_milliseconds(500);
 
 impl Deferred {
     fn go(mut self, out: &mut Outbox<'_, ControllerPort>) {

@@ -290,24 +290,21 @@ impl Bench {
         assert_eq!(answer.error, ErrorCode::None);
     }
 
-    /// The broker fetches metadata; where the answer begins and how many records it has, if it does not wait.
-    pub(crate) fn fetch(&mut self, broker: u16, offset: u64, max_wait: u64) -> Option<(u64, usize)> {
-        let max_wait = Span::from_milliseconds(max_wait);
+    /// The broker fetches metadata; how many records the answer has, if it does not wait.
+    pub(crate) fn fetch(&mut self, broker: u16, offset: u64) -> Option<usize> {
         let offset = crate::cluster::units::MetadataOffset(offset);
         let request = FetchMetadata {
             replica: NodeId(broker),
             epoch: QuorumEpoch(0),
             offset,
             last_epoch: QuorumEpoch(0),
-            high_watermark: offset,
-            max_wait,
         };
         let answer = self.ask(FETCHES, broker, Message::FetchMetadata(request))?;
         Some(self.counted(answer))
     }
 
     /// What a fetch that waited has been answered since.
-    pub(crate) fn fetched(&mut self, broker: u16) -> Option<(u64, usize)> {
+    pub(crate) fn fetched(&mut self, broker: u16) -> Option<usize> {
         let answer = self.answers.remove(&(FETCHES + u32::from(broker)))?;
         Some(self.counted(answer))
     }
@@ -332,10 +329,10 @@ impl Bench {
         self.answers.remove(&connection.slot)
     }
 
-    fn counted(&mut self, answer: Message) -> (u64, usize) {
+    fn counted(&mut self, answer: Message) -> usize {
         let Message::MetadataRecords(records) = answer else { panic!("not an answer: {answer:?}") };
         let count = self.store.metadata.get(records.records).len();
         self.store.release(answer);
-        (records.offset.0, count)
+        count
     }
 }
