@@ -376,6 +376,37 @@ for = "80s"
         seeds: 4,
         model: LEADER_DIES,
     },
+    // Leadership goes and comes back while five batches are on their way: the first is refused, those behind it are taken.
+    Case {
+        planted: Planted::SequenceGapsAccepted,
+        breaks: &[Promise::OrderKept],
+        seeds: 4,
+        model: r#"
+min.insync.replicas = 2
+
+[network]
+latency = "500us"
+links = [{ between = ["clients", "all-brokers"], latency = "20ms" }]
+
+[producers.web]
+into = "orders"
+records = 1000
+rate = "200/s"
+linger.ms = 0
+
+[[faults]]
+at = "2s"
+do = "elect"
+partition = "orders-0"
+to = "broker(2)"
+
+[[faults]]
+at = "2012ms"
+do = "elect"
+partition = "orders-0"
+to = "broker(1)"
+"#,
+    },
     // Broker 3 leaves the in-sync set: the leader stops waiting for it before the controller has agreed.
     Case {
         planted: Planted::ShrinkBeforeController,

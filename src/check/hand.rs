@@ -25,8 +25,8 @@ use crate::kernel::trace::{Entry, EventSeq};
 use crate::kernel::units::{Bytes, NodeId, Ratio, Span, Time};
 use crate::scenario::fault::{Action, Fault, Target, When};
 use crate::scenario::model::{Cluster as Machines, Expect, Model, Producer, Topic};
-use crate::scenario::words::Promise;
-use crate::world::happened::Happened;
+use crate::scenario::words::{FaultKind, Promise};
+use crate::world::happened::{Happened, LinkChange};
 use crate::world::run::Ending;
 
 /// The size of every batch.
@@ -66,6 +66,9 @@ pub(super) enum Step {
     Crash(u16),
     Power(u16, u64),
     Isolate(u16),
+    /// The link from a node to another is cut; a disk lies about fsyncs from now on.
+    Apart(u16, u16),
+    Lies(u16),
     /// A process starts, with this high watermark.
     Start(u16, u64),
     /// The controller registers a broker's new process.
@@ -211,6 +214,12 @@ impl Hand {
                 }
             }
             Step::Isolate(node) => self.happens(node, Happened::Isolated),
+            Step::Apart(node, to) => {
+                self.happens(node, Happened::Link { to: NodeId(to), change: LinkChange::Cut });
+            }
+            Step::Lies(node) => {
+                self.happens(node, Happened::Disk { what: FaultKind::FsyncLies, over: false });
+            }
             Step::Start(broker, high_watermark) => {
                 self.happens(broker, Happened::Started { incarnation: Incarnation(2) });
                 self.high_watermarks[index(broker)] = Some(Offset(high_watermark));

@@ -40,6 +40,9 @@ pub enum Planted {
     /// A leader takes every batch as a new one, whatever its producer id and sequence (KAFKA-13598: idempotence that was not in
     /// effect, 3.0).
     SequencesIgnored,
+    /// A leader recognises a batch it has, and takes any other, whether or not its sequence follows the last (as brokers did of
+    /// producers they no longer knew, KAFKA-7190, before 2.4).
+    SequenceGapsAccepted,
     /// Consumers are given all of the leader's log, committed or not (KAFKA-9835: data above the high watermark).
     ConsumersReadLogEnd,
     /// A power loss cuts the log, and the leader-epoch file stays as it was (KAFKA-16541, 3.7).
@@ -73,6 +76,7 @@ impl Planted {
         Planted::JoinBeforeEpochStart,
         Planted::AppendUnderFormerEpoch,
         Planted::SequencesIgnored,
+        Planted::SequenceGapsAccepted,
         Planted::ConsumersReadLogEnd,
         Planted::EpochsOutliveTheirRecords,
         Planted::ElectAnyLiveReplica,
@@ -97,6 +101,7 @@ impl Planted {
             Planted::JoinBeforeEpochStart => "join-before-epoch-start",
             Planted::AppendUnderFormerEpoch => "append-under-former-epoch",
             Planted::SequencesIgnored => "sequences-ignored",
+            Planted::SequenceGapsAccepted => "sequence-gaps-accepted",
             Planted::ConsumersReadLogEnd => "consumers-read-log-end",
             Planted::EpochsOutliveTheirRecords => "epochs-outlive-their-records",
             Planted::ElectAnyLiveReplica => "elect-any-live-replica",

@@ -2,7 +2,7 @@
 
 use super::known::Known;
 use super::replay::{Down, Health, Replay};
-use super::words::{brokers, either, list, sentence};
+use super::words::{brokers, either, list, nodes, sentence};
 use crate::check::numbering::Numbering;
 use crate::cluster::happened::{Election, Happened as Cluster};
 use crate::cluster::store::Store;
@@ -10,7 +10,7 @@ use crate::cluster::units::{Acks, BatchId, MessageId, Offset, PartitionId};
 use crate::kernel::trace::Entry;
 use crate::kernel::units::{NodeId, Time};
 use crate::scenario::model::Model;
-use crate::world::happened::Happened;
+use crate::world::happened::{Happened, LinkChange};
 
 /// The most sentences about what happened after the record was acknowledged; beyond that the middle is left out.
 const MOST: usize = 12;
@@ -51,7 +51,10 @@ pub(super) fn story(
             let telling = Telling { model, store, entries, message, batches: &known.batches, partition };
             sentences.extend(telling.tell(from, known.acked.is_none()));
         }
-        (None, Some(place)) => sentences.extend(never_appended(model, store, entries, &known, place)),
+        (None, Some(place)) => {
+            let sender = model.producer_node(numbering.producer(message));
+            sentences.extend(never_appended(model, store, entries, (sender, &known), place));
+        }
         (_, None) => (),
     }
     sentences
@@ -62,7 +65,7 @@ fn never_appended(
     model: &Model,
     store: &Store,
     entries: &[Entry<Happened>],
-    known: &Known,
+    (sender, known): (NodeId, &Known),
     told: usize,
 ) -> Vec<String> {
     let mut sentences = vec!["No broker ever appended it.".to_owned()];
@@ -81,8 +84,21 @@ fn never_appended(
         sentences.push(format!("Broker {leader}, which led {name} then, {trouble}."));
         return sentences;
     }
+    let is_apart = |replay: &Replay<'_>| replay.cut_from(leader, None).contains(&sender);
+    let apart = format!(
+        "Broker {leader}, which led {name} then, and {} were cut off from each other",
+        model.node_name(sender)
+    );
+    if is_apart(&replay) {
+        sentences.push(format!("{apart}."));
+        return sentences;
+    }
     for entry in &entries[told..] {
         replay.apply(entry);
+        if is_apart(&replay) {
+            sentences.push(format!("{apart} at {}.", entry.t));
+            break;
+        }
         if entry.node == leader && befell(entry.what).is_some() {
             let trouble = trouble(replay.health(leader)).expect("something befell it");
             sentences.push(format!("Broker {leader}, which led {name} then, {trouble}."));
@@ -117,6 +133,10 @@ impl Telling<'_> {
         let mut place = from + 1;
         while place < self.entries.len() {
             let entry = &self.entries[place];
+            if is_cut(entry.what) {
+                place = self.cut(&mut replay, place, &mut told);
+                continue;
+            }
             if let Some(what) = befell(entry.what) {
                 place = self.strike(&mut replay, place, what, &mut holders, &mut told);
                 continue;
@@ -195,6 +215,39 @@ impl Telling<'_> {
         sentences.append(&mut told);
         sentences.push(self.in_the_end(&replay, offset));
         sentences
+    }
+
+    /// Links that are cut at one instant, as far as they end at who has the record or leads. Gives the place of the next entry.
+    fn cut(&self, replay: &mut Replay<'_>, first: usize, told: &mut Vec<String>) -> usize {
+        let at = self.entries[first].t;
+        let partition = replay.partition(self.partition);
+        let mut concerned: Vec<NodeId> = partition.leader.into_iter().collect();
+        concerned.extend(partition.holders(self.batches));
+        let struck: Vec<&Entry<Happened>> =
+            self.entries[first..].iter().take_while(|entry| entry.t == at && is_cut(entry.what)).collect();
+        struck.iter().for_each(|entry| replay.apply(entry));
+        told.extend(self.cuts(replay, concerned, Some(at)).map(|words| format!("At {at} {words}.")));
+        first + struck.len()
+    }
+
+    /// From whom each of these brokers is cut off, no link told twice; `new`: only by cuts of this instant.
+    fn cuts(
+        &self,
+        replay: &Replay<'_>,
+        whose: impl IntoIterator<Item = NodeId>,
+        new: Option<Time>,
+    ) -> impl Iterator<Item = String> {
+        let mut told: Vec<NodeId> = Vec::new();
+        let mut sentences = Vec::new();
+        for broker in whose {
+            let mut others = replay.cut_from(broker, new);
+            others.retain(|other| !told.contains(other));
+            if !others.is_empty() && !told.contains(&broker) {
+                sentences.push(format!("broker {broker} was cut off from {}", nodes(self.model, &others)));
+            }
+            told.push(broker);
+        }
+        sentences.into_iter()
     }
 
     /// Faults of one kind that befall brokers at one instant, with what they took. Gives the place of the next entry.
@@ -352,6 +405,15 @@ impl Telling<'_> {
                 Some(format!("Broker {} {trouble}.", replica.broker))
             })
             .collect();
+        let brokers_of = || partition.replicas.iter().map(|replica| replica.broker);
+        sentences.extend(self.cuts(replay, brokers_of(), None).map(|words| sentence(&words)));
+        let liars: Vec<(NodeId, Time)> =
+            brokers_of().filter_map(|broker| Some((broker, replay.health(broker).lies?))).collect();
+        if let Some(&(_, since)) = liars.first() {
+            let liars: Vec<NodeId> = liars.into_iter().map(|(broker, _)| broker).collect();
+            let disks = either(liars.len(), "disk", "disks");
+            sentences.push(format!("The {disks} of {} lied about fsyncs from {since} on.", brokers(&liars)));
+        }
         let lacks = |leader: &NodeId| partition.replica(*leader).find(self.batches).is_none();
         if let Some(leader) = partition.leader.filter(lacks) {
             let end = partition.replica(leader).end;
@@ -425,6 +487,10 @@ enum Fault {
     Isolate,
 }
 
+fn is_cut(what: Happened) -> bool {
+    matches!(what, Happened::Link { change: LinkChange::Cut, .. })
+}
+
 fn befell(what: Happened) -> Option<Fault> {
     match what {
         Happened::Crashed => Some(Fault::Crash),
@@ -465,6 +531,6 @@ fn trouble(health: Health) -> Option<String> {
         Health { down: Some((at, Down::Stopped)), .. } => Some(format!("had stopped in order at {at}")),
         Health { isolated: Some(at), .. } => Some(format!("was cut off from everybody else at {at}")),
         Health { paused: Some(at), .. } => Some(format!("stood still from {at} on")),
-        Health { down: None, isolated: None, paused: None } => None,
+        Health { down: None, isolated: None, paused: None, .. } => None,
     }
 }

@@ -4,6 +4,7 @@
 //! A story is told from the kept entries alone, so that everything in it happened. It never judges: that something is lost it
 //! is told.
 
+mod again;
 mod known;
 mod lost;
 mod replay;
@@ -12,6 +13,7 @@ mod words;
 
 use self::replay::Replay;
 use self::words::either;
+use super::outcome::Outcome;
 use super::{Held, Judgement};
 use crate::cluster::happened::Happened as Cluster;
 use crate::cluster::store::Store;
@@ -33,15 +35,53 @@ pub fn verdict_sentence(
         lost => lost::story(model, store, entries, lost),
     };
     sentences.extend(untold::story(model, entries, &judgement.outcome));
+    sentences.extend(failed(&judgement.outcome));
     for judged in &judgement.promises {
         if judged.held == Held::Broken
             && judged.promise != Promise::AckedIsKept
             && let Some(first) = &judged.first
         {
             sentences.push(format!("The promise {} is broken: {}.", judged.promise, first.text));
+            sentences.extend(how_it_came(model, store, entries, judgement, judged.promise));
         }
     }
     sentences.join(" ")
+}
+
+/// How a promise about retries came to be broken, told of the first record it happened to.
+fn how_it_came(
+    model: &Model,
+    store: &Store,
+    entries: &[Entry<Happened>],
+    Judgement { outcome, .. }: &Judgement,
+    promise: Promise,
+) -> Option<String> {
+    if promise == Promise::NoDuplicates {
+        again::copied(model, store, entries, outcome.copies.first()?)
+    } else if promise == Promise::OrderKept {
+        again::overtaken(model, store, entries, outcome.inversions.first()?)
+    } else {
+        None
+    }
+}
+
+/// What is to be said of records that were told failure.
+fn failed(outcome: &Outcome) -> Option<String> {
+    let [failed, ghost, unnoticed] =
+        [Count::Failed, Count::Ghost, Count::Unnoticed].map(|count| outcome.total.number(count));
+    let there = match ghost {
+        0 => " and are in no log".to_owned(),
+        _ if ghost == failed => {
+            format!(", though the log has {}", either(failed as usize, "it", "all of them"))
+        }
+        _ => format!(", though the log has {ghost} of them"),
+    };
+    let unseen = match unnoticed {
+        0 => String::new(),
+        _ => format!("; the application does not look, and misses {unnoticed}"),
+    };
+    let records = either(failed as usize, "record was", "records were");
+    (failed > 0).then(|| format!("{failed} {records} told as failed{there}{unseen}."))
 }
 
 fn nothing_lost(
@@ -74,7 +114,8 @@ fn nothing_lost(
     match fewest_copies(model, store, entries).filter(|_| answered) {
         None => format!("{kept}."),
         Some(copies) => format!(
-            "{kept}; each was in the logs of at least {copies} {} when a broker acknowledged it.",
+            "{kept}; {} was in the logs of at least {copies} {} when a broker acknowledged it.",
+            either(acked as usize, "it", "each"),
             either(copies, "broker", "brokers")
         ),
     }
@@ -150,7 +191,7 @@ mod tests {
             &ALONE,
             &then,
             &[
-                "The one acknowledged record is in the leader's log; each was in the logs of at least 1 broker when a \
+                "The one acknowledged record is in the leader's log; it was in the logs of at least 1 broker when a \
                 broker acknowledged it.",
                 "Nobody was told what became of 3 records of producer web: 1 is in no log.",
                 "Its process was killed at 0.700 s.",
@@ -433,6 +474,81 @@ mod tests {
             &told,
             &[],
             &["The one acknowledged record is in the leader's log."],
+        );
+    }
+
+    #[test]
+    fn links_that_are_cut_and_disks_that_lie_are_named() {
+        let then = [
+            At(600),
+            Apart(1, 2),
+            Apart(2, 1),
+            Apart(1, 4),
+            Apart(4, 1),
+            At(9_100),
+            Elect(2, &[2, 3], Election::Clean),
+            Leads(2),
+            At(12_000),
+            Cut(1, 1),
+        ];
+        let had = "Broker 1 had it at offset 1 of orders-0, in its page cache only; brokers 2 and 3 did not have it \
+            (their logs ended at 1).";
+        let elected = "At 9.100 s broker 2 was elected from the in-sync set, its log ending at 1 and the record \
+            not in it.";
+        let acked = "Record 2 of producer web was acknowledged by broker 1 at 0.512 s and is gone.";
+        let cut_back = "At 12.000 s broker 1 cut its log back to 1 to agree with its leader, broker 2, and the record with it.";
+        let apart = "At 0.600 s broker 1 was cut off from broker 2 and the controller.";
+        let gone = "No log has it in the end.";
+        let one = || model_with_acks(Acks::One);
+        tell(one(), &ALONE, &then, &[acked, had, apart, elected, cut_back, gone]);
+
+        let begin = [&[At(100), Apart(3, 1), Apart(1, 3), Lies(1), Lies(2)][..], &ALONE].concat();
+        let lied = "The disks of brokers 1 and 2 lied about fsyncs from 0.100 s on.";
+        let then = [&then[..1], &then[5..]].concat();
+        let apart = "Broker 1 was cut off from broker 3.";
+        tell(one(), &begin, &then, &[acked, had, apart, lied, elected, cut_back, gone]);
+    }
+
+    #[test]
+    fn a_second_copy_and_what_was_overtaken_say_how() {
+        let kept = "The one acknowledged record is in the leader's log; it was in the logs of at least 1 broker \
+            when a broker acknowledged it.";
+        let begin = [Send, Put(1, 0, 0), At(20), Ack(1, 0), At(3_000), Retry(0), At(3_001), Put(1, 0, 0)];
+        let end = [Commit(1, 2, 0), Success(0)];
+        let twice = "The promise no-duplicates is broken: record 1 of producer web is in orders-0 more than once, again \
+            at offset 1 (batch 0).";
+        let how = "Broker 1 had appended record 1 of producer web at 0.000 s, offset 0, and answered at 0.020 s; the producer \
+            had not heard of it when it sent the record again at 3.000 s; broker 1 appended it anew at 3.001 s.";
+        tell(model(), &begin, &end, &[kept, twice, how]);
+        let silent = [&begin[..2], &begin[4..]].concat();
+        let how = "Broker 1 had appended record 1 of producer web at 0.000 s, offset 0, and had not answered when it was \
+            sent again at 3.000 s; broker 1 appended it anew at 3.001 s.";
+        tell(model(), &silent, &end, &["The one acknowledged record is in the leader's log.", twice, how]);
+
+        let begin =
+            [Send, Send, Retry(0), At(10), Put(1, 1, 0), At(3_000), Retry(0), At(3_001), Put(1, 0, 0)];
+        let overtaken = "The promise order-kept is broken: record 1 of producer web comes after record 2 in orders-0, at \
+            offset 1 (batch 0).";
+        let how = "Record 1 of producer web was not answered after it was sent at 0.000 s, and was sent again at 3.000 s; \
+            broker 1 appended it at 3.001 s.";
+        let both = "All 2 acknowledged records are in their leaders' logs.";
+        let end = [Commit(1, 2, 0), Success(0), Success(1)];
+        tell(model(), &begin, &end, &[both, overtaken, how]);
+    }
+
+    #[test]
+    fn failures_are_counted() {
+        let begin = [Send, Send, Put(1, 0, 0), Put(1, 1, 0), Commit(1, 2, 0)];
+        let one = "The one acknowledged record is in the leader's log.";
+        let there = "1 record was told as failed, though the log has it.";
+        tell(model(), &begin, &[Success(0), Failure(1)], &[one, there]);
+        let none = "2 records were told as failed, though the log has 1 of them; the application does not look, and \
+            misses 1.";
+        tell(
+            model(),
+            &begin,
+            &[Send, Failure(1), Failure(2)],
+            &["No record was told success, so none could be lost.", none],
         );
     }
 }

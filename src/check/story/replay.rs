@@ -6,7 +6,8 @@ use crate::cluster::units::{BatchId, Offset, PartitionId};
 use crate::kernel::trace::Entry;
 use crate::kernel::units::{Bytes, NodeId, Time};
 use crate::scenario::model::Model;
-use crate::world::happened::Happened;
+use crate::scenario::words::FaultKind;
+use crate::world::happened::{Happened, LinkChange};
 
 /// The cluster as of one entry.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub(super) struct Replay<'a> {
     partitions: Vec<Partition>,
     /// By broker, broker 1 first.
     brokers: Vec<Health>,
+    /// The directions of links that are cut, each as often as it is, and since when.
+    cuts: Vec<(NodeId, NodeId, Time)>,
 }
 
 /// How a broker fares.
@@ -26,6 +29,8 @@ pub(super) struct Health {
     pub(super) paused: Option<Time>,
     /// Since when it is cut off.
     pub(super) isolated: Option<Time>,
+    /// Since when its disk lies about fsyncs.
+    pub(super) lies: Option<Time>,
 }
 
 /// What ended a process.
@@ -78,6 +83,7 @@ impl<'a> Replay<'a> {
             store,
             partitions: partitions.collect(),
             brokers: vec![Health::default(); usize::from(model.cluster.brokers)],
+            cuts: Vec::new(),
         }
     }
 
@@ -94,6 +100,19 @@ impl<'a> Replay<'a> {
     /// How every broker fares, broker 1 first.
     pub(super) fn healths(&self) -> &[Health] {
         &self.brokers
+    }
+
+    /// The nodes that links which are cut would join to this one; `new`: only those cut at this instant.
+    pub(super) fn cut_from(&self, node: NodeId, new: Option<Time>) -> Vec<NodeId> {
+        let mut others = Vec::new();
+        for &(from, to, since) in &self.cuts {
+            if (from == node || to == node) && new.is_none_or(|new| new == since) {
+                others.push(if from == node { to } else { from });
+            }
+        }
+        others.sort_unstable();
+        others.dedup();
+        others
     }
 
     /// Takes the next entry in.
@@ -124,6 +143,16 @@ impl<'a> Replay<'a> {
                 health.paused = None;
                 health.isolated = None;
             }),
+            Happened::Link { to, change: LinkChange::Cut } => self.cuts.push((entry.node, to, entry.t)),
+            Happened::Link { to, change: LinkChange::Joined } => {
+                let ends = (entry.node, to);
+                let place = self.cuts.iter().position(|&(from, to, _)| (from, to) == ends);
+                self.cuts.remove(place.expect("a link that is joined was cut"));
+            }
+            Happened::Disk { what: FaultKind::FsyncLies, over } => {
+                let since = (!over).then_some(entry.t);
+                self.change(entry.node, |health| health.lies = since);
+            }
             Happened::Client(_)
             | Happened::Sent { .. }
             | Happened::Answered { .. }

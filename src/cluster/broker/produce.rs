@@ -206,6 +206,7 @@ impl Node<'_> {
                 self.advance_high_watermark(now, place, out);
                 return Append::Done(Appended { partition, batch, base_offset, required: end, answer: None });
             }
+            Admission::Refused(_) if Planted::SequenceGapsAccepted.is(self.config.planted) => (),
             Admission::Refused(error) => return refuse(error),
         }
         if self.stored.disk_is_full {
