@@ -98,7 +98,7 @@ acks = "1"
 at = "500ms"
 do = "isolate"
 on = "broker(1)"
-for = "20s"
+for = "50s"
 "#;
 
 const CASES: &[Case] = &[
@@ -530,6 +530,30 @@ do = "power-loss"
 lose = "all-unsynced"
 on = "broker(2)"
 for = "5s"
+"#,
+    },
+    // The followers stand still, and the leader's retention takes what they have not fetched yet.
+    Case {
+        planted: Planted::RetentionIgnoresHighWatermark,
+        breaks: &[Promise::AckedIsKept],
+        seeds: 4,
+        model: r#"
+min.insync.replicas = 2
+retention.ms = 1000
+
+[broker]
+log.retention.check.interval.ms = 1000
+
+[producers.web]
+into = "orders"
+records = 200
+rate = "10/s"
+
+[[faults]]
+at = "3s"
+do = "pause"
+on = "brokers(2,3)"
+for = "6s"
 "#,
     },
     Case { planted: Planted::NobodyRejoins, breaks: &[Promise::Progress], seeds: 4, model: LEADER_DIES },

@@ -31,8 +31,9 @@ pub struct CommittedLog {
 /// What raising a high watermark has shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Raised {
-    /// The first entry below the new high watermark at which the replica's log is not what a leader had committed.
-    pub differs: Option<usize>,
+    /// Where the first entry below the new high watermark begins in whose place the replica's log has something else than what
+    /// a leader had committed.
+    pub differs: Option<Offset>,
     /// The entries that are committed only now.
     pub fresh: Range<usize>,
 }
@@ -45,6 +46,11 @@ impl Committed {
             partition.list.reset(replicas);
             partition.epochs.clear();
         }
+    }
+
+    /// What was committed in one partition, to be read.
+    pub fn get(&self, partition: PartitionId) -> &CommittedLog {
+        &self.partitions[partition.0 as usize]
     }
 
     /// What was committed in one partition.
@@ -77,9 +83,10 @@ impl CommittedLog {
     ) -> Raised {
         let slot = self.list.slot(replica);
         let before = self.list.entries().len();
-        let differs = self.list.compare(slot, log, below, before);
+        let differing = self.list.compare(slot, log, below, before);
+        let differs = differing.map(|index| self.list.entries()[index].base_offset);
         let Some(epoch) = leading else { return Raised { differs, fresh: before..before } };
-        if let Some(index) = differs {
+        if let Some(index) = differing {
             if self.epochs.last().is_some_and(|&(newest, _)| epoch < newest) {
                 // A leader of the past does not overrule a later one.
                 return Raised { differs, fresh: before..before };
@@ -108,6 +115,12 @@ impl CommittedLog {
         self.until(epoch).saturating_sub(index)
     }
 
+    /// The entries that begin below an offset.
+    pub fn below(&self, offset: Offset) -> &[LogEntry] {
+        let entries = self.list.entries();
+        &entries[..entries.partition_point(|entry| entry.base_offset < offset)]
+    }
+
     /// A replica's log was cut to this end.
     pub fn truncated(&mut self, replica: NodeId, end: Offset) {
         self.list.truncated(replica, end);
@@ -121,14 +134,16 @@ impl CommittedLog {
 
     fn commit(&mut self, slot: usize, log: &Log, below: Offset, epoch: LeaderEpoch) {
         let begin = self.list.entries().len();
-        for index in begin..log.len() {
+        let mut index = self.list.behind(slot, log);
+        while index < log.len() {
             let entry = log.entry(index);
             if entry.base_offset >= below {
                 break;
             }
             self.list.push(entry);
+            index += 1;
         }
-        self.list.is_of(slot);
+        self.list.is_of(slot, index);
         let is_new = self.epochs.last().is_none_or(|&(newest, _)| newest != epoch);
         if self.list.entries().len() > begin && is_new {
             self.epochs.push((epoch, begin));

@@ -77,6 +77,9 @@ pub(super) enum Step {
     Fsync(u16, u64),
     /// A follower cuts its log.
     Cut(u16, u64),
+    /// Retention takes what lies below this offset from a broker's log; a follower throws its log away and begins there.
+    Remove(u16, u64),
+    Restart(u16, u64),
     /// The controller elects a leader, with this in-sync set.
     Elect(u16, &'static [u16], Election),
     /// The controller changes the in-sync set, or takes the leader away.
@@ -248,6 +251,17 @@ impl Hand {
                 let high_watermark = &mut self.high_watermarks[index(broker)];
                 *high_watermark = high_watermark.map(|before| before.min(new));
                 self.happens(broker, Cluster::Truncated { partition: ORDERS, old, new, epoch });
+            }
+            Step::Remove(broker, new) => {
+                let (old, new) = (self.log_of(broker).start(), Offset(new));
+                self.logs[index(broker)].raise_start(new);
+                self.happens(broker, Cluster::LogStart { partition: ORDERS, old, new, retention: true });
+            }
+            Step::Restart(broker, new) => {
+                let (old, new, epoch) = (self.log_of(broker).end(), Offset(new), self.state.leader_epoch);
+                self.logs[index(broker)].restart_at(new);
+                self.high_watermarks[index(broker)] = Some(new);
+                self.happens(broker, Cluster::Restarted { partition: ORDERS, old, new, epoch });
             }
             Step::Elect(leader, isr, election) => {
                 self.decide(controller, Some(NodeId(leader)), isr, Some(election));

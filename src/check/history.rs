@@ -2,14 +2,15 @@
 //!
 //! A message that its application sends again is the same message. Told is the last thing the library reported of it. The
 //! place is read in the settled world: **in** is below the high watermark of the settled leader's log; **unreadable** is at or
-//! above it, or, where no leader is, in any replica's log; **out** is everything else. Nothing is ever removed: there is no
-//! retention, compaction or deletion yet.
+//! above it, or, where no leader is, in any replica's log; **out** is everything else, unless it was committed and lies below
+//! the beginning of the settled leader's log: then retention has **removed** it.
 //!
 //! A message's batches are not kept here: the store has them.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::committed::{Committed, CommittedLog};
 use super::look::Look;
 use super::numbering::Numbering;
 use super::outcome::{Copied, Counts, Inversion, LateStart, Outcome};
@@ -63,6 +64,7 @@ struct Found {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Out,
+    Removed,
     Unreadable,
     In,
 }
@@ -209,14 +211,15 @@ impl History {
     }
 
     /// Closes the books: gives every message its place and counts. Panics if the counts do not add up.
-    pub fn settle(&self, look: &impl Look) -> Outcome {
+    pub fn settle(&self, look: &impl Look, committed: &Committed) -> Outcome {
         let producers = self.numbering.producers();
         let mut counts = vec![Counts::default(); producers];
         let mut places = vec![Place::Out; self.numbering.messages()];
         let mut found = Found::default();
         for partition in 0..look.model().partition_count() as u32 {
             refill(&mut found.last_first, producers, None);
-            self.place(look, PartitionId(partition), &mut places, &mut found);
+            let committed = committed.get(PartitionId(partition));
+            self.place(look, PartitionId(partition), committed, &mut places, &mut found);
         }
         let Found { copies, inversions, late_starts, .. } = found;
         for copy in &copies {
@@ -248,7 +251,14 @@ impl History {
     }
 
     /// Places what one partition has.
-    fn place(&self, look: &impl Look, partition: PartitionId, places: &mut [Place], found: &mut Found) {
+    fn place(
+        &self,
+        look: &impl Look,
+        partition: PartitionId,
+        committed: &CommittedLog,
+        places: &mut [Place],
+        found: &mut Found,
+    ) {
         let state = look.partition(partition);
         let leader = state
             .leader
@@ -259,6 +269,12 @@ impl History {
             }
             return;
         };
+        for entry in committed.below(log.start()) {
+            for message in look.store().messages(entry.batch) {
+                places[message.0 as usize] = Place::Removed;
+                found.last_first[self.numbering.producer(message)] = Some(message);
+            }
+        }
         for entry in log.entries() {
             if entry.base_offset >= high_watermark {
                 self.unreadable(look.store(), entry, places);
@@ -278,7 +294,10 @@ impl History {
                         found.copies.push(Copied { message, partition, base_offset, batch });
                         continue;
                     }
-                    *place = Place::In;
+                    // The first copy may be gone.
+                    if std::mem::replace(place, Place::In) == Place::Removed {
+                        continue;
+                    }
                     let before = found.last_first[producer].replace(message);
                     if let Some(after) = before.filter(|&before| before > message) {
                         found.inversions.push(Inversion { message, after, partition, base_offset, batch });
@@ -291,7 +310,7 @@ impl History {
     fn unreadable(&self, store: &Store, entry: LogEntry, places: &mut [Place]) {
         for message in store.messages(entry.batch) {
             let place = &mut places[message.0 as usize];
-            if *place == Place::Out {
+            if matches!(*place, Place::Out | Place::Removed) {
                 *place = Place::Unreadable;
             }
         }
@@ -319,6 +338,7 @@ impl History {
                 counts.add(Count::Acked, 1);
                 let what = match place {
                     Place::Out => Count::Lost,
+                    Place::Removed => Count::Removed,
                     Place::Unreadable => Count::Unreadable,
                     Place::In => Count::Kept,
                 };
@@ -414,7 +434,12 @@ fn differing(one: &Log, other: &Log, below: Offset, ranges: &mut Vec<(u64, u64)>
     let end_of = |log: &Log, index: usize| {
         if index + 1 < log.len() { log.entry(index + 1).base_offset } else { log.end() }
     };
-    let (mut left, mut right, mut at) = (0, 0, Offset::ZERO);
+    let mut at = one.start().max(other.start());
+    let first = |log: &Log| {
+        let gone = log.entries().take_while(|entry| entry.base_offset < at).count();
+        log.first() + gone
+    };
+    let (mut left, mut right) = (first(one), first(other));
     while at < below && left < one.len() && right < other.len() {
         let same = one.entry(left) == other.entry(right);
         let end = end_of(one, left).min(end_of(other, right)).min(below);
@@ -449,6 +474,22 @@ mod tests {
         let all = Count::ALL.iter().filter(|count| !count.is_span());
         let named = all.map(|&count| (count.word(), outcome.total.number(count)));
         named.filter(|&(_, number)| number > 0).collect()
+    }
+
+    #[test]
+    fn what_was_committed_and_lies_below_the_log_start_is_removed() {
+        let three = [Send, Send, Send, Put(1, 0, 0), Put(1, 1, 0), Put(1, 2, 0)];
+        let told = [Success(0), Success(1), Success(2)];
+        let committed = [&three[..], &told, &[Commit(1, 3, 0), Remove(1, 2)]].concat();
+        assert_eq!(counts(&committed), [("sent", 3), ("acked", 3), ("kept", 1), ("removed", 2)]);
+        // What was never committed is lost all the same.
+        let early = [&three[..], &told, &[Commit(1, 1, 0), Remove(1, 2), Commit(1, 3, 0)]].concat();
+        assert_eq!(counts(&early), [("sent", 3), ("acked", 3), ("kept", 1), ("lost", 1), ("removed", 1)]);
+        // A leader that still has it makes it readable again.
+        let begin = [&three[..], &[Copy(2, 0, 0), Copy(2, 1, 0), Copy(2, 2, 0)], &told].concat();
+        let leads = [Elect(2, &[2, 3], Election::Clean), Leads(2), Learn(2, 3)];
+        let again = [&begin[..], &[Commit(1, 3, 0), Remove(1, 2), Crash(1)], &leads].concat();
+        assert_eq!(counts(&again), [("sent", 3), ("acked", 3), ("kept", 3)]);
     }
 
     #[test]

@@ -154,7 +154,7 @@ impl Checks {
 
     /// Judges the run as the world stands.
     pub fn judge(&self, look: &impl Look, ending: &Ending) -> Judgement {
-        let outcome = self.history.settle(look);
+        let outcome = self.history.settle(look, &self.committed);
         let struck = self.struck > 0;
         let budget = || match self.budget.any_breach() {
             None => Promised::within_budget(),
@@ -226,6 +226,9 @@ impl Checks {
             }
             Happened::Lost { partition, old, new } if new < old => {
                 self.budget.lost(n, now, node, partition);
+                if look.log(node, partition).is_some_and(|log| log.end() > new) {
+                    self.budget.gap(now, node, partition);
+                }
                 self.committed.partition(partition).truncated(node, new);
                 self.reads.truncated(node, partition, new);
             }
@@ -279,6 +282,12 @@ impl Checks {
                 self.committed.partition(partition).truncated(node, new);
                 self.reads.truncated(node, partition, new);
             }
+            Cluster::Restarted { partition, .. } => {
+                let known = (&self.history, &self.budget);
+                self.reloads.reloaded(look, known, now, node, partition);
+                self.committed.partition(partition).truncated(node, Offset::ZERO);
+                self.reads.truncated(node, partition, Offset::ZERO);
+            }
             Cluster::Deleted { partition, .. } => {
                 self.committed.partition(partition).truncated(node, Offset::ZERO);
                 self.reads.truncated(node, partition, Offset::ZERO);
@@ -313,6 +322,7 @@ impl Checks {
             }
             Cluster::Follows { .. }
             | Cluster::Rolled { .. }
+            | Cluster::LogStart { .. }
             | Cluster::Acked { .. }
             | Cluster::Refused { .. }
             | Cluster::Fenced { .. }
@@ -340,7 +350,7 @@ impl Checks {
                     self.reloads.renumbered(now, producer, partition, batches, epoch);
                 }
             }
-            Client::Batched { .. } | Client::Gone | Client::GaveUp { .. } => (),
+            Client::Batched { .. } | Client::Gone | Client::GaveUp { .. } | Client::Reset { .. } => (),
         }
     }
 

@@ -10,6 +10,9 @@
 //! - whenever some replica was short, fewer than m were impaired;
 //! - without eligible leader replicas also: no replica was short while it was the only one in the in-sync set.
 //!
+//! Nor is it kept once a log has a gap: a power loss may take the end of a segment that is not fsynced, or whose fsync was a
+//! lie, and leave the next one. Recovery does not see that, so the replica is short for ever without anybody knowing.
+//!
 //! An election of the last known leader ([`Election::LastKnown`]) breaks nothing by itself, although Kafka marks it as unclean
 //! (`PartitionChangeBuilder.canElectLastKnownLeader`, `LeaderRecoveryState.RECOVERING`). It can only come about once the
 //! in-sync set and the eligible replicas, m or more together, have all been emptied by unclean stops. If one of those stops
@@ -60,6 +63,13 @@ pub enum Breach {
         /// The first of those that were short.
         short: NodeId,
     },
+    /// A power loss took records from the middle of a log, and its recovery did not see it.
+    Gap {
+        /// When.
+        at: Time,
+        /// Whose.
+        broker: NodeId,
+    },
     /// Without eligible leader replicas, the only in-sync replica was short.
     OnlyMemberShort {
         /// Since when.
@@ -102,6 +112,8 @@ struct Account {
     /// The newest leadership that was given uncleanly. What a leader of an older one still appends afterwards, cut off from the
     /// controller, has no budget either.
     unclean: Option<(LeaderEpoch, Breach)>,
+    /// A gap in a replica's log, which nobody ever sees.
+    gap: Option<Breach>,
 }
 
 impl Budget {
@@ -134,6 +146,7 @@ impl Budget {
                     over: None,
                     first_append: None,
                     unclean: None,
+                    gap: None,
                 });
             }
         }
@@ -162,6 +175,12 @@ impl Budget {
         let account = &mut self.partitions[partition.0 as usize];
         account.standing.lost(node);
         account.look(n, now, self.eligible_leader_replicas);
+    }
+
+    /// A power loss took records from the middle of a log: a segment ends before the next begins.
+    pub fn gap(&mut self, now: Time, node: NodeId, partition: PartitionId) {
+        let breach = Breach::Gap { at: now, broker: node };
+        self.partitions[partition.0 as usize].gap.get_or_insert(breach);
     }
 
     /// A broker registered anew.
@@ -227,7 +246,10 @@ impl Budget {
     /// What broke a partition's budget at or after an entry of the trace.
     pub fn breach_since(&self, partition: PartitionId, n: EventSeq) -> Option<Breach> {
         let account = &self.partitions[partition.0 as usize];
-        account.still.or_else(|| account.over.filter(|&(last, _)| last >= n).map(|(_, breach)| breach))
+        account
+            .still
+            .or(account.gap)
+            .or_else(|| account.over.filter(|&(last, _)| last >= n).map(|(_, breach)| breach))
     }
 
     /// The first partition whose budget was broken for any of its records, and how.
@@ -294,6 +316,10 @@ impl Breach {
                     if most == 0 { "none".to_owned() } else { most.to_string() },
                 )
             }
+            Breach::Gap { at, broker } => format!(
+                "at {at} broker {broker} lost records in the middle of its log of {name}, and no start looks whether \
+                one segment ends where the next begins (LogLoader.recoverLog)"
+            ),
             Breach::OnlyMemberShort { at, broker } => format!(
                 "at {at} broker {broker} was the only in-sync replica of {name} and had lost \
                 records, and eligible leader replicas (KIP-966) are off"

@@ -118,6 +118,15 @@ pub enum Happened {
     },
     /// A process of a producer has ended of its own will with messages in its memory that nobody had been told about.
     Gone,
+    /// A reader's position was not in the log, and it goes on elsewhere.
+    Reset {
+        /// Where.
+        partition: PartitionId,
+        /// Its position.
+        old: Offset,
+        /// Where it goes on; none: nowhere, and the application is told.
+        new: Option<Offset>,
+    },
     /// A reader was handed the records of a batch.
     Read {
         /// From where.
@@ -143,6 +152,7 @@ impl What for Happened {
             Happened::CalledAgain { .. } => 107,
             Happened::GaveUp { .. } => 108,
             Happened::Renumbered { .. } => 109,
+            Happened::Reset { .. } => 110,
         }
     }
 
@@ -157,6 +167,7 @@ impl What for Happened {
             Happened::CalledAgain { .. } => "called-again",
             Happened::GaveUp { .. } => "gave-up",
             Happened::Renumbered { .. } => "renumbered",
+            Happened::Reset { .. } => "reset",
         }
     }
 
@@ -188,6 +199,11 @@ impl What for Happened {
                 each("outcome", outcome.integer());
             }
             Happened::Gone => (),
+            Happened::Reset { partition, old, new } => {
+                each("partition", partition.0.into());
+                each("old", old.0 as i64);
+                each("new", new.map_or(-1, |new| new.0 as i64));
+            }
             Happened::Read { partition, base_offset, batch, epoch } => {
                 each("partition", partition.0.into());
                 each("offset", base_offset.0 as i64);

@@ -68,9 +68,22 @@ impl PartitionerClass {
         [("org.apache.kafka.clients.producer.RoundRobinPartitioner", PartitionerClass::RoundRobin)];
 }
 
+/// Where a consumer goes on whose position is not in the log (`AutoOffsetResetStrategy`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffsetReset {
+    /// At the log's beginning.
+    Earliest,
+    /// At its end.
+    Latest,
+    /// Nowhere: the application is told (`OffsetOutOfRangeException`).
+    None,
+}
+
 /// `ConsumerConfig`, as far as a plain reader of assigned partitions needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReaderOptions {
+    /// `auto.offset.reset`: where to go on if the position is not in the log.
+    pub auto_offset_reset: OffsetReset,
     /// `fetch.max.wait.ms`.
     pub fetch_max_wait: Span,
     /// `fetch.min.bytes`.

@@ -136,6 +136,29 @@ pub enum Happened {
         /// The log end: the segment's first offset.
         base: Offset,
     },
+    /// A replica's log begins later than before: retention has taken the oldest segments, or its leader's log does.
+    LogStart {
+        /// Where.
+        partition: PartitionId,
+        /// Where it began.
+        old: Offset,
+        /// Where it begins.
+        new: Offset,
+        /// Whether by this replica's own retention; otherwise because its leader's log does.
+        retention: bool,
+    },
+    /// A follower whose log ends before its leader's begins has thrown it away and goes on there
+    /// (`truncateFullyAndStartAt`).
+    Restarted {
+        /// Where.
+        partition: PartitionId,
+        /// The log end before.
+        old: Offset,
+        /// Where the log begins and ends now.
+        new: Offset,
+        /// The leader epoch the replica is in.
+        epoch: LeaderEpoch,
+    },
     /// A broker that no longer holds a replica deleted its log.
     Deleted {
         /// Which.
@@ -293,6 +316,8 @@ impl What for Happened {
             Happened::Deleted { .. } => 15,
             Happened::Rolled { .. } => 16,
             Happened::ActiveController { .. } => 17,
+            Happened::LogStart { .. } => 18,
+            Happened::Restarted { .. } => 19,
         }
     }
 
@@ -315,6 +340,8 @@ impl What for Happened {
             Happened::Deleted { .. } => "deleted",
             Happened::Rolled { .. } => "rolled",
             Happened::ActiveController { .. } => "active-controller",
+            Happened::LogStart { .. } => "log-start",
+            Happened::Restarted { .. } => "restarted",
         }
     }
 
@@ -337,6 +364,18 @@ impl What for Happened {
                 each("leading", leading.into());
             }
             Happened::Truncated { partition, old, new, epoch } => {
+                each("partition", partition.0.into());
+                each("old", offset(old));
+                each("new", offset(new));
+                each("epoch", epoch.0.into());
+            }
+            Happened::LogStart { partition, old, new, retention } => {
+                each("partition", partition.0.into());
+                each("old", offset(old));
+                each("new", offset(new));
+                each("retention", retention.into());
+            }
+            Happened::Restarted { partition, old, new, epoch } => {
                 each("partition", partition.0.into());
                 each("old", offset(old));
                 each("new", offset(new));

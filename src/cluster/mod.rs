@@ -7,6 +7,7 @@
 pub mod backoff;
 pub mod broker;
 pub mod controller;
+mod error_code;
 pub mod generation;
 pub mod happened;
 mod line;

@@ -29,6 +29,10 @@ pub struct BrokerOptions {
     pub log_flush_scheduler_interval: Span,
     /// `log.flush.offset.checkpoint.interval.ms`: the recovery point.
     pub log_flush_offset_checkpoint_interval: Span,
+    /// `log.flush.start.offset.checkpoint.interval.ms`: the log start offset.
+    pub log_flush_start_offset_checkpoint_interval: Span,
+    /// `log.retention.check.interval.ms`: how often old segments are looked for.
+    pub log_retention_check_interval: Span,
     /// `log.initial.task.delay.ms`: the first run of the log manager's tasks.
     pub log_initial_task_delay: Span,
     /// `producer.id.expiration.ms`: a producer whose newest record is so old is forgotten.
@@ -84,4 +88,8 @@ pub struct TopicOptions {
     pub max_message_bytes: Bytes,
     /// `segment.bytes` and `segment.ms` (`log.segment.bytes`, `log.roll.ms`): when a log begins another segment.
     pub segments: SegmentLimits,
+    /// `retention.ms` (`log.retention.ms`): a segment whose newest record is older is deleted; `FOREVER`: none is.
+    pub retention_span: Span,
+    /// `retention.bytes` (`log.retention.bytes`): the oldest segments beyond it are deleted; none: none is.
+    pub retention_bytes: Option<Bytes>,
 }

@@ -56,6 +56,8 @@ pub enum Planted {
     /// The active controller takes for committed what it alone has written: it answers, and tells brokers, what no majority of
     /// the voters has (KIP-595 without its high watermark).
     CommitWithoutQuorum,
+    /// Retention deletes segments that lie above the high watermark (`UnifiedLog.deletableSegments` without its first condition).
+    RetentionIgnoresHighWatermark,
     /// A leader proposes nobody for the in-sync set: who has left it stays out (KAFKA-13091 and its like: a proposal that
     /// is in flight for ever).
     NobodyRejoins,
@@ -83,6 +85,7 @@ impl Planted {
         Planted::RestartStaysInSync,
         Planted::EligibleAfterUncleanStop,
         Planted::CommitWithoutQuorum,
+        Planted::RetentionIgnoresHighWatermark,
         Planted::NobodyRejoins,
     ];
 
@@ -108,6 +111,7 @@ impl Planted {
             Planted::RestartStaysInSync => "restart-stays-in-sync",
             Planted::EligibleAfterUncleanStop => "eligible-after-unclean-stop",
             Planted::CommitWithoutQuorum => "commit-without-quorum",
+            Planted::RetentionIgnoresHighWatermark => "retention-ignores-high-watermark",
             Planted::NobodyRejoins => "nobody-rejoins",
         }
     }

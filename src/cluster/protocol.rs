@@ -3,8 +3,7 @@
 //! A message is `Copy`; its lists lie in the [`store`](super::store). Names are those of Kafka's protocol
 //! (`clients/src/main/resources/common/message/*.json`), fields only those that decide something here.
 
-use std::fmt;
-
+pub use super::error_code::ErrorCode;
 use super::happened::Election;
 use super::store::{FetchLimitsId, List};
 use super::units::{
@@ -24,6 +23,10 @@ pub enum Message {
     Fetch(Fetch),
     /// Records, or why not.
     Fetched(Fetched),
+    /// ListOffsets: where a partition's log begins or ends.
+    ListOffsets(ListOffsets),
+    /// The answer to `ListOffsets`.
+    ListedOffset(ListedOffset),
     /// Metadata: who leads what, as the asked broker knows it.
     FindLeaders,
     /// The answer to `FindLeaders`.
@@ -64,88 +67,6 @@ pub enum Message {
 
 // A message is copied on its way: what is rare does not make what is frequent dear.
 const _: () = assert!(size_of::<Message>() <= 32);
-
-/// Error codes, by Kafka's names (`org.apache.kafka.common.protocol.Errors`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "the names are Kafka's own, and so is their meaning")]
-pub enum ErrorCode {
-    None,
-    OffsetOutOfRange,
-    CorruptMessage,
-    UnknownTopicOrPartition,
-    LeaderNotAvailable,
-    NotLeaderOrFollower,
-    RequestTimedOut,
-    MessageTooLarge,
-    RecordListTooLarge,
-    NetworkException,
-    NotEnoughReplicas,
-    NotEnoughReplicasAfterAppend,
-    InvalidRequiredAcks,
-    InvalidRequest,
-    NotController,
-    OutOfOrderSequenceNumber,
-    DuplicateSequenceNumber,
-    InvalidProducerEpoch,
-    KafkaStorageError,
-    UnknownProducerId,
-    FencedLeaderEpoch,
-    UnknownLeaderEpoch,
-    OffsetNotAvailable,
-    StaleBrokerEpoch,
-    DuplicateBrokerRegistration,
-    BrokerIdNotRegistered,
-    InvalidUpdateVersion,
-    IneligibleReplica,
-    NewLeaderElected,
-    OperationNotAttempted,
-    UnknownServerError,
-}
-
-impl ErrorCode {
-    /// The code's name as Kafka prints it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ErrorCode::None => "NONE",
-            ErrorCode::OffsetOutOfRange => "OFFSET_OUT_OF_RANGE",
-            ErrorCode::CorruptMessage => "CORRUPT_MESSAGE",
-            ErrorCode::UnknownTopicOrPartition => "UNKNOWN_TOPIC_OR_PARTITION",
-            ErrorCode::LeaderNotAvailable => "LEADER_NOT_AVAILABLE",
-            ErrorCode::NotLeaderOrFollower => "NOT_LEADER_OR_FOLLOWER",
-            ErrorCode::RequestTimedOut => "REQUEST_TIMED_OUT",
-            ErrorCode::MessageTooLarge => "MESSAGE_TOO_LARGE",
-            ErrorCode::RecordListTooLarge => "RECORD_LIST_TOO_LARGE",
-            ErrorCode::NetworkException => "NETWORK_EXCEPTION",
-            ErrorCode::NotEnoughReplicas => "NOT_ENOUGH_REPLICAS",
-            ErrorCode::NotEnoughReplicasAfterAppend => "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
-            ErrorCode::InvalidRequiredAcks => "INVALID_REQUIRED_ACKS",
-            ErrorCode::InvalidRequest => "INVALID_REQUEST",
-            ErrorCode::NotController => "NOT_CONTROLLER",
-            ErrorCode::OutOfOrderSequenceNumber => "OUT_OF_ORDER_SEQUENCE_NUMBER",
-            ErrorCode::DuplicateSequenceNumber => "DUPLICATE_SEQUENCE_NUMBER",
-            ErrorCode::InvalidProducerEpoch => "INVALID_PRODUCER_EPOCH",
-            ErrorCode::KafkaStorageError => "KAFKA_STORAGE_ERROR",
-            ErrorCode::UnknownProducerId => "UNKNOWN_PRODUCER_ID",
-            ErrorCode::FencedLeaderEpoch => "FENCED_LEADER_EPOCH",
-            ErrorCode::UnknownLeaderEpoch => "UNKNOWN_LEADER_EPOCH",
-            ErrorCode::OffsetNotAvailable => "OFFSET_NOT_AVAILABLE",
-            ErrorCode::StaleBrokerEpoch => "STALE_BROKER_EPOCH",
-            ErrorCode::DuplicateBrokerRegistration => "DUPLICATE_BROKER_REGISTRATION",
-            ErrorCode::BrokerIdNotRegistered => "BROKER_ID_NOT_REGISTERED",
-            ErrorCode::InvalidUpdateVersion => "INVALID_UPDATE_VERSION",
-            ErrorCode::IneligibleReplica => "INELIGIBLE_REPLICA",
-            ErrorCode::NewLeaderElected => "NEW_LEADER_ELECTED",
-            ErrorCode::OperationNotAttempted => "OPERATION_NOT_ATTEMPTED",
-            ErrorCode::UnknownServerError => "UNKNOWN_SERVER_ERROR",
-        }
-    }
-}
-
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.name())
-    }
-}
 
 /// Produce request.
 #[derive(Clone, Copy, Debug)]
@@ -265,6 +186,39 @@ pub struct FetchedPartition {
     pub current_leader: Option<(NodeId, LeaderEpoch)>,
     /// How many of the response's entries are this partition's.
     pub entries: u32,
+}
+
+/// ListOffsets request, of one partition.
+#[derive(Clone, Copy, Debug)]
+pub struct ListOffsets {
+    /// The follower that asks; none: a consumer, whose log ends at the high watermark.
+    pub replica: Option<NodeId>,
+    /// Which.
+    pub partition: PartitionId,
+    /// The leader epoch the asker believes in; none: do not check.
+    pub current_leader_epoch: Option<LeaderEpoch>,
+    /// Which end.
+    pub end: LogEnd,
+}
+
+/// An end of a log, as the special timestamps of ListOffsets name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogEnd {
+    /// The log start offset (`EARLIEST_TIMESTAMP`).
+    Earliest,
+    /// The log end; a consumer's is the high watermark (`LATEST_TIMESTAMP`).
+    Latest,
+}
+
+/// ListOffsets response.
+#[derive(Clone, Copy, Debug)]
+pub struct ListedOffset {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// Whether it could be told.
+    pub error: ErrorCode,
+    /// Where, without an error.
+    pub offset: Offset,
 }
 
 /// A batch in its place: what a log consists of.

@@ -238,6 +238,8 @@ impl Store {
             Message::AlteredPartitions(response) => self.altered.give_back(response.partitions),
             Message::MetadataRecords(response) => self.metadata.give_back(response.records),
             Message::FindLeaders
+            | Message::ListOffsets(_)
+            | Message::ListedOffset(_)
             | Message::InitProducerId
             | Message::ProducerIdAnswer(_)
             | Message::RegisterBroker(_)

@@ -106,6 +106,10 @@ words! {
         Fetch = "fetch",
         /// Its answer.
         FetchResponse = "fetch-response",
+        /// ListOffsets, of followers and consumers.
+        ListOffsets = "list-offsets",
+        /// Its answer.
+        ListOffsetsResponse = "list-offsets-response",
         /// Metadata, of clients.
         Metadata = "metadata",
         /// Its answer.

@@ -173,7 +173,14 @@ impl<O: Observer> World<O> {
             What::Look => self.look_again(cause),
         }
         while let Some((delivery, cause)) = self.ready.pop_front() {
-            self.deliver(delivery, cause);
+            // Right after an answer that let the next request come, the process may have ended itself.
+            let is_orphan = matches!(delivery, Delivery::Request { server, .. }
+                if !self.machines[usize::from(server.0)].running);
+            if is_orphan {
+                self.drop_delivery(delivery);
+            } else {
+                self.deliver(delivery, cause);
+            }
         }
         true
     }

@@ -5,8 +5,9 @@ use highwater::cluster::happened::Happened;
 use highwater::cluster::protocol::ErrorCode::{
     self, FencedLeaderEpoch, NotLeaderOrFollower, OffsetOutOfRange, UnknownLeaderEpoch,
 };
-use highwater::cluster::protocol::{Fetcher, MetadataRecord};
+use highwater::cluster::protocol::{Fetcher, ListedOffset, LogEnd, Message, MetadataRecord};
 use highwater::cluster::units::{Acks, BrokerEpoch, Incarnation, LeaderEpoch, Offset};
+use highwater::devices::port::Event;
 use highwater::kernel::units::{Bytes, NodeId, Span};
 
 use crate::broker::{Ask, Desk, ORDERS};
@@ -237,6 +238,57 @@ fn r1_3_9_a_cut_after_an_error_waits_once_more() {
             desk.bench.pass(1);
             assert!(desk.fetches().is_some());
         }
+    }
+}
+
+/// The leader says where its log ends, or begins.
+fn list(desk: &mut Desk, end: LogEnd, error: ErrorCode, offset: u64) {
+    let (peer, asked) = desk
+        .bench
+        .take_asked(|message| {
+            let Message::ListOffsets(request) = message else { return None };
+            Some(*request)
+        })
+        .expect("it asks where the leader's log ends or begins");
+    assert_eq!((asked.end, asked.current_leader_epoch), (end, Some(LeaderEpoch(5))));
+    let answer = ListedOffset { partition: asked.partition, error, offset: Offset(offset) };
+    desk.bench.feed(Event::Response(peer, Message::ListedOffset(answer)));
+}
+
+/// `AbstractFetcherThread.fetchOffsetAndTruncate`, KAFKA-7414.
+#[test]
+fn r1_3_10_out_of_range_cuts_to_the_leaders_end_or_begins_at_its_start_or_changes_nothing() {
+    // Where the leader's log ends and begins; the own start, end and high watermark then.
+    let cases = [
+        ((3, 0), (0, 3, 3)),
+        ((9, 7), (7, 7, 7)),
+        ((9, 5), (0, 5, 4)),
+        ((9, 2), (0, 5, 4)),
+        ((5, 2), (0, 5, 4)),
+    ];
+    for ((ends, begins), expected) in cases {
+        let mut desk = Desk::following();
+        desk.feed_batches(&[1, 1, 1, 1, 1], 4);
+        desk.feed_answer(&[], &|part| part.error = OffsetOutOfRange);
+        assert!(desk.fetches().is_none(), "first it asks");
+        list(&mut desk, LogEnd::Latest, ErrorCode::None, ends);
+        if ends >= 5 {
+            list(&mut desk, LogEnd::Earliest, ErrorCode::None, begins);
+        }
+        let start = desk.bench.node.log(ORDERS).expect("it has a replica").start().0;
+        assert_eq!((start, desk.end(), desk.high_watermark()), expected, "{begins} to {ends}");
+        let (_, _, asked) = desk.fetches().expect("then it goes on");
+        assert_eq!(asked.fetch_offset.0, expected.1);
+    }
+    for (error, goes_on) in [(UnknownLeaderEpoch, true), (FencedLeaderEpoch, false)] {
+        let mut desk = Desk::following();
+        desk.feed_batches(&[1, 1, 1, 1, 1], 4);
+        desk.feed_answer(&[], &|part| part.error = OffsetOutOfRange);
+        list(&mut desk, LogEnd::Latest, error, 0);
+        assert!(desk.fetches().is_none(), "{error}: not at once");
+        desk.bench.pass(1_000);
+        assert_eq!(desk.fetches().is_some(), goes_on, "{error}: after replica.fetch.backoff.ms");
+        assert_eq!(desk.end(), 5);
     }
 }
 

@@ -3,10 +3,6 @@
 /// Rule and reason.
 pub(crate) const NOT_MODELLED: &[(&str, &str)] = &[
     (
-        "r1_3_10",
-        "every log begins at 0 for ever and a leader knows every epoch up to its own, so no follower is out of range",
-    ),
-    (
         "r1_5_1",
         "one version of the request, that of Kafka 4.1: there is no other broker or controller to talk to",
     ),

@@ -9,13 +9,13 @@
 //! When it is checked: as soon as a broker has begun to lead, as `leader-completeness` has it; when a record is read while a
 //! later leader than that of its epoch has begun; when an offset is read again; and in the settled world.
 //!
-//! What it does not check: a reader that left something out, which is not this promise's; what it reads behind the gap is not
-//! followed either.
+//! What it does not check: a reader that left something out, which is not this promise's; what another reads there later is
+//! not followed either. What retention takes was there.
 
 use crate::check::finding::{Finding, Findings};
 use crate::check::look::Look;
 use crate::check::promised::Budget;
-use crate::check::shadow::Shadow;
+use crate::check::shadow::{Shadow, has};
 use crate::cluster::protocol::LogEntry;
 use crate::cluster::units::{LeaderEpoch, Offset, PartitionId};
 use crate::kernel::trace::EventSeq;
@@ -31,7 +31,7 @@ pub struct CommittedReadsStay {
     findings: Findings,
 }
 
-/// What was read of one partition, from its beginning, each offset once.
+/// What was read of one partition, each offset once.
 #[derive(Clone, Debug, Default)]
 struct Reads {
     list: Shadow,
@@ -63,7 +63,8 @@ impl CommittedReadsStay {
         (partition, entry): (PartitionId, LogEntry),
     ) {
         let reads = &mut self.partitions[partition.0 as usize];
-        if entry.base_offset != reads.end {
+        // A reader that lost something to retention goes on behind it.
+        if entry.base_offset < reads.end {
             return self.read_again(look, budget, at, partition, entry);
         }
         reads.push(at.0, entry, look);
@@ -71,7 +72,7 @@ impl CommittedReadsStay {
         let index = reads.list.entries().len() - 1;
         // A leader of a former assignment has deleted its replica.
         let Some(log) = look.log(leader, partition) else { return };
-        if index >= log.len() || log.entry(index) != entry {
+        if !has(log, entry) {
             self.missing(look, budget, at, leader, (partition, Some(epoch)), index);
         }
     }
@@ -94,7 +95,9 @@ impl CommittedReadsStay {
         let entries = reads.list.entries();
         let index = entries.partition_point(|known| known.base_offset < entry.base_offset);
         let Some(&known) = entries.get(index) else { return };
-        if known == entry {
+        let end = entry.base_offset.plus(u64::from(look.store().batch(entry.batch).records));
+        // What lies between two parts that were read is not followed.
+        if known == entry || end <= known.base_offset {
             return;
         }
         let breach = budget.breach_since_append(known.batch);

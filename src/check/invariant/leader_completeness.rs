@@ -20,6 +20,7 @@ use crate::check::committed::{Committed, Raised};
 use crate::check::finding::{Finding, Findings};
 use crate::check::look::Look;
 use crate::check::promised::Budget;
+use crate::check::shadow::has;
 use crate::cluster::protocol::PartitionState;
 use crate::cluster::units::{LeaderEpoch, PartitionId};
 use crate::kernel::trace::EventSeq;
@@ -203,7 +204,7 @@ impl LeaderCompleteness {
         // A leader of a former assignment has deleted its replica.
         let Some(log) = look.log(later, partition) else { return };
         let committed = committed.partition(partition);
-        let lacks = |index: usize| index >= log.len() || log.entry(index) != committed.entry(index);
+        let lacks = |index: usize| !has(log, committed.entry(index));
         let Some(index) = raised.fresh.clone().find(|&index| lacks(index)) else { return };
         let entry = committed.entry(index);
         let breach = budget.breach_since_append(entry.batch);
@@ -311,6 +312,23 @@ mod tests {
         }
         let again = [Commit(1, 2, 0), Crash(3), Start(3, 0), Register(3), elect, Leads(3)];
         answers(model(), &[&BEGIN[..], &again].concat(), PROMISE, (Held::Broken, true));
+    }
+
+    #[test]
+    fn what_retention_took_is_not_missed_and_what_comes_behind_is() {
+        let elect = [Crash(1), Elect(2, &[2, 3], Election::Clean), Leads(2)];
+        let removed = [Commit(1, 2, 0), Learn(2, 2), Remove(2, 1)];
+        answers(model(), &[&BEGIN[..], &removed, &elect].concat(), PROMISE, (Held::Kept, true));
+        // Broker 3 begins anew where its leader's log does: the second record has another index there.
+        let restarted = [Commit(1, 2, 0), Remove(1, 1), Restart(3, 1)];
+        let leads = [Crash(1), Elect(3, &[2, 3], Election::Clean), Leads(3)];
+        let without = [&BEGIN[..], &restarted, &leads].concat();
+        answers(model(), &without, PROMISE, (Held::Broken, true));
+        let with = [&BEGIN[..], &restarted, &[Copy(3, 1, 0), Learn(3, 2)], &leads].concat();
+        answers(model(), &with, PROMISE, (Held::Kept, true));
+        // It commits on, and what it has committed is on the list.
+        let on = [Send, Put(3, 2, 1), Commit(3, 3, 1), Elect(2, &[2], Election::Clean), Leads(2)];
+        answers(model(), &[&with[..], &on].concat(), PROMISE, (Held::Broken, true));
     }
 
     #[test]

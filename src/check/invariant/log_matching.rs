@@ -102,14 +102,14 @@ impl LogMatching {
         (partition, high_watermark): (PartitionId, Offset),
         raised: &Raised,
     ) {
-        let Some(index) = raised.differs else { return };
+        let Some(offset) = raised.differs else { return };
         let log = look.log(replica, partition).expect("a replica with a high watermark has a log");
-        let entry = log.entry(index);
+        let Some(entry) = log.holds(offset) else { return };
         // The one who committed the other record may have lost it by now, or not run: then no two logs differ.
         let other = committed.partition(partition).replicas().iter().find_map(|other| {
             let theirs = look.log(other, partition)?;
             let below = look.high_watermark(other, partition)?.min(high_watermark);
-            let there = (index < theirs.len()).then(|| theirs.entry(index))?;
+            let there = theirs.holds(offset)?;
             (other != replica && there != entry && there.base_offset < below).then_some((other, there))
         });
         let Some((other, there)) = other else { return };

@@ -5,7 +5,8 @@
 //! (`LogLoader.recoverLog`, `LogSegment.recover`); the leader-epoch file is cut to what is left (`LogLoader.load`,
 //! `LeaderEpochFileCache.truncateFromEndAsyncFlush`).
 //!
-//! What it rests on: nothing but the broker's own code. There is no disk here yet that lies or rots, which would excuse it.
+//! What it rests on: the broker's own code, and a disk that does not lie about fsyncs. A gap between two segments is no breach of
+//! a promise: no start looks for one.
 //!
 //! What it does not check: whether everything that should be there is there.
 
@@ -22,6 +23,10 @@ use crate::scenario::words::Promise;
 
 /// Why it is promised.
 pub const ALWAYS: &str = "no disk of this run lies or rots, and what such a disk holds after a crash loads";
+
+/// Why a gap is not promised not to be there.
+const GAP: &str = "of two segments that were not fsynced, or whose fsyncs were lies, a power loss may take the end of the \
+first and leave the second, and no start looks whether they join (LogLoader.recoverLog)";
 
 /// Every start after a stop.
 #[derive(Clone, Debug, Default)]
@@ -58,15 +63,15 @@ impl RecoverableDisk {
     ) {
         self.loaded |= self.stopped[usize::from(broker.0)];
         let log = look.log(broker, partition).expect("a log that was loaded is there");
-        let Some(wrong) = first_wrong(log, look.store()) else { return };
-        self.findings.add(true, || {
+        let Some((wrong, is_gap)) = first_wrong(log, look.store()) else { return };
+        self.findings.add(!is_gap, || {
             let finding = Finding {
                 promise: Promise::RecoverableDisk,
                 at: now,
                 text: format!("broker {broker} loaded {}: {wrong}", look.model().partition_name(partition)),
                 witnesses: vec![n],
             };
-            (Promised::yes(ALWAYS), finding)
+            (if is_gap { Promised::no(GAP) } else { Promised::yes(ALWAYS) }, finding)
         });
     }
 
@@ -81,29 +86,37 @@ impl RecoverableDisk {
     }
 }
 
-/// The first thing that is not as in any log.
-fn first_wrong(log: &Log, store: &Store) -> Option<String> {
+/// Whether a log has a gap.
+pub fn has_gap(log: &Log, store: &Store) -> bool {
+    first_wrong(log, store).is_some_and(|(_, is_gap)| is_gap)
+}
+
+/// The first thing that is not as in any log, and whether that is records missing in between.
+fn first_wrong(log: &Log, store: &Store) -> Option<(String, bool)> {
     let (start, end) = (log.start(), log.end());
     if end < start {
-        return Some(format!("it begins at offset {start} and ends at {end}"));
+        return Some((format!("it begins at offset {start} and ends at {end}"), false));
     }
     let mut next = start;
     let mut epoch = None;
     for entry in log.entries() {
         if entry.base_offset != next {
-            return Some(format!("offset {} comes where {next} should", entry.base_offset));
+            let text = format!("offset {} comes where {next} should", entry.base_offset);
+            return Some((text, entry.base_offset > next));
         }
         if epoch.is_some_and(|before| entry.epoch < before) {
-            return Some(format!("leader epoch {} at offset {next} comes after a newer one", entry.epoch));
+            let text = format!("leader epoch {} at offset {next} comes after a newer one", entry.epoch);
+            return Some((text, false));
         }
         epoch = Some(entry.epoch);
         next = next.plus(u64::from(store.batch(entry.batch).records));
     }
     if next != end {
-        return Some(format!("it ends at offset {end}, and its batches at {next}"));
+        let is_gap = next < end && log.active_segment().base == end;
+        return Some((format!("it ends at offset {end}, and its batches at {next}"), is_gap));
     }
     let &(epoch, begins) = log.epochs().entries().iter().find(|&&(_, begins)| begins > end)?;
-    Some(format!("leader epoch {epoch} begins at offset {begins}, and the log ends at {end}"))
+    Some((format!("leader epoch {epoch} begins at offset {begins}, and the log ends at {end}"), false))
 }
 
 #[cfg(test)]
@@ -158,9 +171,10 @@ mod tests {
         assert_eq!(first_wrong(&cut, &store), None, "a leader that has appended nothing yet");
         let mut short = Log::new();
         short.append(log.entry(0), 1, Bytes::new(10));
-        assert_eq!(first_wrong(&short, &store).as_deref(), Some("it ends at offset 1, and its batches at 2"));
+        let wrong = |log: &Log| first_wrong(log, &store).map(|(text, _)| text);
+        assert_eq!(wrong(&short).as_deref(), Some("it ends at offset 1, and its batches at 2"));
         let entry = LogEntry { base_offset: Offset(1), ..log.entry(1) };
         short.append(entry, 2, Bytes::new(10));
-        assert_eq!(first_wrong(&short, &store).as_deref(), Some("offset 1 comes where 2 should"));
+        assert_eq!(wrong(&short).as_deref(), Some("offset 1 comes where 2 should"));
     }
 }

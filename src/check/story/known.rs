@@ -99,6 +99,8 @@ impl Known {
             | Cluster::Refused { .. }
             | Cluster::HighWatermark { .. }
             | Cluster::Rolled { .. }
+            | Cluster::LogStart { .. }
+            | Cluster::Restarted { .. }
             | Cluster::Truncated { .. }
             | Cluster::Deleted { .. }
             | Cluster::Leads { .. }

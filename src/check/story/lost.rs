@@ -165,6 +165,25 @@ impl Telling<'_> {
                     ));
                     holders = replay.partition(partition).holders(self.batches);
                 }
+                Happened::Cluster(Cluster::LogStart { partition, new, .. })
+                    if partition == self.partition && had && !self.has(&replay, entry.node) =>
+                {
+                    told.push(format!(
+                        "At {} broker {} deleted what lay below offset {new}, and the record with it: retention.",
+                        entry.t, entry.node
+                    ));
+                    holders = replay.partition(partition).holders(self.batches);
+                }
+                Happened::Cluster(Cluster::Restarted { partition, new, .. })
+                    if partition == self.partition && had && !self.has(&replay, entry.node) =>
+                {
+                    told.push(format!(
+                        "At {} broker {} deleted all of its log, and the record with it, to begin at {new} as its \
+                         leader's does.",
+                        entry.t, entry.node
+                    ));
+                    holders = replay.partition(partition).holders(self.batches);
+                }
                 Happened::Cluster(Cluster::Truncated { partition, new, .. })
                     if partition == self.partition && had && !self.has(&replay, entry.node) =>
                 {

@@ -101,9 +101,13 @@ fn nothing_lost(
             leader, or they lie at or above its high watermark."
         );
     }
-    let kept = match acked {
-        1 => "The one acknowledged record is in the leader's log".to_owned(),
-        _ => format!("All {acked} acknowledged records are in their leaders' logs"),
+    let kept = match (acked, outcome.total.number(Count::Removed)) {
+        (_, removed @ 1..) => format!(
+            "Of {acked} acknowledged records {} are in their leaders' logs; retention has removed {removed}",
+            outcome.total.number(Count::Kept)
+        ),
+        (1, 0) => "The one acknowledged record is in the leader's log".to_owned(),
+        (_, 0) => format!("All {acked} acknowledged records are in their leaders' logs"),
     };
     let kept = if *settled { kept } else { format!("{kept}, though the cluster had not settled in time") };
     // With acks=0 no broker answers.
@@ -113,6 +117,7 @@ fn nothing_lost(
         });
     match fewest_copies(model, store, entries).filter(|_| answered) {
         None => format!("{kept}."),
+        Some(_) if outcome.total.number(Count::Removed) > 0 => format!("{kept}."),
         Some(copies) => format!(
             "{kept}; {} was in the logs of at least {copies} {} when a broker acknowledged it.",
             either(acked as usize, "it", "each"),

@@ -60,6 +60,8 @@ pub(super) struct Replica {
     pub(super) broker: NodeId,
     /// Where it ends.
     pub(super) end: Offset,
+    /// Where it begins.
+    start: Offset,
     batches: Vec<Held>,
     durable: Bytes,
 }
@@ -181,6 +183,13 @@ impl<'a> Replay<'a> {
             }
             Cluster::Deleted { partition, .. } => self.replica(partition, node).cut(Offset::ZERO),
             Cluster::Truncated { partition, new, .. } => self.replica(partition, node).cut(new),
+            Cluster::LogStart { partition, new, .. } => self.replica(partition, node).start = new,
+            Cluster::Restarted { partition, new, .. } => {
+                let replica = self.replica(partition, node);
+                replica.cut(Offset::ZERO);
+                replica.start = new;
+                replica.end = new;
+            }
             Cluster::Decided { partition, state, .. } => {
                 self.partitions[partition.0 as usize].leader = state.leader();
             }
@@ -234,20 +243,21 @@ impl Partition {
 
 impl Replica {
     fn new(broker: NodeId) -> Replica {
-        Replica { broker, end: Offset::ZERO, batches: Vec::new(), durable: Bytes::ZERO }
+        Replica { broker, end: Offset::ZERO, start: Offset::ZERO, batches: Vec::new(), durable: Bytes::ZERO }
     }
 
     /// Where the first of these batches lies that is there, and whether it is durable.
     pub(super) fn find(&self, batches: &[BatchId]) -> Option<(Offset, BatchId, bool)> {
         // What is asked for was mostly written a moment ago.
-        let held = self.batches.iter().rev().find(|held| batches.contains(&held.batch))?;
+        let held = self.batches.iter().rev().take_while(|held| held.base_offset >= self.start);
+        let held = { held }.find(|held| batches.contains(&held.batch))?;
         Some((held.base_offset, held.batch, held.bytes <= self.durable))
     }
 
     /// The batch that covers an offset.
     pub(super) fn at(&self, offset: Offset) -> Option<BatchId> {
         let held = self.batches.iter().rev().find(|held| held.base_offset <= offset)?;
-        (offset < self.end).then_some(held.batch)
+        (offset >= self.start && offset < self.end).then_some(held.batch)
     }
 
     fn bytes(&self) -> Bytes {
@@ -259,6 +269,7 @@ impl Replica {
             self.batches.pop();
         }
         self.end = end.min(self.end);
+        self.start = self.start.min(self.end);
         self.durable = Bytes::new(self.durable.get().min(self.bytes().get()));
     }
 }

@@ -9,6 +9,7 @@
 //! What it does not check: how quick anything is while faults last.
 
 use crate::check::finding::Finding;
+use crate::check::invariant::recoverable_disk::has_gap;
 use crate::check::look::Look;
 use crate::check::promised::Promised;
 use crate::check::{Held, Judged};
@@ -28,6 +29,7 @@ pub fn judge(look: &impl Look, ending: &Ending, struck: bool) -> Judged {
         let held = if struck { Held::Kept } else { Held::NotTested };
         return Judged { promise, held, promised, findings: 0, first: None };
     }
+    let promised = gap(look).unwrap_or(promised);
     let text = format!("after {} {}", ending.at, ending.unquiet.join(", and "));
     let first = Finding { promise, at: ending.at, text, witnesses: Vec::new() };
     let findings = ending.unquiet.len() as u64;
@@ -47,6 +49,19 @@ fn promised(look: &impl Look) -> Promised {
         }
     }
     Promised::yes(ALWAYS)
+}
+
+/// A gap in a log, to whose end nobody can copy it.
+fn gap(look: &impl Look) -> Option<Promised> {
+    let mut partitions = (0..look.model().partition_count() as u32).map(PartitionId);
+    let partition = partitions.find(|&partition| {
+        let replicas = look.partition(partition).replicas;
+        replicas.iter().filter_map(|broker| look.log(broker, partition)).any(|log| has_gap(log, look.store()))
+    })?;
+    let name = look.model().partition_name(partition);
+    Some(Promised::no(format!(
+        "a log of {name} has a gap, which no start looks for (LogLoader.recoverLog): nobody can copy it to its end"
+    )))
 }
 
 #[cfg(test)]

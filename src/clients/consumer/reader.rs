@@ -2,8 +2,8 @@
 //! `FetchCollector`, `SubscriptionState`).
 //!
 //! `Departure from Kafka:`
-//! - It starts at offset 0, and where that is no more, at the log start the leader names, as after `auto.offset.reset =
-//!   earliest`; Kafka asks with ListOffsets.
+//! - It starts at the beginning (`seekToBeginning`), and does not ask where that is before it finds that it is not offset 0.
+//! - It asks about each partition it has to find a position in with a request of its own.
 //! - Kafka checks the position with OffsetsForLeaderEpoch when the leader epoch changes (KIP-320). Here the first fetch under
 //!   the new epoch carries the epoch of the last record read, and the leader says with the answer where the logs part.
 //! - A partition whose fetch failed is left alone for `retry.backoff.ms`, unless another broker leads it by then; Kafka asks
@@ -14,12 +14,13 @@ use std::convert::Infallible;
 
 use crate::clients::happened::Happened;
 use crate::clients::metadata::{Metadata, MetadataOptions};
-use crate::clients::options::ReaderOptions;
+use crate::clients::options::{OffsetReset, ReaderOptions};
 use crate::clients::retriable::{Class, class};
 use crate::cluster::backoff::Backoff;
 use crate::cluster::network_client::{ConnectionTimer, NetworkClient, NetworkOptions};
 use crate::cluster::protocol::{
-    ErrorCode, Fetch, FetchLimits, FetchPartition, Fetched, FetchedPartition, Fetcher, LogEntry, Message,
+    ErrorCode, Fetch, FetchLimits, FetchPartition, Fetched, FetchedPartition, Fetcher, ListOffsets,
+    ListedOffset, LogEnd, LogEntry, Message,
 };
 use crate::cluster::store::Store;
 use crate::cluster::units::{LeaderEpoch, Offset, PartitionId};
@@ -119,6 +120,17 @@ struct Reading {
     asked: Option<LeaderEpoch>,
     /// Until its alarm it is not to be fetched from this broker.
     not_from: Option<NodeId>,
+    /// The position is not in the log: it is to go on at this end.
+    reset: Option<Reset>,
+    /// It is not in the log, and `auto.offset.reset` is `none`: the application has been told and reads no more.
+    gave_up: bool,
+}
+
+/// A position that is sought.
+#[derive(Clone, Copy, Debug)]
+struct Reset {
+    end: LogEnd,
+    is_asked: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -133,6 +145,8 @@ struct Node {
 enum Request {
     Metadata,
     Fetch(NodeId),
+    /// Where a partition begins or ends, by its place.
+    ListOffsets(u32),
 }
 
 impl Reader {
@@ -147,6 +161,8 @@ impl Reader {
             checked: None,
             asked: None,
             not_from: None,
+            reset: None,
+            gave_up: false,
         };
         Reader {
             options,
@@ -193,9 +209,10 @@ impl Reader {
         self.fetch_what_is_ready(now, out);
     }
 
-    /// The next offset it will read of a partition; none if that is not one of its own.
+    /// The next offset it will read of a partition; none if that is not one of its own, or it reads it no more.
     pub fn position(&self, partition: PartitionId) -> Option<Offset> {
-        self.metadata.place(partition).map(|place| self.partitions[place].position)
+        let reading = &self.partitions[self.metadata.place(partition)?];
+        (!reading.gave_up).then_some(reading.position)
     }
 
     fn on_connected(&mut self, peer: Peer, out: &mut Outbox<ReaderPort>) {
@@ -222,6 +239,9 @@ impl Reader {
                 self.wake_by(now, self.metadata.expires(), out);
             }
             (Request::Fetch(node), Message::Fetched(answer)) => self.on_fetched(node, answer, out),
+            (Request::ListOffsets(place), Message::ListedOffset(answer)) => {
+                self.on_listed_offset(place, peer.node, answer, out);
+            }
             (request, answer) => unreachable!("{request:?} was answered with {answer:?}"),
         }
     }
@@ -271,7 +291,8 @@ impl Reader {
             first_entry = entries.end;
             let place = self.metadata.place(part.partition).expect("only what was asked for is answered");
             // Another answer was faster.
-            if part.fetch_offset != self.partitions[place].position {
+            let reading = &self.partitions[place];
+            if part.fetch_offset != reading.position || !reading.is_placed() {
                 continue;
             }
             if part.error != ErrorCode::None {
@@ -303,25 +324,76 @@ impl Reader {
         part: FetchedPartition,
         out: &mut Outbox<ReaderPort>,
     ) -> bool {
-        let reading = &mut self.partitions[place];
         if part.error == ErrorCode::OffsetOutOfRange {
-            reading.position = part.log_start_offset;
-            reading.read_epoch = None;
+            self.partitions[place].out_of_range(self.options.auto_offset_reset, out);
+            return false;
         }
-        reading.not_from = Some(node);
+        self.back_off(place, node, part.error, out);
+        part.current_leader.is_some_and(|hint| self.metadata.hint(place, hint))
+    }
+
+    fn back_off(&mut self, place: usize, node: NodeId, error: ErrorCode, out: &mut Outbox<ReaderPort>) {
+        self.partitions[place].not_from = Some(node);
         let range = self.retry_backoff.after(0);
         out.ask(Effect::SetTimer(ReaderTimer::Retry(place as u32), range.least, range.most));
         // `FetchCollector` asks for metadata after OFFSET_NOT_AVAILABLE as well.
-        if class(part.error) == Class::InvalidMetadata || part.error == ErrorCode::OffsetNotAvailable {
+        if class(error) == Class::InvalidMetadata || error == ErrorCode::OffsetNotAvailable {
             self.metadata.request_update();
         }
-        part.current_leader.is_some_and(|hint| self.metadata.hint(place, hint))
+    }
+
+    /// Where to go on in a partition (`OffsetFetcher.resetPositionsAsync`).
+    fn on_listed_offset(
+        &mut self,
+        place: u32,
+        node: NodeId,
+        answer: ListedOffset,
+        out: &mut Outbox<ReaderPort>,
+    ) {
+        let reading = &mut self.partitions[place as usize];
+        let reset = reading.reset.as_mut().expect("only what is sought is asked for");
+        reset.is_asked = false;
+        self.look_at(node);
+        if answer.error != ErrorCode::None {
+            return self.back_off(place as usize, node, answer.error, out);
+        }
+        self.partitions[place as usize].go_on_at(answer.offset, out);
+    }
+
+    /// Asks a broker where to go on in the partitions it leads.
+    fn list_offsets(&mut self, now: Time, node: NodeId, out: &mut Outbox<ReaderPort>) {
+        for index in 0..self.nodes[usize::from(node.0)].leads.len() {
+            let place = self.nodes[usize::from(node.0)].leads[index];
+            let reading = &self.partitions[place as usize];
+            let Some(Reset { end, is_asked: false }) = reading.reset else { continue };
+            if reading.not_from == Some(node) || !self.network.ready(now, node, out) {
+                continue;
+            }
+            self.partitions[place as usize].reset = Some(Reset { end, is_asked: true });
+            let request = ListOffsets {
+                replica: None,
+                partition: self.partitions[place as usize].id,
+                current_leader_epoch: self.metadata.epoch(place as usize),
+                end,
+            };
+            let deadline = now + self.options.request_timeout;
+            let message = (Message::ListOffsets(request), REQUEST_BYTES.0);
+            self.network.send(node, message, (Request::ListOffsets(place), deadline), out);
+            self.wake_by(now, deadline, out);
+        }
     }
 
     fn fail_requests(&mut self, mut failed: Vec<Request>, out: &mut Outbox<ReaderPort>) {
         for request in failed.drain(..) {
             match request {
                 Request::Metadata => self.metadata.on_failure(ReaderTimer::Metadata, out),
+                Request::ListOffsets(place) => {
+                    let reset = self.partitions[place as usize].reset.as_mut();
+                    reset.expect("only what is sought is asked for").is_asked = false;
+                    if let Some(leader) = self.metadata.leader(place as usize) {
+                        self.look_at(leader);
+                    }
+                }
                 Request::Fetch(node) => {
                     self.nodes[usize::from(node.0)].is_asked = false;
                     self.look_at(node);
@@ -347,8 +419,9 @@ impl Reader {
 
     /// Fetches all a broker leads, unless it is being asked already.
     fn fetch_from(&mut self, now: Time, node: NodeId, out: &mut Outbox<ReaderPort>) {
+        self.list_offsets(now, node, out);
         let Node { leads, is_asked, .. } = &self.nodes[usize::from(node.0)];
-        let is_wanted = |&place: &u32| self.partitions[place as usize].not_from != Some(node);
+        let is_wanted = |&place: &u32| self.partitions[place as usize].may_fetch_from(node);
         if *is_asked || !leads.iter().any(is_wanted) || !self.network.ready(now, node, out) {
             return;
         }
@@ -357,7 +430,7 @@ impl Reader {
         for &place in leads {
             let epoch = self.metadata.epoch(place as usize);
             let reading = &mut self.partitions[place as usize];
-            if reading.not_from == Some(node) {
+            if !reading.may_fetch_from(node) {
                 continue;
             }
             reading.asked = epoch;
@@ -415,6 +488,38 @@ impl Reader {
 }
 
 impl Reading {
+    /// Whether its position may be in the log.
+    fn is_placed(&self) -> bool {
+        self.reset.is_none() && !self.gave_up
+    }
+
+    fn may_fetch_from(&self, node: NodeId) -> bool {
+        self.not_from != Some(node) && self.is_placed()
+    }
+
+    /// The position is not in the log (`FetchCollector.handleInitializeErrors`).
+    fn out_of_range(&mut self, policy: OffsetReset, out: &mut Outbox<ReaderPort>) {
+        // It has read nothing, and wants to begin at the beginning.
+        let is_new = self.position == Offset::ZERO;
+        let end = match policy {
+            OffsetReset::Earliest => LogEnd::Earliest,
+            OffsetReset::Latest | OffsetReset::None if is_new => LogEnd::Earliest,
+            OffsetReset::Latest => LogEnd::Latest,
+            OffsetReset::None => {
+                self.gave_up = true;
+                return out.note(Happened::Reset { partition: self.id, old: self.position, new: None });
+            }
+        };
+        self.reset = Some(Reset { end, is_asked: false });
+    }
+
+    fn go_on_at(&mut self, offset: Offset, out: &mut Outbox<ReaderPort>) {
+        out.note(Happened::Reset { partition: self.id, old: self.position, new: Some(offset) });
+        self.reset = None;
+        self.position = offset;
+        self.read_epoch = None;
+    }
+
     /// Hands a batch over, of which the first records may lie before the position.
     fn read(&mut self, entry: LogEntry, out: &mut Outbox<ReaderPort>) {
         let LogEntry { base_offset, batch, epoch } = entry;

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::clients::happened::Happened;
-use crate::clients::options::ReaderOptions;
+use crate::clients::options::{OffsetReset, ReaderOptions};
 use crate::cluster::protocol::{
-    ErrorCode, Fetch, FetchPartition, Fetched, FetchedPartition, Leaders, LogEntry, Message, PartitionLeader,
+    ErrorCode, Fetch, FetchPartition, Fetched, FetchedPartition, Leaders, ListedOffset, LogEnd, LogEntry,
+    Message, PartitionLeader,
 };
 use crate::cluster::store::{MessageRun, Store};
 use crate::cluster::units::{
@@ -19,6 +20,7 @@ const MS: fn(u64) -> Span = Span::from_milliseconds;
 
 fn options() -> ReaderOptions {
     ReaderOptions {
+        auto_offset_reset: OffsetReset::Latest,
         fetch_max_wait: MS(500),
         fetch_min_bytes: Bytes::new(1),
         fetch_max_bytes: Bytes::new(52_428_800),
@@ -44,12 +46,18 @@ struct Rig {
     fetches: Vec<(u16, Vec<FetchPartition>)>,
     read: Vec<(PartitionId, u64)>,
     questions: u32,
+    /// What it has asked about the ends of logs.
+    sought: Vec<(u16, LogEnd)>,
+    resets: Vec<(u64, Option<u64>)>,
 }
 
 impl Rig {
     fn started(leaders: [(u16, u32); 2]) -> Rig {
-        let setup =
-            ReaderSetup { id: NodeId(9), options: options(), partitions: &[FIRST, SECOND], brokers: 3 };
+        Rig::with(options(), leaders)
+    }
+
+    fn with(options: ReaderOptions, leaders: [(u16, u32); 2]) -> Rig {
+        let setup = ReaderSetup { id: NodeId(9), options, partitions: &[FIRST, SECOND], brokers: 3 };
         let mut rig = Rig {
             reader: Reader::new(setup),
             store: Store::default(),
@@ -59,6 +67,8 @@ impl Rig {
             fetches: Vec::new(),
             read: Vec::new(),
             questions: 0,
+            sought: Vec::new(),
+            resets: Vec::new(),
         };
         rig.feed(Event::Start);
         rig
@@ -86,6 +96,16 @@ impl Rig {
                         events.push(Event::Response(peer, Message::Leaders(Leaders { partitions })));
                     }
                     Effect::Send(peer, Message::Fetch(fetch), _) => self.take(peer, fetch),
+                    Effect::Send(peer, Message::ListOffsets(request), _) => {
+                        self.sought.push((peer.node.0, request.end));
+                        let offset = Offset(if request.end == LogEnd::Earliest { 7 } else { 99 });
+                        let (partition, error) = (request.partition, ErrorCode::None);
+                        let answer = Message::ListedOffset(ListedOffset { partition, error, offset });
+                        events.push(Event::Response(peer, answer));
+                    }
+                    Effect::Note(Happened::Reset { old, new, .. }) => {
+                        self.resets.push((old.0, new.map(|new| new.0)));
+                    }
                     Effect::SetTimer(timer, least, _) => {
                         self.alarms.retain(|alarm| alarm.1 != timer);
                         self.alarms.push((self.now + least, timer));
@@ -202,23 +222,49 @@ fn a_batch_may_begin_before_the_position() {
 }
 
 #[test]
-fn errors_lead_to_metadata_to_a_wait_or_to_the_log_start() {
+fn errors_lead_to_metadata_or_to_a_wait() {
     let cases = [
-        // (error, whether metadata is asked for, where the position is then)
-        (ErrorCode::NotLeaderOrFollower, true, 0),
-        (ErrorCode::FencedLeaderEpoch, true, 0),
-        (ErrorCode::UnknownLeaderEpoch, false, 0),
-        (ErrorCode::OffsetNotAvailable, true, 0),
-        (ErrorCode::OffsetOutOfRange, false, 7),
+        // (error, whether metadata is asked for)
+        (ErrorCode::NotLeaderOrFollower, true),
+        (ErrorCode::FencedLeaderEpoch, true),
+        (ErrorCode::UnknownLeaderEpoch, false),
+        (ErrorCode::OffsetNotAvailable, true),
     ];
-    for (error, asks, position) in cases {
+    for (error, asks) in cases {
         let mut rig = Rig::started([(1, 0), (2, 0)]);
         rig.pass(MS(200));
         rig.fail(1, error, None);
-        assert_eq!((rig.questions, rig.positions()[0]), (1 + u32::from(asks), position), "{error}");
+        assert_eq!((rig.questions, rig.positions()[0]), (1 + u32::from(asks), 0), "{error}");
         assert_eq!(rig.asked(), [(2, 1)], "{error}: it is left alone");
         rig.pass(MS(80));
         assert_eq!(rig.asked(), [(2, 1), (1, 1)], "{error}: and asked again");
+    }
+}
+
+#[test]
+fn a_position_that_is_not_in_the_log_is_reset_as_the_policy_says() {
+    use OffsetReset::{Earliest, Latest, None};
+    // The policy, what was read before, and where it goes on.
+    for (policy, read, goes_on) in [
+        (Earliest, 5, Some(7)),
+        (Latest, 5, Some(99)),
+        (None, 5, Option::None),
+        // Who has read nothing begins at the beginning.
+        (Earliest, 0, Some(7)),
+        (Latest, 0, Some(7)),
+        (None, 0, Some(7)),
+    ] {
+        let mut rig = Rig::with(ReaderOptions { auto_offset_reset: policy, ..options() }, [(1, 0), (2, 0)]);
+        if read > 0 {
+            rig.answer(1, |_| vec![(0, read)]);
+        }
+        rig.fail(1, ErrorCode::OffsetOutOfRange, Option::None);
+        let end = if goes_on == Some(99) { LogEnd::Latest } else { LogEnd::Earliest };
+        assert_eq!(rig.sought, goes_on.map_or(vec![], |_| vec![(1, end)]), "{policy:?} after {read}");
+        assert_eq!(rig.resets, [(read.into(), goes_on)], "{policy:?} after {read}");
+        assert_eq!(rig.reader.position(FIRST).map(|position| position.0), goes_on);
+        let asks_on = rig.fetches.iter().any(|(node, _)| *node == 1);
+        assert_eq!(asks_on, goes_on.is_some(), "{policy:?} after {read}");
     }
 }
 

@@ -2,7 +2,7 @@
 //! and `KafkaProducer` where it settles what they leave open.
 
 use super::Conflict;
-use crate::clients::options::{PartitionerClass, ProducerOptions, ReaderOptions};
+use crate::clients::options::{OffsetReset, PartitionerClass, ProducerOptions, ReaderOptions};
 use crate::cluster::units::Acks;
 use crate::kernel::units::{Bytes, Span};
 
@@ -64,6 +64,7 @@ pub(super) const PRODUCER_4_1: ProducerOptions = ProducerOptions {
 
 /// A 4.1 consumer that sets nothing, as far as a reader of assigned partitions needs it.
 pub(super) const READER_4_1: ReaderOptions = ReaderOptions {
+    auto_offset_reset: OffsetReset::Latest,
     // ConsumerConfig: DEFAULT_FETCH_MAX_WAIT_MS.
     fetch_max_wait: ms(500),
     // ConsumerConfig: DEFAULT_FETCH_MIN_BYTES.

@@ -5,7 +5,8 @@ use super::{BrokerPort, Node, Timer};
 use crate::cluster::happened::Happened;
 use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{
-    ErrorCode, Fetch, FetchLimits, FetchPartition, Fetched, FetchedPartition, Fetcher, Message,
+    ErrorCode, Fetch, FetchLimits, FetchPartition, Fetched, FetchedPartition, Fetcher, ListOffsets,
+    ListedOffset, LogEnd, Message,
 };
 use crate::cluster::replica::divergence::{Comparison, compare};
 use crate::cluster::replica::leader::FetchedAs;
@@ -205,6 +206,38 @@ impl Node<'_> {
             self.follower_fetched(now, place, (broker, epoch), asked.fetch_offset, log_end, out)?;
         }
         Ok(())
+    }
+
+    /// ListOffsets request: where the log begins or ends (`Partition.fetchOffsetForTimestamp`). The end of a consumer's log is
+    /// the high watermark, and is not told as long as that lies below the beginning of this leadership (KIP-207).
+    pub(super) fn on_list_offsets(
+        &mut self,
+        connection: ConnectionId,
+        request: ListOffsets,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
+        let partition = request.partition;
+        let listed = match self.list_offset(request) {
+            Ok(offset) => ListedOffset { partition, error: ErrorCode::None, offset },
+            Err(error) => ListedOffset { partition, error, offset: Offset::ZERO },
+        };
+        out.respond(connection, Message::ListedOffset(listed), Bytes::new(60));
+    }
+
+    fn list_offset(&self, request: ListOffsets) -> Result<Offset, ErrorCode> {
+        let ListOffsets { replica: asker, partition, current_leader_epoch, end } = request;
+        let place = self.place(partition).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        self.check_epoch(place, current_leader_epoch)?;
+        let (replica, log) = (&self.running.replicas[place], &self.stored.logs[place]);
+        let leader = replica.leader().ok_or(ErrorCode::NotLeaderOrFollower)?;
+        match (end, asker) {
+            (LogEnd::Earliest, _) => Ok(log.start()),
+            (LogEnd::Latest, Some(_)) => Ok(log.end()),
+            (LogEnd::Latest, None) if replica.high_watermark < leader.start() => {
+                Err(ErrorCode::OffsetNotAvailable)
+            }
+            (LogEnd::Latest, None) => Ok(replica.high_watermark),
+        }
     }
 
     /// A follower that fetches from its log end tells the leader what it has (`updateFollowerFetchState`).

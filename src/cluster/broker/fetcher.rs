@@ -2,6 +2,7 @@
 //! (`AbstractFetcherThread`, `ReplicaFetcherThread`; `num.replica.fetchers` = 1).
 
 use super::flush::Waits;
+use super::out_of_range::OutOfRange;
 use super::storage::File;
 use super::{BrokerPort, FETCHER, Line, Node, Timer};
 use crate::cluster::happened::Happened;
@@ -9,7 +10,8 @@ use crate::cluster::line::{Alarm, LineOptions, SETUP_TIMEOUT};
 use crate::cluster::log::Log;
 use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{
-    ErrorCode, Fetch, FetchLimits, FetchPartition, Fetched, FetchedPartition, Fetcher, LogEntry, Message,
+    ErrorCode, Fetch, FetchLimits, FetchPartition, Fetched, FetchedPartition, Fetcher, LogEnd, LogEntry,
+    Message,
 };
 use crate::cluster::replica::divergence::truncation_offset;
 use crate::cluster::replica::follower::Follower;
@@ -23,9 +25,10 @@ pub(super) struct FetcherThread {
     leader: NodeId,
     pub(super) line: Line,
     /// The replicas it fetches for, by their places.
-    places: Vec<u32>,
+    pub(super) places: Vec<u32>,
     /// What the request under way asks for, with its places.
     asked: Vec<(u32, FetchPartition)>,
+    pub(super) out_of_range: OutOfRange,
     /// How many fsyncs it waits for before it goes on.
     pub(super) flushing: u32,
 }
@@ -61,6 +64,7 @@ impl Node<'_> {
                 line,
                 places: Vec::new(),
                 asked: Vec::new(),
+                out_of_range: OutOfRange::default(),
                 flushing: 0,
             });
             place
@@ -83,6 +87,7 @@ impl Node<'_> {
         for (index, thread) in self.running.fetchers.iter_mut().enumerate() {
             if thread.places.is_empty() && !thread.line.is_closed() {
                 thread.line.close(out);
+                thread.out_of_range.forget();
                 out.cancel_timer(Timer::FetcherBackoff(index as u32));
             }
         }
@@ -95,6 +100,9 @@ impl Node<'_> {
         let thread = &mut running.fetchers[place];
         if thread.line.is_waiting() || thread.places.is_empty() || thread.flushing > 0 {
             return;
+        }
+        if !thread.out_of_range.is_empty() {
+            return self.look_for_end(now, place, LogEnd::Latest, out);
         }
         thread.asked.clear();
         let mut ready_at = Time::NEVER;
@@ -198,6 +206,9 @@ impl Node<'_> {
             self.running.replicas[place].follower_mut().expect("it follows").failed = true;
             return;
         }
+        if result.error == ErrorCode::OffsetOutOfRange {
+            return self.running.fetchers[thread].out_of_range.add(place);
+        }
         if result.error != ErrorCode::None {
             return self.delay(now, place);
         }
@@ -244,6 +255,7 @@ impl Node<'_> {
         }
         let end = self.stored.logs[place].end();
         self.follow_high_watermark(place, result.high_watermark.min(end), out);
+        self.raise_log_start(place, result.log_start_offset, false, out);
         self.refresh_fetch_state(place);
         if settles {
             let follower = self.running.replicas[place].follower_mut().expect("it follows");
@@ -270,7 +282,12 @@ impl Node<'_> {
         new_epoch
     }
 
-    fn follow_high_watermark(&mut self, place: usize, new: Offset, out: &mut Outbox<'_, BrokerPort>) {
+    pub(super) fn follow_high_watermark(
+        &mut self,
+        place: usize,
+        new: Offset,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
         let replica = &mut self.running.replicas[place];
         let old = std::mem::replace(&mut replica.high_watermark, new);
         if old != new {
@@ -291,7 +308,7 @@ impl Node<'_> {
         let (partition, old, epoch) =
             (replica.partition, log.end(), replica.leader_epoch.unwrap_or_default());
         let bases: Vec<Offset> = log.segments().iter().map(|segment| segment.base).collect();
-        log.truncate_to(offset, out.store);
+        let left = log.truncate_to(offset, out.store);
         let (new, active) = (log.end(), log.active_segment());
         if new < old {
             let (snapshots, expiration) =
@@ -302,15 +319,18 @@ impl Node<'_> {
         for base in bases.into_iter().filter(|&base| base > active.base) {
             self.delete_segment(place, base, out);
         }
-        out.note(Happened::Truncated { partition, old, new, epoch });
-        self.running.flushes[place].truncated(new);
+        out.note(Happened::Truncated { partition, old, new: left, epoch });
+        self.cut_flushes(place, left);
+        if new < old {
+            self.write_recovery_points(out);
+        }
         let high_watermark = self.running.replicas[place].high_watermark;
         self.follow_high_watermark(place, high_watermark.min(new), out);
         self.refresh_fetch_state(place);
     }
 
     /// A follower fetches from its log end, with the epoch of its newest record.
-    fn refresh_fetch_state(&mut self, place: usize) {
+    pub(super) fn refresh_fetch_state(&mut self, place: usize) {
         let log = &self.stored.logs[place];
         let (end, epoch) = (log.end(), log.latest_epoch());
         let follower = self.running.replicas[place].follower_mut().expect("it follows");
@@ -318,7 +338,7 @@ impl Node<'_> {
         follower.last_fetched_epoch = epoch;
     }
 
-    fn delay(&mut self, now: Time, place: usize) {
+    pub(super) fn delay(&mut self, now: Time, place: usize) {
         let backoff = self.config.options.replica_fetch_backoff;
         let follower = self.running.replicas[place].follower_mut().expect("it follows");
         (follower.ready_at, follower.waits_again) = (now + backoff, true);
@@ -326,6 +346,7 @@ impl Node<'_> {
 
     /// The request failed, or there is no connection: every partition of the loop waits (`delayPartitions`).
     pub(super) fn on_fetcher_failed(&mut self, now: Time, thread: usize, out: &mut Outbox<'_, BrokerPort>) {
+        self.running.fetchers[thread].out_of_range.forget();
         for index in 0..self.running.fetchers[thread].places.len() {
             let place = self.running.fetchers[thread].places[index] as usize;
             if self.running.replicas[place].follower_mut().is_some_and(|follower| follower.is_ready(now)) {

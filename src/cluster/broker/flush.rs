@@ -97,8 +97,13 @@ impl LogFlush {
         *self = LogFlush { appends, ..LogFlush::loaded(now, Offset::ZERO) };
     }
 
+    /// What lay below has been deleted.
+    pub(super) fn removed_up_to(&mut self, start: Offset) {
+        self.recovery_point = self.recovery_point.max(start);
+    }
+
     /// The log was cut to end there.
-    pub(super) fn truncated(&mut self, end: Offset) {
+    fn truncated(&mut self, end: Offset) {
         self.recovery_point = self.recovery_point.min(end);
     }
 }
@@ -206,6 +211,14 @@ impl Node<'_> {
         }
     }
 
+    /// The log was cut to end there, or begun anew: what takes the place of the rest is in no fsync under way.
+    pub(super) fn cut_flushes(&mut self, place: usize, end: Offset) {
+        self.running.flushes[place].truncated(end);
+        for flushing in self.running.flushing.iter_mut().filter(|flushing| flushing.is_of(place)) {
+            flushing.up_to = flushing.up_to.min(end);
+        }
+    }
+
     /// A segment's file is gone: a task that asked for its fsync hears no more of it.
     pub(super) fn delete_segment(&mut self, place: usize, base: Offset, out: &mut Outbox<'_, BrokerPort>) {
         out.ask(Effect::Delete(File::Log(self.running.replicas[place].partition, base)));
@@ -246,18 +259,17 @@ impl Node<'_> {
             return;
         }
         let under_way = &mut self.running.flushing;
-        let index = under_way.iter().position(|flushing| flushing.token == token);
-        let ended = under_way.swap_remove(index.expect("an fsync that this process asked for"));
+        // Told of it only after it has stood still, a process may have deleted the file meanwhile.
+        let Some(index) = under_way.iter().position(|flushing| flushing.token == token) else { return };
+        let ended = under_way.swap_remove(index);
         let place = ended.place as usize;
         assert_eq!(
             self.running.replicas[place].partition, partition,
             "an fsync is of the file it was asked for"
         );
-        // The log may have been cut meanwhile.
-        let up_to = ended.up_to.min(self.stored.logs[place].end());
         let flush = &mut self.running.flushes[place];
-        if up_to > flush.recovery_point {
-            flush.recovery_point = up_to;
+        if ended.up_to > flush.recovery_point {
+            flush.recovery_point = ended.up_to;
             flush.last_flush = now;
         }
         match ended.waits {
@@ -312,6 +324,8 @@ impl Node<'_> {
         for (timer, period) in [
             (Timer::LogFlush, options.log_flush_scheduler_interval),
             (Timer::RecoveryPointCheckpoint, options.log_flush_offset_checkpoint_interval),
+            (Timer::LogRetention, options.log_retention_check_interval),
+            (Timer::LogStartCheckpoint, options.log_flush_start_offset_checkpoint_interval),
         ] {
             if !running_for_long {
                 out.set_timer(timer, options.log_initial_task_delay);
@@ -325,6 +339,11 @@ impl Node<'_> {
     pub(super) fn on_recovery_point_checkpoint(&mut self, out: &mut Outbox<'_, BrokerPort>) {
         let period = self.config.options.log_flush_offset_checkpoint_interval;
         out.set_timer(Timer::RecoveryPointCheckpoint, period);
+        self.write_recovery_points(out);
+    }
+
+    /// Also after a truncation: a recovery point above what is left would have the next start trust what takes its place.
+    pub(super) fn write_recovery_points(&mut self, out: &mut Outbox<'_, BrokerPort>) {
         let all = self.running.flushes.iter().map(LogFlush::recovery_point);
         let (bytes, token) = self.stored.write_recovery_points(all);
         out.ask(Effect::Replace(File::RecoveryPoints, bytes, token));

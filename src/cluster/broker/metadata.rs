@@ -51,7 +51,7 @@ impl Broker {
         if clean {
             out.ask(Effect::Delete(File::CleanShutdown));
         }
-        let high_watermarks: Vec<_> = self.stored.start().collect();
+        let high_watermarks: Vec<_> = self.stored.start(out.store).collect();
         let expiration = config.options.producer_id_expiration;
         let stored = &mut self.stored;
         let files = stored.partitions.iter().zip(&stored.logs).zip(&mut stored.snapshots);
@@ -301,6 +301,7 @@ impl Node<'_> {
             out.ask(Effect::Delete(File::Log(partition, segment.base)));
         }
         log.clear();
+        self.stored.forget_log_start(place);
         self.stored.snapshots[place] = Snapshots::default();
         *replica = Replica::new(partition, replica.options, ProducerState::default(), Offset::ZERO);
         // An fsync under way ends without anybody being told.

@@ -5,11 +5,13 @@
 //! | `produce` | the gate, the append, and requests that wait for the in-sync replicas |
 //! | `fetch` | reads for followers and consumers, and fetches that wait for records |
 //! | `fetcher` | the other side: one loop a leader, that follows its partitions |
+//! | `out_of_range` | a follower whose fetch is out of its leader's range |
 //! | `isr_changes` | proposals to the controller: shrink, expand, and their answers |
 //! | `lifecycle` | registration, heartbeats |
 //! | `metadata` | the controller's log replayed, and what a change makes of each replica |
 //! | `metadata_fetch` | whom that log is fetched from, and who is the controller |
 //! | `shutdown` | controlled shutdown, and what is written down before the process ends |
+//! | `retention` | where a log begins: old segments deleted, a leader's log start followed |
 //! | `flush` | when a log is fsynced, and who waits for that |
 //! | [`storage`] | files, checkpoints, and what a start makes of them |
 
@@ -20,7 +22,9 @@ mod isr_changes;
 mod lifecycle;
 mod metadata;
 mod metadata_fetch;
+mod out_of_range;
 mod produce;
+mod retention;
 mod shutdown;
 pub mod storage;
 
@@ -82,6 +86,10 @@ pub enum Timer {
     LogFlush,
     /// The recovery points are to be written down.
     RecoveryPointCheckpoint,
+    /// Old segments are to be looked for.
+    LogRetention,
+    /// The log start offsets are to be written down.
+    LogStartCheckpoint,
     /// The line to a leader, by the fetcher's place.
     FetcherLine(u32),
     /// A fetcher without a ready partition looks again.
@@ -94,7 +102,7 @@ pub enum Timer {
 
 impl crate::devices::port::Timer for Timer {
     fn slot(self) -> u32 {
-        const SINGLE: u32 = 11;
+        const SINGLE: u32 = 13;
         const KINDS: u32 = 4;
         match self {
             Timer::Lifecycle => 0,
@@ -108,6 +116,8 @@ impl crate::devices::port::Timer for Timer {
             Timer::ControlledShutdown => 8,
             Timer::LogFlush => 9,
             Timer::RecoveryPointCheckpoint => 10,
+            Timer::LogRetention => 11,
+            Timer::LogStartCheckpoint => 12,
             Timer::FetcherLine(place) => SINGLE + KINDS * place,
             Timer::FetcherBackoff(place) => SINGLE + KINDS * place + 1,
             Timer::FetchExpires(place) => SINGLE + KINDS * place + 2,
@@ -360,10 +370,12 @@ impl Node<'_> {
         match message {
             Message::Produce(request) => self.on_produce(now, connection, request, out),
             Message::Fetch(request) => self.on_fetch(now, connection, request, out),
+            Message::ListOffsets(request) => self.on_list_offsets(connection, request, out),
             Message::FindLeaders => self.on_find_leaders(connection, out),
             Message::InitProducerId => self.on_init_producer_id(connection, out),
             Message::Produced(_)
             | Message::Fetched(_)
+            | Message::ListedOffset(_)
             | Message::Leaders(_)
             | Message::ProducerIdAnswer(_)
             | Message::RegisterBroker(_)
@@ -386,6 +398,7 @@ impl Node<'_> {
     fn on_response(&mut self, now: Time, peer: Peer, message: Message, out: &mut Outbox<'_, BrokerPort>) {
         match message {
             Message::Fetched(response) => self.on_fetched(now, peer, response, out),
+            Message::ListedOffset(response) => self.on_listed_offset(now, peer, response, out),
             Message::RegisteredBroker(response) => self.on_registered(now, response, out),
             Message::HeartbeatAnswer(response) => self.on_heartbeat_answer(now, response, out),
             Message::AlteredPartitions(response) => self.on_altered(now, response, out),
@@ -393,6 +406,7 @@ impl Node<'_> {
             Message::Produce(_)
             | Message::Produced(_)
             | Message::Fetch(_)
+            | Message::ListOffsets(_)
             | Message::FindLeaders
             | Message::Leaders(_)
             | Message::InitProducerId
@@ -423,6 +437,8 @@ impl Node<'_> {
             Timer::ControlledShutdown => self.shut_down(out),
             Timer::LogFlush => self.on_log_flush(now, out),
             Timer::RecoveryPointCheckpoint => self.on_recovery_point_checkpoint(out),
+            Timer::LogRetention => self.on_log_retention(now, out),
+            Timer::LogStartCheckpoint => self.on_log_start_checkpoint(out),
             Timer::FetcherLine(place) => self.on_fetcher_line(now, place as usize, out),
             Timer::FetcherBackoff(place) => self.fetch_from(now, place as usize, out),
             Timer::FetchExpires(place) => self.answer_parked_fetch(now, place, out),
@@ -435,7 +451,11 @@ impl Node<'_> {
             File::Log(partition, _) | File::LeaderEpochs(partition) => {
                 self.on_log_flushed(now, partition, token, out)
             }
-            File::HighWatermarks | File::RecoveryPoints | File::CleanShutdown | File::ProducerSnapshot(_) => {
+            File::HighWatermarks
+            | File::RecoveryPoints
+            | File::LogStarts
+            | File::CleanShutdown
+            | File::ProducerSnapshot(_) => {
                 self.stored.on_flushed(file, token);
             }
         }

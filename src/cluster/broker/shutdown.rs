@@ -34,6 +34,7 @@ impl Node<'_> {
 
     /// Let go, or out of patience: connections end, and everything is made durable.
     pub(super) fn shut_down(&mut self, out: &mut Outbox<'_, BrokerPort>) {
+        self.write_log_starts(out);
         let running = &mut *self.running;
         running.lifecycle.shut_down(out);
         running.metadata_line.close(out);
@@ -77,6 +78,7 @@ impl Node<'_> {
                     File::HighWatermarks => self.stored.are_newest_high_watermarks(token),
                     File::LeaderEpochs(_)
                     | File::RecoveryPoints
+                    | File::LogStarts
                     | File::ProducerSnapshot(_)
                     | File::CleanShutdown => false,
                 };

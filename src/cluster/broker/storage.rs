@@ -25,6 +25,8 @@ pub enum File {
     CleanShutdown,
     /// `recovery-point-offset-checkpoint`: up to where every log is flushed.
     RecoveryPoints,
+    /// `log-start-offset-checkpoint`: where the logs begin that begin within their first segment.
+    LogStarts,
     /// The newest producer snapshot of a partition.
     ProducerSnapshot(PartitionId),
 }
@@ -73,6 +75,7 @@ pub struct Stored {
     places: Vec<u32>,
     high_watermarks: Checkpoint,
     recovery_points: Checkpoint,
+    log_starts: Checkpoint,
     flush_token: u32,
     /// How often the process has started.
     pub incarnation: Incarnation,
@@ -111,6 +114,7 @@ impl Stored {
             present,
             high_watermarks: Checkpoint::new(held.len()),
             recovery_points: Checkpoint::new(held.len()),
+            log_starts: Checkpoint::new(held.len()),
             flush_token: 0,
             incarnation: Incarnation(0),
             disk_is_full: false,
@@ -133,10 +137,15 @@ impl Stored {
 
     /// A start: counts it, forgets what was being written, and gives the high watermark each replica begins with: what the
     /// checkpoint says, within the log.
-    pub(super) fn start(&mut self) -> impl Iterator<Item = Offset> + '_ {
+    pub(super) fn start(&mut self, store: &Store) -> impl Iterator<Item = Offset> + '_ {
         self.incarnation = Incarnation(self.incarnation.0 + 1);
         self.high_watermarks.next.clear();
         self.recovery_points.next.clear();
+        self.log_starts.next.clear();
+        for (log, &start) in self.logs.iter_mut().zip(&self.log_starts.offsets) {
+            log.load_end(store);
+            log.load_start(start);
+        }
         if !Planted::EpochsOutliveTheirRecords.is(self.planted) {
             self.logs.iter_mut().for_each(Log::loaded);
         }
@@ -175,6 +184,21 @@ impl Stored {
         self.recovery_points.write(all)
     }
 
+    /// Begins to write where logs begin, unless that is and was where their first segments do.
+    pub(super) fn write_log_starts(&mut self) -> Option<(Bytes, u32)> {
+        let starts = self.logs.iter().map(|log| {
+            let start = log.start();
+            if start > log.segments()[0].base { start } else { Offset::ZERO }
+        });
+        let is_news = !starts.clone().eq(self.log_starts.offsets.iter().copied());
+        is_news.then(|| self.log_starts.write(starts))
+    }
+
+    /// A log was deleted, and where it began with it.
+    pub(super) fn forget_log_start(&mut self, place: usize) {
+        self.log_starts.offsets[place] = Offset::ZERO;
+    }
+
     /// Whether this is the token of the newest high watermarks that were to be written.
     pub(super) fn are_newest_high_watermarks(&self, token: u32) -> bool {
         token == self.high_watermarks.token
@@ -185,6 +209,7 @@ impl Stored {
         match file {
             File::HighWatermarks => self.high_watermarks.written(token),
             File::RecoveryPoints => self.recovery_points.written(token),
+            File::LogStarts => self.log_starts.written(token),
             // The disk counts what is durable of them.
             File::Log(..) | File::LeaderEpochs(_) | File::ProducerSnapshot(_) | File::CleanShutdown => (),
         }
@@ -203,7 +228,7 @@ impl Stored {
             log.clear();
             *snapshots = Snapshots::default();
         }
-        for checkpoint in [&mut self.high_watermarks, &mut self.recovery_points] {
+        for checkpoint in [&mut self.high_watermarks, &mut self.recovery_points, &mut self.log_starts] {
             checkpoint.offsets.fill(Offset::ZERO);
             checkpoint.next.clear();
         }
@@ -249,7 +274,7 @@ mod tests {
             let mut stored = Stored::new(1, held.into_iter(), None);
             for count in 0..2_500 {
                 if count % 700 == 0 {
-                    stored.start().for_each(drop);
+                    stored.start(&Store::default()).for_each(drop);
                 }
                 let id = stored.next_producer_id(NodeId(broker), BROKERS);
                 assert!(given.insert(id), "broker {broker} gives {id}, which is somebody's");

@@ -368,6 +368,8 @@ impl Controller {
             | Message::Produced(_)
             | Message::Fetch(_)
             | Message::Fetched(_)
+            | Message::ListOffsets(_)
+            | Message::ListedOffset(_)
             | Message::FindLeaders
             | Message::Leaders(_)
             | Message::InitProducerId
@@ -395,6 +397,8 @@ impl Controller {
             | Message::Produced(_)
             | Message::Fetch(_)
             | Message::Fetched(_)
+            | Message::ListOffsets(_)
+            | Message::ListedOffset(_)
             | Message::FindLeaders
             | Message::Leaders(_)
             | Message::InitProducerId

@@ -43,6 +43,8 @@ pub(super) const V4_1: Generation = Generation {
         broker_heartbeat_interval: ms(2_000),
         log_flush_scheduler_interval: Span::FOREVER,
         log_flush_offset_checkpoint_interval: ms(60_000),
+        log_flush_start_offset_checkpoint_interval: ms(60_000),
+        log_retention_check_interval: ms(300_000),
         log_initial_task_delay: ms(30_000),
         producer_id_expiration: ms(86_400_000),
         producer_id_expiration_check_interval: ms(600_000),
@@ -54,6 +56,8 @@ pub(super) const V4_1: Generation = Generation {
         flush_messages: None,
         flush_interval: Span::FOREVER,
         max_message_bytes: Bytes::new(1_048_588),
+        retention_span: ms(7 * 24 * 3_600_000),
+        retention_bytes: None,
         segments: SegmentLimits { bytes: Bytes::new(1 << 30), span: ms(7 * 24 * 3_600_000) },
     },
 };

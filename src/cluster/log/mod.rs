@@ -173,17 +173,18 @@ impl Log {
         self.epochs.truncate_to_start(self.start);
     }
 
-    /// Cuts every batch that holds a record at `offset` or later (`UnifiedLog.truncateTo`). Kafka cuts whole batches too, and
-    /// the log then ends where the first of them began. Epochs that begin at or after `offset` go even if no batch does
-    /// (KAFKA-10706).
-    pub fn truncate_to(&mut self, offset: Offset, store: &Store) {
+    /// Cuts every batch that holds a record at `offset` or later (`UnifiedLog.truncateTo`). Whole batches go, and the log ends
+    /// at `offset` all the same, until it is loaded again. Epochs that begin at or after `offset` go even if no batch does
+    /// (KAFKA-10706). Gives where the batches end.
+    pub fn truncate_to(&mut self, offset: Offset, store: &Store) -> Offset {
+        let before = self.end;
         let floor = self.segments.list[0];
         while self.end > offset && self.len > floor.first {
             let entry = self.entry_at(self.len - 1);
             let built = store.batch(entry.batch);
             if entry.base_offset.plus(u64::from(built.records)) <= offset {
                 // Recovery has left a gap behind this batch.
-                self.end = offset;
+                self.end = entry.base_offset.plus(u64::from(built.records));
                 break;
             }
             self.len -= 1;
@@ -191,12 +192,16 @@ impl Log {
             self.bytes = self.bytes - built.bytes;
         }
         if offset < floor.base {
-            return self.restart_at(offset);
+            self.restart_at(offset);
+            return offset;
         }
+        let left = self.end;
+        self.end = offset.min(before);
         self.start = self.start.min(self.end);
         self.first = self.first.min(self.len);
         self.segments.truncated(self.end);
-        self.epochs.truncate_from(offset.min(self.end));
+        self.epochs.truncate_from(self.end);
+        left
     }
 
     /// The size of the batches that end at `offset` or before, back to the beginning of the log.
@@ -211,6 +216,12 @@ impl Log {
             bytes = bytes - store.batch(entry.batch).bytes;
         }
         bytes
+    }
+
+    /// The batch that holds an offset; in a gap the one before it.
+    pub fn holds(&self, offset: Offset) -> Option<LogEntry> {
+        let is_there = offset >= self.start && offset < self.end && !self.is_empty();
+        is_there.then(|| self.entry(self.holding(offset)))
     }
 
     /// The index of the batch that begins at this offset, if it is still there.
@@ -358,9 +369,11 @@ mod tests {
     #[test]
     fn truncation_cuts_whole_batches_and_the_epochs_above() {
         let (mut log, store) = filled(200);
-        log.truncate_to(Offset(1_005), &store);
-        assert_eq!((log.end(), log.len(), log.bytes()), (Offset(1_000), 100, Bytes::new(10_000)));
-        assert_eq!(log.latest_epoch(), Some(LeaderEpoch(1)));
+        assert_eq!(log.truncate_to(Offset(1_005), &store), Offset(1_000));
+        assert_eq!((log.end(), log.len(), log.bytes()), (Offset(1_005), 100, Bytes::new(10_000)));
+        log.load_end(&store);
+        log.loaded();
+        assert_eq!((log.end(), log.latest_epoch()), (Offset(1_000), Some(LeaderEpoch(1))));
     }
 
     #[test]

@@ -225,6 +225,15 @@ impl Log {
             }
             place += 1;
         }
+        self.load_end(store);
+        self.first = self.first.min(self.len);
+        self.start = self.start.min(self.end);
+        self.segments.last_has_changed();
+        whole.min(self.end)
+    }
+
+    /// A process loads the log, which ends where its last batch does (`LogSegment.readNextOffset`).
+    pub fn load_end(&mut self, store: &Store) {
         let active = self.segments.active();
         self.end = match self.len.checked_sub(1).filter(|&last| last >= active.first) {
             Some(last) => {
@@ -233,10 +242,6 @@ impl Log {
             }
             None => active.base,
         };
-        self.first = self.first.min(self.len);
-        self.start = self.start.min(self.end);
-        self.segments.last_has_changed();
-        whole.min(self.end)
     }
 
     /// The batches of a segment that do not lie within its first bytes.
@@ -282,6 +287,18 @@ impl Log {
         self.first = self.first_at_or_after(start);
         self.epochs.truncate_to_start(start);
         true
+    }
+
+    /// A process loads the log, which begins where its first segment does or, if that is later, where the checkpoint says. If
+    /// it ends before that, everything goes (`LogLoader.deleteSegmentsIfLogStartGreaterThanLogEnd`).
+    pub fn load_start(&mut self, checkpoint: Offset) {
+        if self.end < checkpoint {
+            return self.restart_at(checkpoint);
+        }
+        let oldest = self.segments.list[0];
+        self.start = checkpoint.max(oldest.base);
+        self.first = oldest.first;
+        self.first = self.first_at_or_after(self.start);
     }
 
     /// Takes the oldest segments away, which all lie below the log start.
@@ -386,7 +403,7 @@ mod tests {
     #[test]
     fn a_truncation_takes_whole_segments_and_the_last_goes_on() {
         for (to, begin, end) in
-            [(75, vec![0, 30, 60], 70), (60, vec![0, 30, 60], 60), (59, vec![0, 30], 50), (0, vec![0], 0)]
+            [(75, vec![0, 30, 60], 75), (60, vec![0, 30, 60], 60), (59, vec![0, 30], 59), (0, vec![0], 0)]
         {
             let (mut log, mut store) = filled(8);
             log.truncate_to(Offset(to), &store);
@@ -412,7 +429,7 @@ mod tests {
         append(&mut log, &mut store, 100, 100);
         assert_eq!(log.len(), 9);
         log.truncate_to(Offset(55), &store);
-        assert_eq!((log.start(), log.end(), offsets(&log)), (Offset(50), Offset(50), vec![]));
+        assert_eq!((log.start(), log.end(), offsets(&log)), (Offset(50), Offset(55), vec![]));
         // Below what there is: everything goes, and the log begins there.
         log.truncate_to(Offset(20), &store);
         assert_eq!((log.start(), log.end(), bases(&log)), (Offset(20), Offset(20), vec![20]));

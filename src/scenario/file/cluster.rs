@@ -238,12 +238,16 @@ pub(super) fn broker(version: Version, table: Option<&Table>, reading: &mut Read
         topic: Topic { options: generation.topic, replication_factor: 1, partitions: 1 },
         flush_interval: None,
         roll: None,
+        retention: [None; 3],
     };
     let Some(table) = table else { return broker };
     let section = Section::open(table, "[broker]", &BROKER, reading);
     property::apply(settings::BROKER, &section.settings, &mut broker, reading);
     broker.topic.options.flush_interval =
         broker.flush_interval.unwrap_or(broker.broker.log_flush_scheduler_interval);
+    if let Some(span) = broker.retention.into_iter().flatten().next() {
+        broker.topic.options.retention_span = span;
+    }
     if let Some(span) = broker.roll {
         broker.topic.options.segments.span = span;
     }

@@ -5,7 +5,7 @@ use super::reading::Reading;
 use super::report::Problem;
 use super::section::Setting;
 use super::tree::Value;
-use crate::clients::options::PartitionerClass;
+use crate::clients::options::{OffsetReset, PartitionerClass};
 use crate::cluster::units::Acks;
 use crate::kernel::units::{Bytes, Span};
 
@@ -26,6 +26,10 @@ pub(super) struct Property<O: 'static> {
 pub(super) enum Takes<O: 'static> {
     /// Milliseconds from `least` to `most`.
     Milliseconds(i128, i128, fn(&mut O, Span)),
+    /// Milliseconds from `least`, or -1 for ever.
+    MillisecondsOrForEver(i128, fn(&mut O, Span)),
+    /// Any number of bytes; below zero without limit.
+    BytesOrUnlimited(fn(&mut O, Option<Bytes>)),
     /// Bytes from `least` to an `int`.
     Bytes(i128, fn(&mut O, Bytes)),
     /// A number from `least` to `most`.
@@ -36,6 +40,8 @@ pub(super) enum Takes<O: 'static> {
     Acks(fn(&mut O, Acks)),
     /// The name of a class.
     Partitioner(fn(&mut O, PartitionerClass)),
+    /// `earliest`, `latest` or `none`.
+    OffsetReset(fn(&mut O, OffsetReset)),
 }
 
 /// The names of settings.
@@ -64,6 +70,16 @@ fn apply_one<O>(takes: &Takes<O>, setting: &Setting<'_>, options: &mut O, readin
                 set(options, milliseconds(number));
             }
         }
+        Takes::MillisecondsOrForEver(least, set) => {
+            if let Some(number) = number_from(setting, "milliseconds", (-1, least), LONG, reading) {
+                set(options, u64::try_from(number).map_or(Span::FOREVER, milliseconds));
+            }
+        }
+        Takes::BytesOrUnlimited(set) => {
+            if let Some(number) = number_from(setting, "bytes", (-LONG - 1, -LONG - 1), LONG, reading) {
+                set(options, u64::try_from(number).ok().map(Bytes::new));
+            }
+        }
         Takes::Bytes(least, set) => {
             if let Some(number) = number(setting, "bytes", least, INT, reading) {
                 set(options, Bytes::new(number));
@@ -85,6 +101,16 @@ fn apply_one<O>(takes: &Takes<O>, setting: &Setting<'_>, options: &mut O, readin
                 set(options, class);
             }
         }
+        Takes::OffsetReset(set) => {
+            let words = [
+                ("earliest", OffsetReset::Earliest),
+                ("latest", OffsetReset::Latest),
+                ("none", OffsetReset::None),
+            ];
+            if let Some(reset) = reading.choice(&setting.name, setting.node, &words, &[]) {
+                set(options, reset);
+            }
+        }
         Takes::Acks(set) => {
             if let Some(acks) = acks(setting, reading) {
                 set(options, acks);
@@ -102,6 +128,18 @@ fn milliseconds(number: u64) -> Span {
 
 /// A number as Kafka takes it: bare or in a string, without a unit. `of` is what it counts.
 fn number(setting: &Setting<'_>, of: &str, least: i128, most: i128, reading: &mut Reading) -> Option<u64> {
+    let number = number_from(setting, of, (least, least), most, reading)?;
+    Some(u64::try_from(number).expect("this setting does not go below zero"))
+}
+
+/// The same, where `special` lies below all others.
+fn number_from(
+    setting: &Setting<'_>,
+    of: &str,
+    (special, least): (i128, i128),
+    most: i128,
+    reading: &mut Reading,
+) -> Option<i128> {
     let name = &setting.name;
     let number = match &setting.node.value {
         Value::Whole(number) => *number,
@@ -116,11 +154,11 @@ fn number(setting: &Setting<'_>, of: &str, least: i128, most: i128, reading: &mu
             return reading.wrong_type(name, setting.node, "a whole number", &least.max(1).to_string());
         }
     };
-    if !(least..=most).contains(&number) {
-        reading.out_of_range(name, setting.node.place, number, least, most);
+    if number != special && !(least..=most).contains(&number) {
+        reading.out_of_range(name, setting.node.place, number, special, most);
         return None;
     }
-    Some(u64::try_from(number).expect("no setting goes below zero"))
+    Some(number)
 }
 
 /// A string that is no number: one with a unit is shown without it.
@@ -205,7 +243,15 @@ mod tests {
         let switch = Takes::Switch(|out: &mut String, switch| *out = switch.to_string());
         let acks = Takes::Acks(|out: &mut String, acks| *out = acks.to_string());
         let class = Takes::Partitioner(|out: &mut String, class| *out = format!("{class:?}"));
-        let cases: [(&Takes<String>, &str, Result<&str, &str>); 31] = [
+        let for_ever = Takes::MillisecondsOrForEver(1, |out: &mut String, span| *out = span.to_string());
+        let unlimited = Takes::BytesOrUnlimited(|out: &mut String, bytes| *out = format!("{bytes:?}"));
+        let cases: [(&Takes<String>, &str, Result<&str, &str>); 37] = [
+            (&for_ever, "-1", Ok("for ever")),
+            (&for_ever, "\"-1\"", Ok("for ever")),
+            (&for_ever, "0", Err("model::out-of-range")),
+            (&for_ever, "-2", Err("model::out-of-range")),
+            (&unlimited, "-7", Ok("None")),
+            (&unlimited, "0", Ok("Some(Bytes(0))")),
             (&class, "\"org.apache.kafka.clients.producer.RoundRobinPartitioner\"", Ok("RoundRobin")),
             (&class, "\"com.example.Mine\"", Err("model::unknown-word")),
             (&class, "1", Err("model::wrong-type")),

@@ -7,7 +7,10 @@ use crate::clients::options::{ProducerOptions, ReaderOptions};
 use crate::cluster::options::{BrokerOptions, ControllerOptions, TopicOptions};
 use crate::kernel::units::Span;
 
-use Takes::{Acks, Bytes, Milliseconds, Number, Partitioner, Switch};
+use Takes::{
+    Acks, Bytes, BytesOrUnlimited, Milliseconds, MillisecondsOrForEver, Number, OffsetReset, Partitioner,
+    Switch,
+};
 
 /// `[broker]`: brokers, the controller, and what topics have that do not set it.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ pub(super) struct Broker {
     pub(super) flush_interval: Option<Span>,
     /// `log.roll.ms`, which counts before `log.roll.hours`.
     pub(super) roll: Option<Span>,
+    /// `log.retention.ms`, which counts before `log.retention.minutes`, which counts before `log.retention.hours`.
+    pub(super) retention: [Option<Span>; 3],
 }
 
 /// A topic's settings, and the two that are given when it is made.
@@ -90,6 +95,7 @@ pub(super) const PRODUCER: &[Property<ProducerOptions>] = &[
 
 /// `ConsumerConfig`, as far as a reader of assigned partitions needs it.
 pub(super) const READER: &[Property<ReaderOptions>] = &[
+    Property { name: "auto.offset.reset", takes: OffsetReset(|o, v| o.auto_offset_reset = v) },
     Property { name: "fetch.max.wait.ms", takes: Milliseconds(0, INT, |o, v| o.fetch_max_wait = v) },
     Property { name: "fetch.min.bytes", takes: Bytes(0, |o, v| o.fetch_min_bytes = v) },
     Property { name: "fetch.max.bytes", takes: Bytes(0, |o, v| o.fetch_max_bytes = v) },
@@ -247,6 +253,27 @@ pub(super) const BROKER: &[Property<Broker>] = &[
         name: "log.roll.hours",
         takes: Number(1, INT, |o, v| o.topic.options.segments.span = HOUR * v),
     },
+    Property { name: "log.retention.ms", takes: MillisecondsOrForEver(1, |o, v| o.retention[0] = Some(v)) },
+    Property {
+        name: "log.retention.minutes",
+        takes: MillisecondsOrForEver(1, |o, v| o.retention[1] = Some(v * 60_000)),
+    },
+    Property {
+        name: "log.retention.hours",
+        takes: MillisecondsOrForEver(1, |o, v| o.retention[2] = Some(v * 3_600_000)),
+    },
+    Property {
+        name: "log.retention.bytes",
+        takes: BytesOrUnlimited(|o, v| o.topic.options.retention_bytes = v),
+    },
+    Property {
+        name: "log.retention.check.interval.ms",
+        takes: Milliseconds(1, LONG, |o, v| o.broker.log_retention_check_interval = v),
+    },
+    Property {
+        name: "log.flush.start.offset.checkpoint.interval.ms",
+        takes: Milliseconds(1, INT, |o, v| o.broker.log_flush_start_offset_checkpoint_interval = v),
+    },
     Property {
         name: "default.replication.factor",
         takes: Number(1, SHORT, |o, v| o.topic.replication_factor = v),
@@ -273,6 +300,8 @@ pub(super) const TOPIC: &[Property<Topic>] = &[
     Property { name: "max.message.bytes", takes: Bytes(0, |o, v| o.options.max_message_bytes = v) },
     Property { name: "segment.bytes", takes: Bytes(SEGMENT_LEAST, |o, v| o.options.segments.bytes = v) },
     Property { name: "segment.ms", takes: Milliseconds(1, LONG, |o, v| o.options.segments.span = v) },
+    Property { name: "retention.ms", takes: MillisecondsOrForEver(0, |o, v| o.options.retention_span = v) },
+    Property { name: "retention.bytes", takes: BytesOrUnlimited(|o, v| o.options.retention_bytes = v) },
 ];
 
 /// The feature levels of a cluster.

@@ -2,6 +2,7 @@
 
 use super::section::Schema;
 use super::{Overrides, client, cluster, known, read_with, topic};
+use crate::kernel::units::Bytes;
 use crate::scenario::model::Model;
 
 /// Enough of a model for a producer to send somewhere.
@@ -30,7 +31,23 @@ fn a_setting_of_the_topic_stands_over_the_brokers() {
         let segments = m.topics[0].options.segments;
         format!("{} or {}", segments.bytes.get(), segments.span)
     };
+    let kept: Look = |m| {
+        let options = m.topics[0].options;
+        format!("{} and {:?}", options.retention_span, options.retention_bytes.map(Bytes::get))
+    };
     check(&[
+        ("[topics.t]", kept, "168 h and None"),
+        ("[broker]\nlog.retention.hours = 1\nlog.retention.minutes = 3\n[topics.t]", kept, "3 min and None"),
+        (
+            "[broker]\nlog.retention.ms = -1\nlog.retention.hours = 1\nlog.retention.bytes = 5\n[topics.t]",
+            kept,
+            "for ever and Some(5)",
+        ),
+        (
+            "[broker]\nlog.retention.bytes = 5\n[topics.t]\nretention.ms = 0\nretention.bytes = -1",
+            kept,
+            "0 s and None",
+        ),
         ("[topics.t]", rolls, "1073741824 or 168 h"),
         ("[broker]\nlog.segment.bytes = 1048576\nlog.roll.hours = 2\n[topics.t]", rolls, "1048576 or 2 h"),
         ("[broker]\nlog.roll.ms = 5\nlog.roll.hours = 2\n[topics.t]", rolls, "1073741824 or 5 ms"),

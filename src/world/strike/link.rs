@@ -134,6 +134,8 @@ fn kind(message: &Message) -> Option<MessageKind> {
         Message::Produced(_) => MessageKind::ProduceResponse,
         Message::Fetch(_) => MessageKind::Fetch,
         Message::Fetched(_) => MessageKind::FetchResponse,
+        Message::ListOffsets(_) => MessageKind::ListOffsets,
+        Message::ListedOffset(_) => MessageKind::ListOffsetsResponse,
         Message::FindLeaders => MessageKind::Metadata,
         Message::Leaders(_) => MessageKind::MetadataResponse,
         Message::RegisterBroker(_) => MessageKind::BrokerRegistration,

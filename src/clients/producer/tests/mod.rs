@@ -196,6 +196,7 @@ impl Rig {
                 | Happened::Batched { .. }
                 | Happened::Attempted { .. }
                 | Happened::Renumbered { .. }
+                | Happened::Reset { .. }
                 | Happened::Read { .. },
             ) => (),
             Effect::Exit => self.has_ended = true,
