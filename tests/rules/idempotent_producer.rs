@@ -102,6 +102,33 @@ fn r3_2_4_out_of_order_is_tried_again_and_at_the_next_expected_number_ends_the_e
     assert_eq!(desk.told(), ["0-0 success"]);
 }
 
+/// `TransactionManager.resetIdempotentProducerId`.
+#[test]
+fn r3_2_6_after_the_last_epoch_comes_another_id() {
+    let last = u32::from(i16::MAX as u16);
+    let at_once = ProducerOptions { retry_backoff: Span::ZERO, ..options() };
+    let mut desk = Desk::paced(at_once, last + 2, 4);
+    for epoch in 1..=last {
+        desk.answer(OutOfOrderSequenceNumber);
+        desk.pass(1);
+        let wire = desk.wire.pop().expect("it is tried again");
+        assert!(wire.ends_with(&format!("#0.{epoch}")), "{wire}");
+        desk.answer(ErrorCode::None);
+        desk.pass(3);
+    }
+    desk.wire.clear();
+    assert_eq!(desk.ids, 1);
+    // There is no later epoch: what is open goes out without a number, and what comes then under another id.
+    desk.answer(OutOfOrderSequenceNumber);
+    desk.pass(1);
+    desk.answer(ErrorCode::None);
+    desk.pass(3);
+    assert_eq!(
+        (desk.wire.as_slice(), desk.ids),
+        (["32767-32767", "32768-32768#0.0"].map(str::to_owned).as_slice(), 2)
+    );
+}
+
 /// `KafkaProducer` asks for an id when it begins; the brokers know batches by it (KIP-98).
 #[test]
 fn r3_2_7_idempotence_ends_with_the_process_and_what_the_next_sends_again_is_doubled() {

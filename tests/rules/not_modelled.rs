@@ -13,8 +13,4 @@ pub(crate) const NOT_MODELLED: &[(&str, &str)] = &[
     ),
     ("r1_12_5", "no version modelled is so old that its voters did not fsync"),
     ("r3_1_9", "no log is compacted yet"),
-    (
-        "r3_2_6",
-        "a producer whose epochs are used up goes on under an id of its own making; no run comes near 32 767 epochs",
-    ),
 ];

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use super::accumulator::{Batch, Place, Slot};
+use super::producer_id::Question;
 use super::record_size::{PARTITION_OVERHEAD, REQUEST_OVERHEAD};
 use super::{Process, Producer, ProducerPort, ProducerTimer, Request};
 use crate::clients::happened::{Happened, Outcome};
@@ -49,6 +50,9 @@ impl Producer {
         if let Some(identity) = &mut self.identity
             && identity.settle(&mut self.accumulator, out)
         {
+            if identity.needs_id() && self.question == Question::Settled {
+                self.question = Question::Due;
+            }
             self.look_at_all();
         }
         let timeout = self.options.request_timeout;

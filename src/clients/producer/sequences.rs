@@ -1,8 +1,7 @@
 //! The numbers that let brokers recognise a batch they have: `TransactionManager` and `TxnPartitionEntry`, without
 //! transactions.
 //!
-//! `Departure from Kafka:` a producer whose epochs are used up goes on under an id of its own making, where Kafka's asks a
-//! broker for another. Sequences do not wrap at 2^31.
+//! `Departure from Kafka:` sequences do not wrap at 2^31.
 
 use super::ProducerPort;
 use super::accumulator::{Accumulator, Identity, Partition, Place, Slot};
@@ -14,8 +13,8 @@ use crate::devices::port::Outbox;
 /// One partition's count.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sequences {
-    /// Under which epoch it runs.
-    epoch: ProducerEpoch,
+    /// Under which id and epoch it runs.
+    producer: (ProducerId, ProducerEpoch),
     /// The number of the next record.
     next: Sequence,
     /// The record after the last one known to be in the log: `lastAckedSequence` plus one.
@@ -50,8 +49,13 @@ impl ProducerIdentity {
 
     /// A broker has given it an id.
     pub(super) fn begin(&mut self, id: ProducerId) {
-        assert_eq!(self.id, ProducerId::NONE, "a producer asks for an id once");
+        assert_eq!(self.id, ProducerId::NONE, "only one that has no id asks for one");
         self.id = id;
+    }
+
+    /// Whether a broker is to be asked for an id.
+    pub(super) fn needs_id(&self) -> bool {
+        self.id == ProducerId::NONE
     }
 
     /// Whether a batch at the head of a partition's queue must wait, and with it all that would go to the same broker in
@@ -61,7 +65,10 @@ impl ProducerIdentity {
         let sequences = &accumulator.partition(place).sequences;
         let first_open = sequences.open.first();
         match accumulator.batch(head).identity {
-            None => first_open.is_some() && sequences.epoch != self.epoch || sequences.unresolved.is_some(),
+            None => {
+                first_open.is_some() && sequences.producer != (self.id, self.epoch)
+                    || sequences.unresolved.is_some()
+            }
             Some(Identity { base, .. }) => first_open
                 .is_some_and(|&open| accumulator.batch(open).identity.is_some_and(|open| open.base != base)),
         }
@@ -76,7 +83,7 @@ impl ProducerIdentity {
             return;
         }
         let sequences = &accumulator.partition(place).sequences;
-        if sequences.epoch != self.epoch && sequences.open.is_empty() {
+        if sequences.producer != (self.id, self.epoch) && sequences.open.is_empty() {
             self.begin_anew(accumulator, place);
         }
         let records = accumulator.batch(slot).records;
@@ -185,16 +192,15 @@ impl ProducerIdentity {
         accumulator.partition_mut(place).sequences.is_to_be_rewritten = true;
     }
 
-    /// The next epoch, or once these are used up, another id.
+    /// The next epoch, or once these are used up, none: a broker is to be asked for another id. What is open then, and to be
+    /// rewritten, goes out under no id, as from a producer without idempotence (`resetIdempotentProducerId`).
     fn bump(&mut self, accumulator: &mut Accumulator, out: &mut Outbox<'_, ProducerPort>) {
         const LAST: ProducerEpoch = ProducerEpoch(i16::MAX as u16);
         self.needs_bump = false;
-        if self.epoch == LAST {
-            // Brokers count from below, and come nowhere near this.
-            (self.id, self.epoch) = (ProducerId(self.id.0 + (1 << 48)), ProducerEpoch(0));
-        } else {
-            self.epoch = ProducerEpoch(self.epoch.0 + 1);
-        }
+        (self.id, self.epoch) = match self.epoch {
+            LAST => (ProducerId::NONE, ProducerEpoch(0)),
+            epoch => (self.id, ProducerEpoch(epoch.0 + 1)),
+        };
         for place in (0..accumulator.partitions.len() as u32).map(Place) {
             if accumulator.partition(place).sequences.is_to_be_rewritten {
                 let Partition { id: partition, sequences, .. } = accumulator.partition(place);
@@ -222,7 +228,7 @@ impl ProducerIdentity {
             next += batch.records;
         }
         let sequences = &mut accumulator.partition_mut(place).sequences;
-        sequences.epoch = self.epoch;
+        sequences.producer = (self.id, self.epoch);
         (sequences.next, sequences.acked) = (Sequence(next), Sequence(0));
         sequences.is_to_be_rewritten = false;
         sequences.gave_up = false;
