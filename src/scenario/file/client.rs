@@ -1,7 +1,7 @@
 //! `[producers.NAME]` and `[readers.NAME]`: the library, its settings, and the application around it.
 //!
 //! What a file leaves out is: the Java client of today, started at once, sending 100-byte records without keys as fast as the
-//! client takes them, waiting for nothing, closing at the end, and not looking at errors.
+//! client takes them, waiting for nothing but room in the buffer, closing at the end, and not looking at errors.
 
 use std::collections::BTreeMap;
 
