@@ -83,6 +83,7 @@ fn faults() -> impl Strategy<Value = Vec<String>> {
     let what = prop::sample::select(vec![
         "do = \"crash\"\non = \"producer(web)\"",
         "do = \"power-loss\"\non = \"producer(web)\"",
+        "do = \"stop\"\non = \"producer(web)\"",
         "do = \"pause\"\non = \"producer(web)\"",
         "do = \"isolate\"\non = \"producer(web)\"",
         "do = \"crash\"\non = \"leader(orders-0)\"",

@@ -287,11 +287,13 @@ fn a_producer_that_is_killed_goes_on_where_it_was_unless_its_time_is_over() {
         (r#"do = "crash""#, "crashed", 11),
         (r#"do = "power-loss", for = "1s""#, "power-lost", 40),
         (r#"do = "power-loss""#, "power-lost", 11),
+        (r#"do = "stop", for = "1s""#, "stopping, 5 stopped", 40),
+        (r#"do = "stop""#, "stopping, 5 stopped", 11),
     ];
     for (fault, befalls, web) in cases {
         let run = run(&format!(r#"{{ at = "1010ms", on = "producer(web)", {fault} }}"#));
-        let expected = ["5 fault 0", &format!("5 {befalls}"), "5 fault-ended 0", "5 started incarnation 3"];
-        assert_eq!(happened(&run), expected, "{fault}");
+        let expected = format!("5 fault 0, 5 {befalls}, 5 fault-ended 0, 5 started incarnation 3");
+        assert_eq!(happened(&run).join(", "), expected, "{fault}");
         assert!(run.ending.settled, "{:?}", run.ending.unquiet);
         let counts = run.judgement.outcome.producers.iter().map(|counts| counts.get(Count::Sent));
         assert_eq!(counts.collect::<Vec<_>>(), [Some(web), Some(40)], "{fault}");

@@ -140,6 +140,12 @@ impl Application {
         self.failed.clear();
     }
 
+    /// The process is to end: nothing new falls due in it.
+    pub(super) fn stop(&mut self, out: &mut Outbox<ProducerPort>) {
+        self.due = self.sent;
+        out.ask(Effect::CancelTimer(ProducerTimer::Due));
+    }
+
     /// The next record is due, unless no more are to come.
     pub(super) fn on_due(&mut self, out: &mut Outbox<ProducerPort>) {
         if self.due < self.workload.records {
@@ -332,7 +338,7 @@ impl Producer {
     fn has_finished(&self) -> bool {
         let application = &self.application;
         self.process == Process::Running
-            && application.has_sent_all()
+            && (application.has_sent_all() || self.is_asked_to_end)
             && application.blocked.is_none()
             && !application.holds_back()
             && application.leaves_nothing()

@@ -140,6 +140,8 @@ pub struct Producer {
     wakes: Time,
     /// [`ProducerTimer::Again`] is set.
     pauses: bool,
+    /// SIGTERM has come: the application makes no more calls and ends as it does at its end.
+    is_asked_to_end: bool,
     /// Room for requests that have failed.
     failed: Vec<Request>,
 }
@@ -207,6 +209,7 @@ impl Producer {
             to_look_at: Vec::new(),
             wakes: Time::NEVER,
             pauses: false,
+            is_asked_to_end: false,
             failed: Vec::new(),
         }
     }
@@ -223,7 +226,7 @@ impl Producer {
             Event::Disconnected(peer) => self.on_disconnected(now, peer, out),
             Event::Response(peer, message) => self.on_response(now, peer, message, out),
             Event::Timer(timer) => self.on_timer(now, timer, out),
-            Event::Stop => unreachable!("nobody asks a client to end"),
+            Event::Stop => self.on_stop(out),
             Event::Request(_, from, _) => unreachable!("nobody connects to a client, but node {from} did"),
             Event::Flushed(file, _) | Event::FlushFailed(file, _) => match file {},
         }
@@ -234,9 +237,10 @@ impl Producer {
     /// another producer to the brokers, for an id is the process's (KIP-98).
     pub fn crash(&mut self) {
         self.network.clear();
-        if self.process == Process::Ended {
+        if self.process == Process::Ended && !self.is_asked_to_end {
             return;
         }
+        self.is_asked_to_end = false;
         self.process = Process::NotStarted;
         self.application.forget();
         self.partitioner.begin_anew();
@@ -279,6 +283,11 @@ impl Producer {
         assert_eq!(self.process, Process::NotStarted, "a producer has one process");
         self.process = Process::Running;
         self.application.start(out);
+    }
+
+    fn on_stop(&mut self, out: &mut Outbox<ProducerPort>) {
+        self.is_asked_to_end = true;
+        self.application.stop(out);
     }
 
     fn on_connected(&mut self, peer: Peer, out: &mut Outbox<ProducerPort>) {

@@ -83,7 +83,7 @@ impl<O: Observer> World<O> {
             // It lasts until the heal act, which it does not keep from coming.
             None => {
                 self.schedule.outstanding -= 1;
-                if matches!(described.action, Action::Crash | Action::PowerLoss(_)) {
+                if matches!(described.action, Action::Crash | Action::Stop | Action::PowerLoss(_)) {
                     self.schedule.states[fault]
                         .nodes
                         .clone()
@@ -177,7 +177,7 @@ impl<O: Observer> World<O> {
         match action {
             Action::Pause => machine.running,
             Action::Crash => machine.running && !is_reader,
-            Action::Stop => machine.running && !machine.stopping,
+            Action::Stop => machine.running && !machine.stopping && !is_reader,
             Action::Elect(_) | Action::Reassign(_) => self.active_controller().is_some(),
             Action::PowerLoss(_) => {
                 let is_client = node >= self.model.producer_node(0);
