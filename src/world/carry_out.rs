@@ -207,7 +207,7 @@ impl<O: Observer> World<O> {
         let machine = &mut self.machines[usize::from(node.0)];
         machine.running = false;
         machine.stopping = false;
-        machine.paused = 0;
+        machine.pauses.clear();
         machine.forget_alarms();
         let is_dark = machine.dark > 0;
         let (network, now, mut around) = self.around(cause);

@@ -17,8 +17,8 @@ pub(super) struct Machine {
     pub(super) stopped: u32,
     /// Its process has been asked to end, and will.
     pub(super) stopping: bool,
-    /// How many pauses are on its process.
-    pub(super) paused: u32,
+    /// Which faults make its process stand still. They are the process's: the next one runs, and their end says nothing to it.
+    pub(super) pauses: Vec<u32>,
     /// Whether a process runs.
     pub(super) running: bool,
     /// The process has ended of its own will and does not come back.
@@ -74,6 +74,12 @@ impl Machine {
         *self = Machine { alarms, held, ..Machine::default() };
     }
 
+    /// Whether its process stands still.
+    #[inline]
+    pub(super) fn is_paused(&self) -> bool {
+        !self.pauses.is_empty()
+    }
+
     /// Whether something keeps its process from being started.
     pub(super) fn is_kept_down(&self) -> bool {
         self.exited || self.halted || self.killed > 0 || self.dark > 0 || self.stopped > 0
@@ -117,7 +123,7 @@ impl Machine {
         } else if alarm.wanted > now {
             alarm.queued = alarm.wanted;
             Rings::Later(alarm.wanted)
-        } else if self.paused > 0 {
+        } else if !self.pauses.is_empty() {
             // It stays wanted until the process goes on and hears of it.
             Rings::Now(alarm.cause)
         } else {

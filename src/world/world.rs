@@ -228,7 +228,7 @@ impl<O: Observer> World<O> {
             Delivery::Request { server, .. } => server,
         };
         let machine = &mut self.machines[usize::from(node.0)];
-        if machine.paused > 0 {
+        if machine.is_paused() {
             machine.held.push((Held::Delivery(delivery), cause));
             return;
         }
@@ -256,7 +256,7 @@ impl<O: Observer> World<O> {
             Rings::Later(at) => {
                 self.queue.push(at, Due { what: What::Alarm(node, timer), cause: EventSeq(0) });
             }
-            Rings::Now(cause) if machine.paused > 0 => {
+            Rings::Now(cause) if machine.is_paused() => {
                 machine.held.push((Held::Timer(timer, self.now), cause))
             }
             Rings::Now(cause) => self.tell(node, Told::Timer(timer), cause),
@@ -286,7 +286,7 @@ impl<O: Observer> World<O> {
         if !machine.running || machine.starts != incarnation {
             return;
         }
-        if machine.paused > 0 {
+        if machine.is_paused() {
             let held = if failed { Held::FlushFailed(file, token) } else { Held::Flushed(file, token) };
             machine.held.push((held, cause));
         } else {

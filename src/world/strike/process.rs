@@ -45,7 +45,7 @@ impl<O: Observer> World<O> {
         let machine = &mut self.machines[usize::from(node.0)];
         machine.stopped += 1;
         machine.stopping = true;
-        let is_paused = machine.paused > 0;
+        let is_paused = machine.is_paused();
         let cause = self.note(node, Happened::Stopping, cause);
         if is_paused {
             self.machines[usize::from(node.0)].held.push((Held::Stop, cause));
@@ -75,19 +75,17 @@ impl<O: Observer> World<O> {
         active.max().map(|(_, id)| id)
     }
 
-    pub(super) fn pause(&mut self, node: NodeId, cause: EventSeq) {
-        self.machines[usize::from(node.0)].paused += 1;
+    pub(super) fn pause(&mut self, node: NodeId, fault: u32, cause: EventSeq) {
+        self.machines[usize::from(node.0)].pauses.push(fault);
         self.note(node, Happened::Paused, cause);
     }
 
-    pub(super) fn resume(&mut self, node: NodeId, cause: EventSeq) {
+    pub(super) fn resume(&mut self, node: NodeId, fault: u32, cause: EventSeq) {
         let machine = &mut self.machines[usize::from(node.0)];
         // It may have been killed while it stood still.
-        if machine.paused == 0 {
-            return;
-        }
-        machine.paused -= 1;
-        if machine.paused == 0 {
+        let Some(place) = machine.pauses.iter().position(|&pause| pause == fault) else { return };
+        machine.pauses.remove(place);
+        if !machine.is_paused() {
             self.note(node, Happened::Resumed, cause);
             self.release_held(node);
         }
