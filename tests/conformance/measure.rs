@@ -5,6 +5,7 @@
     reason = "a measurement looks at one kind of entry and passes over the others"
 )]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use highwater::clients;
@@ -31,6 +32,9 @@ use super::Value;
 /// - `first success after leader change`: from the first other leader's election until a message was told success;
 /// - `success after T`: from T ms until a message was told success;
 /// - `leader L after T` and `replicas A B after T`: from T ms, or from `fault N`, until L led or the replicas were A and B;
+/// - `segments deleted on B`: how many of broker B's segments of partition 0 retention took, by its own or its leader's;
+/// - `log start on B at T`: where broker B's log of partition 0 begins at T ms;
+/// - `log starts`: of every replica of partition 0 in the end, as often as they differ;
 /// - `fsyncs on B`, `fsync N on B after T`: how often broker B's log of partition 0 was fsynced, and how long after T ms the
 ///   Nth time was;
 /// - `another controller after fault N`: from the instant of fault N until another controller was active;
@@ -58,6 +62,15 @@ pub(super) fn measure(model: &Arc<Model>, run: &Run, what: &str) -> Value {
                 now.sort();
                 now == replicas
             })
+        }
+        ["segments", "deleted", "on", broker] => Value::Number(segments_deleted(run, number(broker))),
+        ["log", "start", "on", broker, "at", at] => {
+            Value::Number(log_starts(model, run, time(at))[number(broker) as usize] as i64)
+        }
+        ["log", "starts"] => {
+            let (all, starts) = (model.topics[0].assignment[0], log_starts(model, run, Time::NEVER));
+            let different: BTreeSet<u64> = all.iter().map(|node| starts[usize::from(node.0)]).collect();
+            Value::Number(different.len() as i64)
         }
         ["fsyncs", "on", broker] => Value::Number(fsyncs(run, number(broker)).len() as i64),
         ["fsync", nth, "on", broker, "after", at] => {
@@ -138,6 +151,34 @@ fn success_after(run: &Run, at: Time) -> Value {
         success && entry.t >= at
     });
     told.map_or(Value::Never, |entry| milliseconds(entry.t, at))
+}
+
+/// Segments that began below where the log begins in the end, but for those that a replica never had.
+fn segments_deleted(run: &Run, broker: u64) -> i64 {
+    let of_broker = || run.entries().expect("kept").iter().filter(|entry| u64::from(entry.node.0) == broker);
+    let mut starts = of_broker().filter_map(|entry| match entry.what {
+        Happened::Cluster(InCluster::LogStart { new, .. }) => Some(new),
+        _ => None,
+    });
+    let start = starts.next_back();
+    let bases = of_broker().filter_map(|entry| match entry.what {
+        Happened::Cluster(InCluster::Rolled { base, .. }) => Some(base),
+        _ => None,
+    });
+    bases.filter(|&base| Some(base) <= start).count() as i64
+}
+
+/// Where the logs of partition 0 begin, by broker.
+fn log_starts(model: &Model, run: &Run, at: Time) -> Vec<u64> {
+    let mut starts: Vec<u64> = vec![0; usize::from(model.cluster.brokers) + 1];
+    for entry in run.entries().expect("kept").iter().take_while(|entry| entry.t <= at) {
+        if let Happened::Cluster(InCluster::LogStart { new, .. } | InCluster::Restarted { new, .. }) =
+            entry.what
+        {
+            starts[usize::from(entry.node.0)] = new.0;
+        }
+    }
+    starts
 }
 
 fn fsyncs(run: &Run, broker: u64) -> Vec<Time> {
