@@ -1,5 +1,6 @@
 //! The simulator held against a real cluster: each model of `models/conformance/` is a scenario that was run on Apache Kafka
-//! itself, and `tests/conformance/observed.toml` says what came out there. Over the model's seeds no simulated value may leave
+//! itself, and `tests/conformance/observed.toml` says what came out there (of 4.1; of each other version a file beside). Over the
+//! model's seeds no simulated value may leave
 //! what is possible, and every value that was observed must lie among the simulated ones.
 //!
 //! The table of both, quantity by quantity, is in `models/conformance/README.md`: `UPDATE_EXPECT=1` writes it anew.
@@ -24,6 +25,15 @@ use self::measure::measure;
 /// A time on the real cluster is taken by asking a broker every 50 ms, which hears of a decision some 40 ms after it is made:
 /// what was seen had happened up to so many milliseconds before.
 const SEEN_LATE: i64 = 100;
+
+/// Whose observations there are: the folder of the models, and the file of what was observed.
+const VERSIONS: [(&str, &str); 5] = [
+    ("kafka-4.3", "observed-4.3.toml"),
+    ("kafka-4.1", "observed.toml"),
+    ("kafka-3.9", "observed-3.9.toml"),
+    ("kafka-3.6", "observed-3.6.toml"),
+    ("kafka-2.8", "observed-2.8.toml"),
+];
 
 const BEGIN: &str = "<!-- the table of agreement: cargo test --test conformance -->\n";
 const END: &str = "<!-- its end -->\n";
@@ -50,30 +60,44 @@ fn every_scenario_agrees_with_the_real_cluster() {
 fn every_model_was_observed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let observed: BTreeSet<String> = observed(root).into_iter().map(|scenario| scenario.model).collect();
-    let folder = std::fs::read_dir(root.join("models/conformance/kafka-4.1")).expect("the folder is there");
-    let models: BTreeSet<String> = folder
-        .map(|entry| entry.expect("a readable entry").path())
-        .map(|path: PathBuf| path.file_stem().expect("a file").to_string_lossy().into_owned())
+    let within = |folder: PathBuf| {
+        let entries = std::fs::read_dir(folder).expect("the folder is there");
+        entries.map(|entry| entry.expect("a readable entry").path())
+    };
+    let models: BTreeSet<String> = within(root.join("models/conformance"))
+        .filter(|path| path.is_dir())
+        .flat_map(within)
+        .map(|path| {
+            let folder = path.parent().and_then(Path::file_name).expect("a folder").to_string_lossy();
+            format!("{folder}/{}", path.file_stem().expect("a file").to_string_lossy())
+        })
         .collect();
     assert_eq!(models, observed);
 }
 
-/// The table would show it: each difference from Kafka, planted or set, makes some row of a scenario disagree.
+/// The table would show it: each difference from Kafka, planted or set or of another
+/// version, makes some row of a scenario disagree.
 #[test]
 fn a_difference_from_kafka_makes_a_row_disagree() {
     // The scenario, what is put into its model, and before what.
     let planted = |word: &str| ("[cluster]", format!("planted = \"{word}\"\n\n[cluster]"));
     let set = |name: &str, value: u32| ("[network]", format!("[broker]\n{name} = {value}\n\n[network]"));
     let feature = |name: &str| ("[network]", format!("{name} = 0\n\n[network]"));
+    let version = |from: &'static str, to: &str| (from, to.to_owned());
     let cases = [
-        ("append-then-isr-shrinks", planted("high-watermark-below-min-isr")),
-        ("stagger-kill-elr", planted("eligible-after-unclean-stop")),
-        ("last-replica-min2-acks-1", planted("restart-stays-in-sync")),
-        ("planned-move-acks-1", planted("high-watermark-ignores-followers")),
-        ("asked-isr-shrinks-retries-idempotent", planted("sequences-ignored")),
-        ("last-replica-min1-clean", feature("eligible.leader.replicas.version")),
-        ("fence-times", set("broker.session.timeout.ms", 12_000)),
-        ("evict-lagging-follower", set("replica.lag.time.max.ms", 20_000)),
+        ("kafka-4.1/append-then-isr-shrinks", planted("high-watermark-below-min-isr")),
+        ("kafka-4.1/stagger-kill-elr", planted("eligible-after-unclean-stop")),
+        ("kafka-4.1/last-replica-min2-acks-1", planted("restart-stays-in-sync")),
+        ("kafka-4.1/planned-move-acks-1", planted("high-watermark-ignores-followers")),
+        ("kafka-4.1/asked-isr-shrinks-retries-idempotent", planted("sequences-ignored")),
+        ("kafka-4.1/last-replica-min1-clean", feature("eligible.leader.replicas.version")),
+        ("kafka-4.1/fence-times", set("broker.session.timeout.ms", 12_000)),
+        ("kafka-4.1/evict-lagging-follower", set("replica.lag.time.max.ms", 20_000)),
+        ("kafka-3.9/fence-times", version("\"3.9\"", "\"4.1\"")),
+        ("kafka-3.9/last-replica-min1-clean", version("\"3.9\"", "\"4.3\"")),
+        ("kafka-3.9/gate-min2-two-down-acks-1", version("\"3.9\"", "\"3.6\"")),
+        ("kafka-3.6/append-then-isr-shrinks", version("\"3.6\"", "\"3.9\"")),
+        ("kafka-2.8/stalled-followers-acks-1", version("\"2.8\"", "\"3.6\"")),
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let scenarios = observed(root);
@@ -89,7 +113,7 @@ fn a_difference_from_kafka_makes_a_row_disagree() {
 
 /// What was observed of one scenario.
 struct Scenario {
-    /// The model's file, without folder and ending.
+    /// The model's folder and file, without ending.
     model: String,
     quantities: Vec<Observed>,
 }
@@ -127,7 +151,11 @@ impl std::fmt::Display for Value {
 }
 
 fn observed(root: &Path) -> Vec<Scenario> {
-    let text = std::fs::read_to_string(root.join("tests/conformance/observed.toml")).expect("observations");
+    VERSIONS.iter().flat_map(|(folder, file)| observed_of(root, folder, file)).collect()
+}
+
+fn observed_of(root: &Path, folder: &str, file: &str) -> Vec<Scenario> {
+    let text = std::fs::read_to_string(root.join("tests/conformance").join(file)).expect("observations");
     let tables = DeTable::parse(&text).expect("observations are TOML").into_inner();
     let mut scenarios: Vec<Scenario> = tables
         .into_iter()
@@ -156,7 +184,7 @@ fn observed(root: &Path) -> Vec<Scenario> {
                     }
                 })
                 .collect();
-            Scenario { model: model.into_inner().into_owned(), quantities }
+            Scenario { model: format!("{folder}/{}", model.into_inner()), quantities }
         })
         .collect();
     scenarios.sort_by(|one, other| one.model.cmp(&other.model));
@@ -179,7 +207,7 @@ fn value(value: &DeValue<'_>) -> Value {
 
 /// The text of a scenario's model.
 fn text(root: &Path, model: &str) -> String {
-    let path = root.join(format!("models/conformance/kafka-4.1/{model}.toml"));
+    let path = root.join(format!("models/conformance/{model}.toml"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -219,12 +247,8 @@ fn compare(model: &Arc<Model>, scenario: &Scenario) -> (String, Vec<String>) {
             }
         };
         let (real, simulated) = (shown(&quantity.real, false), shown(&values, true));
-        writeln!(
-            rows,
-            "| kafka-4.1/{} | {} | {real} | {simulated} | {agrees} |",
-            scenario.model, quantity.what
-        )
-        .expect("a string takes everything");
+        writeln!(rows, "| {} | {} | {real} | {simulated} | {agrees} |", scenario.model, quantity.what)
+            .expect("a string takes everything");
     }
     (rows, wrong)
 }

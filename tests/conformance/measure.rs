@@ -232,6 +232,7 @@ fn errors(run: &Run) -> Value {
 fn exception(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Refused(ErrorCode::NotEnoughReplicas) => "NotEnoughReplicasException",
+        Outcome::Refused(ErrorCode::NotEnoughReplicasAfterAppend) => "NotEnoughReplicasAfterAppendException",
         Outcome::Refused(ErrorCode::RequestTimedOut) => "TimeoutException",
         Outcome::Success
         | Outcome::Refused(_)

@@ -1,6 +1,6 @@
 //! A leader proposes in-sync sets (`ReplicationControlManager.alterPartition`, `validateAlterPartitionData`).
 
-use super::partition_change::{Target, next_state};
+use super::partition_change::{PartitionRules, Target, next_state};
 use super::replication::{Answer, respond};
 use super::{Controller, ControllerPort, Volatile};
 use crate::cluster::metadata_image::MetadataImage;
@@ -45,7 +45,8 @@ impl Controller {
             Ok(old) => old,
             Err(error) => return refused(partition, error),
         };
-        let rules = &self.rules[partition.0 as usize];
+        // An epoch starts where the controller takes somebody out, not where a leader proposes it.
+        let rules = &PartitionRules { isr_shrink_starts_epoch: false, ..self.rules[partition.0 as usize] };
         let target = Target { isr: proposed.isr, recovering: !proposed.recovered, ..Target::as_is(old) };
         let Some((state, election)) = next_state(old, target, rules, |one| image.is_active(one)) else {
             return accepted(partition, old);

@@ -107,10 +107,15 @@ impl Controller {
         self.answer(connection, Answer::Heartbeat(answer), out);
     }
 
-    /// The periodic look for stale brokers: at most one is fenced, so that what this does is seen before the next.
+    /// The look for stale brokers, periodic or when the next session may end
+    /// (`QuorumController.rescheduleMaybeFenceStaleBrokers` before 4.0): at most one is fenced, so that what this does is seen
+    /// before the next.
     pub(super) fn on_fence_stale_brokers(&mut self, now: Time, out: &mut Outbox<'_, ControllerPort>) {
         let Some((broker, epoch)) = self.volatile.sessions.remove_expired(now) else {
-            return out.set_timer(Timer::FenceStaleBrokers, self.fencing_period());
+            let periodic = self.generation.looks_for_stale_brokers_periodically;
+            let after =
+                if periodic { self.fencing_period() } else { self.volatile.sessions.until_first_end(now) };
+            return out.set_timer(Timer::FenceStaleBrokers, after);
         };
         // A session of a former registration just goes.
         if self.volatile.image.broker(broker).has_epoch(epoch) {
@@ -209,6 +214,7 @@ const UNREGISTERED: BrokerState = BrokerState {
 mod tests {
     use super::super::testing::{Bench, Described};
     use super::*;
+    use crate::cluster::generation::Version;
     use crate::cluster::happened::Happened;
 
     #[test]
@@ -264,6 +270,25 @@ mod tests {
         }
         assert!(after.iter().all(|ms| (9_000..=10_125).contains(ms)), "{after:?}");
         assert!(after.iter().max() > after.iter().min().map(|least| least + 900).as_ref(), "{after:?}");
+    }
+
+    /// Before 4.0 the look is at the end of the session, whenever the first look was.
+    #[test]
+    fn before_4_0_a_silent_broker_is_fenced_when_its_session_ends() {
+        for (version, expected) in [(Version::V3_6, 9_000), (Version::V3_9, 9_000), (Version::V4_1, 9_600)] {
+            let mut bench = Bench::of(version, false, 3, &[(&[1, 2, 3], 2, false)]);
+            bench.first_look = Span::from_milliseconds(100);
+            bench.start();
+            bench.run(4_000);
+            bench.kill(1);
+            bench.run(12_000);
+            let fenced = |(_, note): &&(Time, Happened)| {
+                matches!(note, Happened::Fenced { broker: NodeId(1), fenced: true, .. })
+            };
+            let at: Vec<Time> = bench.notes.iter().filter(fenced).map(|&(at, _)| at).collect();
+            let after: Vec<u64> = at.iter().map(|at| at.nanoseconds() / 1_000_000 - 4_000).collect();
+            assert_eq!(after, [expected], "{version:?}");
+        }
     }
 
     #[test]

@@ -121,6 +121,7 @@ pub enum File {
 #[derive(Clone, Debug)]
 pub struct Controller {
     id: NodeId,
+    generation: &'static Generation,
     voters: Voters,
     options: ControllerOptions,
     /// By partition.
@@ -199,7 +200,7 @@ impl Controller {
         let rules = partitions.iter().map(|&(_, min_insync_replicas, unclean)| PartitionRules {
             min_insync_replicas: usize::from(min_insync_replicas),
             min_isr_capped_by_replicas: generation.min_isr_capped_by_replicas,
-            unclean,
+            unclean: unclean && generation.elects_unclean_by_itself,
             eligible_leader_replicas: options.eligible_leader_replicas,
             isr_shrink_starts_epoch: generation.isr_shrink_starts_epoch,
             planted,
@@ -211,6 +212,7 @@ impl Controller {
         let durable = Durable { flushed: log.end(), log, standing };
         let mut controller = Controller {
             id,
+            generation,
             voters,
             options,
             rules,
@@ -509,6 +511,7 @@ impl Volatile {
 mod tests {
     use super::testing::{Bench, Described};
     use super::*;
+    use crate::cluster::generation::Version;
 
     #[test]
     fn a_run_begins_with_everybody_serving() {
@@ -523,6 +526,14 @@ mod tests {
         bench.start();
         bench.run(60_000);
         assert_eq!(bench.controller.metadata_log().len(), 3 + 3 + 2, "nothing happens as long as all live");
+    }
+
+    #[test]
+    fn a_version_elects_uncleanly_by_itself_or_does_not() {
+        for version in Version::ALL {
+            let bench = Bench::of(version, false, 2, &[(&[1, 2], 1, true)]);
+            assert_eq!(bench.controller.rules[0].unclean, version != Version::V3_6, "{version:?}");
+        }
     }
 
     #[test]

@@ -48,6 +48,13 @@ impl Sessions {
         Some(self.contacts.remove(place).of)
     }
 
+    /// How long until some session can have expired; none does before.
+    pub(super) fn until_first_end(&self, now: Time) -> Span {
+        let oldest = self.contacts.iter().map(|contact| contact.at).min().unwrap_or(now);
+        let end = oldest + self.timeout + Span::from_nanoseconds(1);
+        if end < now { Span::from_nanoseconds(1) } else { end.since(now) }
+    }
+
     fn is_expired(&self, contact: Contact, now: Time) -> bool {
         now.since(contact.at) > self.timeout
     }
@@ -71,6 +78,7 @@ mod tests {
         sessions.touch(one.0, BrokerEpoch(7), at(1));
         assert!(sessions.is_valid(one.0, one.1, at(9)));
         assert_eq!(sessions.remove_expired(at(9)), None);
+        assert_eq!(at(5) + sessions.until_first_end(at(5)), at(9) + Span::from_nanoseconds(1));
         assert!(!sessions.is_valid(one.0, one.1, at(10)));
         let taken = [(); 3].map(|()| sessions.remove_expired(at(10)));
         assert_eq!(taken, [Some(one), Some(two), None], "one at a time; each epoch has a session of its own");

@@ -90,7 +90,16 @@ impl Bench {
     }
 
     pub(crate) fn with_elr(eligible_leader_replicas: bool, brokers: u16, partitions: &[Spec<'_>]) -> Bench {
-        let generation = Version::V4_1.generation();
+        Bench::of(Version::V4_1, eligible_leader_replicas, brokers, partitions)
+    }
+
+    pub(crate) fn of(
+        version: Version,
+        eligible_leader_replicas: bool,
+        brokers: u16,
+        partitions: &[Spec<'_>],
+    ) -> Bench {
+        let generation = version.generation();
         let mut options = generation.controller;
         options.eligible_leader_replicas = eligible_leader_replicas;
         let partitions = partitions.iter();

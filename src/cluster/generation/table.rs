@@ -10,13 +10,19 @@ const fn ms(milliseconds: u64) -> Span {
     Span::from_milliseconds(milliseconds)
 }
 
+/// Kafka 4.3: for partitions, disks and the controller as 4.1.
+pub(super) const V4_3: Generation = Generation { name: "4.3", ..V4_1 };
+
 /// Kafka 4.1.
 pub(super) const V4_1: Generation = Generation {
     name: "4.1",
     high_watermark_waits_for_min_isr: true,
     min_isr_capped_by_replicas: true,
     isr_shrink_starts_epoch: false,
+    knows_eligible_leader_replicas: true,
+    elects_unclean_by_itself: true,
     response_must_match_epoch: true,
+    looks_for_stale_brokers_periodically: true,
     controller: ControllerOptions {
         broker_session_timeout: ms(9_000),
         eligible_leader_replicas: true,
@@ -60,4 +66,47 @@ pub(super) const V4_1: Generation = Generation {
         retention_bytes: None,
         segments: SegmentLimits { bytes: Bytes::new(1 << 30), span: ms(7 * 24 * 3_600_000) },
     },
+};
+
+/// Kafka 3.9, with KRaft and its metadata version.
+///
+/// Departure from Kafka: a fenced broker that still sends heartbeats has a session, as since 4.0.
+pub(super) const V3_9: Generation = Generation {
+    name: "3.9",
+    response_must_match_epoch: false,
+    knows_eligible_leader_replicas: false,
+    looks_for_stale_brokers_periodically: false,
+    controller: ControllerOptions { eligible_leader_replicas: false, ..V4_1.controller },
+    ..V4_1
+};
+
+/// Kafka 3.6, with KRaft and its metadata version.
+pub(super) const V3_6: Generation = Generation {
+    name: "3.6",
+    high_watermark_waits_for_min_isr: false,
+    min_isr_capped_by_replicas: false,
+    elects_unclean_by_itself: false,
+    ..V3_9
+};
+
+/// Kafka 2.8, with ZooKeeper.
+///
+/// Departure from Kafka: it runs on the controller of KRaft, and brokers hear of decisions from its log, not by requests. Its
+/// broker.session.timeout.ms stands for zookeeper.session.timeout.ms, its broker.heartbeat.interval.ms for the third of that
+/// after which ZooKeeper's client pings (`ClientCnxn.SendThread`). What keeps a broker that stopped or is about to from being
+/// taken back into the in-sync set (KIP-841, KIP-903) is there already.
+pub(super) const V2_8: Generation = Generation {
+    name: "2.8",
+    isr_shrink_starts_epoch: true,
+    elects_unclean_by_itself: true,
+    // ZooKeeper's server looks every tickTime, which is 2 or 3 s.
+    looks_for_stale_brokers_periodically: true,
+    controller: ControllerOptions { broker_session_timeout: ms(18_000), ..V3_6.controller },
+    broker: BrokerOptions {
+        broker_heartbeat_interval: ms(6_000),
+        // transactional.id.expiration.ms, until KIP-854 (3.4).
+        producer_id_expiration: ms(7 * 24 * 3_600_000),
+        ..V3_6.broker
+    },
+    ..V3_6
 };

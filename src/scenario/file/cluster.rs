@@ -62,6 +62,7 @@ pub(super) struct Link {
 
 /// The machines.
 pub(super) fn cluster(
+    version: Version,
     table: Option<&Table>,
     controller: &mut ControllerOptions,
     reading: &mut Reading,
@@ -75,6 +76,16 @@ pub(super) fn cluster(
     let Some(table) = table else { return cluster };
     let section = Section::open(table, "[cluster]", &CLUSTER, reading);
     property::apply(settings::FEATURES, &section.settings, controller, reading);
+    let generation = version.generation();
+    if controller.eligible_leader_replicas && !generation.knows_eligible_leader_replicas {
+        // StorageTool: the feature is not known, and nothing is formatted.
+        let message = format!("Kafka {} has no eligible leader replicas", generation.name);
+        let setting =
+            section.settings.iter().find(|setting| setting.name == "eligible.leader.replicas.version");
+        let place = setting.expect("the default is off where the version has none").node.place;
+        let problem = Problem::new("model::config-exception", message).at(place).label("since 4.0");
+        reading.problem(problem.help("leave it out, or take a newer version"));
+    }
     if let Some(brokers) = section.get("brokers").and_then(|node| limited_brokers(node, reading)) {
         cluster.brokers = brokers;
     }

@@ -142,7 +142,7 @@ fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Repor
         ["cluster", "network", "disk", "broker", "chaos", "run", "expect"].map(&mut table);
 
     let mut broker = cluster::broker(version, broker_table, reading);
-    let cluster = cluster::cluster(cluster_table, &mut broker.controller, reading);
+    let cluster = cluster::cluster(version, cluster_table, &mut broker.controller, reading);
     let network = cluster::network(network_table, reading);
     let disk = cluster::disk(disk_table, chaos_table.is_some(), reading);
     let mut topics = Vec::new();
@@ -217,10 +217,7 @@ fn heading(top: &Section<'_>, reading: &mut Reading) -> Version {
     let Some(name) = reading.text("kafka", node, "\"4.1\"") else { return Version::NEWEST };
     Version::from_name(name).unwrap_or_else(|| {
         let names: Vec<&str> = Version::ALL.iter().map(|version| version.generation().name).collect();
-        let is_version =
-            name.split('.').count() >= 2 && name.split('.').all(|part| quantity::whole(part).is_ok());
-        let later = is_version.then_some(name);
-        reading.not_a_word("kafka", name, node.place, &names, later.as_slice());
+        reading.not_a_word("kafka", name, node.place, &names, &Version::NOT_MODELLED);
         Version::NEWEST
     })
 }
