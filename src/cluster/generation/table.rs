@@ -70,7 +70,8 @@ pub(super) const V4_1: Generation = Generation {
 
 /// Kafka 3.9, with KRaft and its metadata version.
 ///
-/// Departure from Kafka: a fenced broker that still sends heartbeats has a session, as since 4.0.
+/// Departure from Kafka: a fenced broker that still sends heartbeats has a session, and voters ask for pre-votes (KIP-996), as
+/// since 4.0.
 pub(super) const V3_9: Generation = Generation {
     name: "3.9",
     response_must_match_epoch: false,
@@ -81,6 +82,8 @@ pub(super) const V3_9: Generation = Generation {
 };
 
 /// Kafka 3.6, with KRaft and its metadata version.
+///
+/// Departure from Kafka: as 3.9; and a leader of the quorum that no majority fetches from resigns, as since 3.7 (KAFKA-15489).
 pub(super) const V3_6: Generation = Generation {
     name: "3.6",
     high_watermark_waits_for_min_isr: false,
