@@ -66,11 +66,26 @@ impl Chance {
     /// The bits for this occasion; the same for the same arguments, always.
     #[inline]
     pub fn draw(&self, purpose: Purpose, entity: u64, occasion: Occasion) -> Draw {
+        self.draws(purpose, entity, occasion.0).draw(occasion.1)
+    }
+
+    /// What all draws for this entity whose occasions begin alike have in common.
+    #[inline]
+    pub fn draws(&self, purpose: Purpose, entity: u64, first: u64) -> Draws {
         let [low, high] = self.keys[purpose as usize];
-        let mut bits = scramble(low ^ entity);
-        bits = scramble(bits ^ occasion.0);
-        bits = scramble(bits ^ high ^ occasion.1);
-        Draw(bits)
+        Draws(scramble(scramble(low ^ entity) ^ first) ^ high)
+    }
+}
+
+/// Draws of one purpose for one entity and one first half of an occasion: [`Chance::draw`] with only the last number left to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Draws(u64);
+
+impl Draws {
+    /// The bits for the occasion that ends so.
+    #[inline]
+    pub fn draw(self, last: u64) -> Draw {
+        Draw(scramble(self.0 ^ last))
     }
 }
 

@@ -95,13 +95,13 @@ impl<O: Observer> World<O> {
                         let draw = self.chance.draw(Purpose::Backoff, u64::from(node.0), occasion);
                         Distribution::Uniform(least, most).sample(draw)
                     };
-                    self.set_timer(node, P::timer(timer), self.now + after, cause);
+                    self.set_timer(node, (P::timer(timer), timer.slot()), self.now + after, cause);
                 }
                 Effect::SetTimerExponential(timer, mean) => {
                     let occasion = Occasion(u64::from(timer.slot()), self.now.nanoseconds());
                     let draw = self.chance.draw(Purpose::Workload, u64::from(node.0), occasion);
                     let after = Distribution::Exponential(mean).sample(draw);
-                    self.set_timer(node, P::timer(timer), self.now + after, cause);
+                    self.set_timer(node, (P::timer(timer), timer.slot()), self.now + after, cause);
                 }
                 Effect::CancelTimer(timer) => self.machines[usize::from(node.0)].unwant(timer.slot()),
                 Effect::Append(file, bytes) => {
@@ -146,10 +146,10 @@ impl<O: Observer> World<O> {
         effects.clear();
     }
 
-    fn set_timer(&mut self, node: NodeId, timer: AnyTimer, at: Time, cause: EventSeq) {
+    fn set_timer(&mut self, node: NodeId, (timer, slot): (AnyTimer, u32), at: Time, cause: EventSeq) {
         if at == Time::NEVER {
-            self.machines[usize::from(node.0)].unwant(timer.slot());
-        } else if self.machines[usize::from(node.0)].want(timer.slot(), at, cause) {
+            self.machines[usize::from(node.0)].unwant(slot);
+        } else if self.machines[usize::from(node.0)].want(slot, at, cause) {
             self.queue.push(at, Due { what: What::Alarm(node, timer), cause: EventSeq(0) });
         }
     }

@@ -50,6 +50,7 @@ pub(super) enum AnyFile {
 }
 
 impl AnyTimer {
+    #[inline]
     pub(super) fn slot(self) -> u32 {
         match self {
             AnyTimer::Broker(timer) => timer.slot(),

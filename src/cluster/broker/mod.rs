@@ -101,6 +101,7 @@ pub enum Timer {
 }
 
 impl crate::devices::port::Timer for Timer {
+    #[inline]
     fn slot(self) -> u32 {
         const SINGLE: u32 = 13;
         const KINDS: u32 = 4;

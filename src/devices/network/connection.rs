@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::backoff::{self, Backoff};
 use super::{Delivery, Hearer, Links, Pending, Surroundings, What};
 use crate::devices::port::{Channel, ConnectionId, Peer};
-use crate::kernel::chance::{Chance, Occasion, Purpose};
+use crate::kernel::chance::{Chance, Draws, Occasion, Purpose};
 use crate::kernel::distribution::Distribution;
 use crate::kernel::units::{Bytes, NodeId, Span, Time};
 
@@ -56,6 +56,7 @@ pub(super) struct Connection<M> {
     pub(super) peer: Peer,
     ordinal: u32,
     latency: Distribution,
+    latencies: Draws,
     /// When the first attempt to open reaches the other machine.
     pub(super) asked: Time,
     pub(super) ways: [Stream<M>; 2],
@@ -105,6 +106,7 @@ impl<M: Copy> Connection<M> {
             peer: Peer { node: NodeId::NOBODY, channel: Channel(0) },
             ordinal: 0,
             latency: Distribution::Constant(Span::ZERO),
+            latencies: Draws::default(),
             asked: Time::ZERO,
             ways: [stream(), stream()],
             waiting: VecDeque::new(),
@@ -119,6 +121,7 @@ impl<M: Copy> Connection<M> {
         ordinal: u32,
         latency: Distribution,
         round_trips: u8,
+        chance: &Chance,
     ) {
         self.client_end = ClientEnd::Opening;
         self.server_end = ServerEnd::Absent;
@@ -128,6 +131,7 @@ impl<M: Copy> Connection<M> {
         self.peer = peer;
         self.ordinal = ordinal;
         self.latency = latency;
+        self.latencies = chance.draws(Purpose::Latency, self.entity(), ordinal.into());
         for stream in &mut self.ways {
             stream.under_way.clear();
             stream.ends = false;
@@ -191,8 +195,7 @@ impl<M: Copy> Connection<M> {
         let mut latency = if let Distribution::Constant(span) = self.latency {
             span
         } else {
-            let occasion = Occasion(u64::from(self.ordinal), occasion);
-            self.latency.sample(chance.draw(Purpose::Latency, self.entity(), occasion))
+            self.latency.sample(self.latencies.draw(occasion))
         };
         if !links.slow.is_empty() {
             let (client, server) = (self.client, self.peer.node);

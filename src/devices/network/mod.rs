@@ -244,7 +244,7 @@ impl<M: Copy> Network<M> {
         *opened = Opened { peer, ordinal: opened.ordinal + 1, slot: Some(slot), closed: false };
 
         let connection = &mut self.connections[slot as usize];
-        connection.open(client, peer, opened.ordinal, latency, round_trips);
+        connection.open(client, peer, opened.ordinal, latency, round_trips, around.chance());
         let at = connection.arrival(now, UP, SYN, None, &self.links, around.chance());
         connection.asked = at;
         around.schedule(at, connection.pending(slot, What::Syn));
