@@ -2,13 +2,15 @@
 //! everything becomes quiet, nothing that is promised is broken, and each kind keeps what it is made for.
 
 mod common;
+#[path = "common/drawn.rs"]
+mod drawn;
 
 use std::collections::BTreeSet;
 
 use highwater::explore::one::{self, Run};
 use highwater::scenario::words::Count;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError};
+use proptest::test_runner::TestCaseError;
 
 /// An application, and what befalls it.
 #[derive(Clone, Debug)]
@@ -133,15 +135,8 @@ fn cases() -> impl Strategy<Value = Case> {
         })
 }
 
-fn config() -> Config {
-    let asked_for = std::env::var_os("PROPTEST_CASES").is_some();
-    let cases = if cfg!(debug_assertions) { 100 } else { 1_000 };
-    let config = Config { failure_persistence: None, ..Config::default() };
-    if asked_for { config } else { Config { cases, ..config } }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(drawn::config())]
 
     #[test]
     fn every_kind_of_application_keeps_its_books_and_its_word(case in cases()) {

@@ -5,6 +5,8 @@
 //! and looks for it in the settled leaders' logs. A case that failed once stands in [`once_failed`] for good.
 
 mod common;
+#[path = "common/drawn.rs"]
+mod drawn;
 
 use highwater::clients::happened::{Happened as Client, Outcome};
 use highwater::cluster::happened::Happened as Cluster;
@@ -15,7 +17,6 @@ use highwater::world::happened::Happened;
 use highwater::world::observe::{Observer, View};
 use highwater::world::world::World;
 use proptest::prelude::*;
-use proptest::test_runner::Config;
 
 /// One experiment.
 #[derive(Clone, Debug)]
@@ -211,16 +212,8 @@ fn cases() -> impl Strategy<Value = Case> {
     )
 }
 
-/// How many cases are tried, unless `PROPTEST_CASES` says.
-fn config() -> Config {
-    let asked_for = std::env::var_os("PROPTEST_CASES").is_some();
-    let cases = if cfg!(debug_assertions) { 100 } else { 1_000 };
-    let config = Config { failure_persistence: None, ..Config::default() };
-    if asked_for { config } else { Config { cases, ..config } }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(drawn::config())]
 
     #[test]
     fn acks_all_loses_nothing_while_one_broker_at_a_time_is_down(case in cases()) {

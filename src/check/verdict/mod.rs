@@ -6,3 +6,19 @@ pub mod acked_is_kept;
 pub mod no_duplicates;
 pub mod order_kept;
 pub mod progress;
+
+use super::Held;
+use super::history::History;
+use super::outcome::Outcome;
+use crate::scenario::words::Count;
+
+/// Without a finding: whether a promise was held that only retries put to the test.
+fn held_if_retried(history: &History, outcome: &Outcome) -> Held {
+    if outcome.total.number(Count::Unreadable) > 0 {
+        Held::Inconclusive
+    } else if history.anything_retried() {
+        Held::Kept
+    } else {
+        Held::NotTested
+    }
+}

@@ -11,18 +11,19 @@
 //!
 //! What it does not check: copies at or above the high watermark, or in a partition without a leader. Those make it inconclusive.
 
+use super::held_if_retried;
 use std::collections::BTreeMap;
 
+use crate::check::Judged;
 use crate::check::finding::{Finding, Findings};
 use crate::check::history::History;
 use crate::check::look::Look;
 use crate::check::outcome::{LateStart, Outcome};
 use crate::check::promised::Promised;
 use crate::check::reloads::Reloads;
-use crate::check::{Held, Judged};
 use crate::cluster::units::{MessageId, PartitionId};
 use crate::scenario::model::Model;
-use crate::scenario::words::{Count, Promise};
+use crate::scenario::words::Promise;
 
 /// What brokers had to forget of producers, and what leaders never knew.
 pub(super) type Known<'a> = (&'a Reloads, &'a [LateStart]);
@@ -60,13 +61,7 @@ pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &O
             (promised, Finding { promise: Promise::NoDuplicates, at, text, witnesses: Vec::new() })
         });
     }
-    let held = if outcome.total.number(Count::Unreadable) > 0 {
-        Held::Inconclusive
-    } else if history.anything_retried() {
-        Held::Kept
-    } else {
-        Held::NotTested
-    };
+    let held = held_if_retried(history, outcome);
     let all = || {
         let each = |producer| match history.first_again(producer) {
             Some(message) => Promised::no(sent_again(model, history, producer, message)),

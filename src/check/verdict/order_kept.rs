@@ -14,17 +14,18 @@
 //!
 //! What it does not check: messages that are not in the log, and the order between producers or partitions.
 
+use super::held_if_retried;
 use super::no_duplicates::{Known, not_recognised, sent_again};
+use crate::check::Judged;
 use crate::check::finding::{Finding, Findings};
 use crate::check::history::History;
 use crate::check::look::Look;
 use crate::check::outcome::{Inversion, Outcome};
 use crate::check::promised::Promised;
 use crate::check::reloads::Reloads;
-use crate::check::{Held, Judged};
 use crate::cluster::units::PartitionId;
 use crate::scenario::model::Model;
-use crate::scenario::words::{Count, Promise};
+use crate::scenario::words::Promise;
 
 /// Reads the verdict from the closed books.
 pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &Outcome) -> Judged {
@@ -52,13 +53,7 @@ pub fn judge(look: &impl Look, history: &History, reloads: &Reloads, outcome: &O
             (promised, Finding { promise: Promise::OrderKept, at, text, witnesses: Vec::new() })
         });
     }
-    let held = if outcome.total.number(Count::Unreadable) > 0 {
-        Held::Inconclusive
-    } else if history.anything_retried() {
-        Held::Kept
-    } else {
-        Held::NotTested
-    };
+    let held = held_if_retried(history, outcome);
     let all = || {
         let each = (0..model.producers.len()).map(|producer| match history.first_again(producer) {
             Some(message) => Promised::no(sent_again(model, history, producer, message)),

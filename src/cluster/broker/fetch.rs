@@ -84,16 +84,16 @@ impl Node<'_> {
     ) -> bool {
         let Fetcher::Replica(broker, epoch) = fetcher else { return false };
         let stands_at_the_end = |one: &FetchPartition| {
-            let place = self.place(one.partition)?;
-            let (log, leader) = (&self.stored.logs[place], self.running.replicas[place].leader()?);
+            let Some(place) = self.place(one.partition) else { return false };
+            let Some(leader) = self.running.replicas[place].leader() else { return false };
+            let log = &self.stored.logs[place];
             let agrees = |last| compare(log, last, one.fetch_offset) == Comparison::Agrees;
-            let stands = one.fetch_offset == log.end()
+            one.fetch_offset == log.end()
                 && one.last_fetched_epoch.is_none_or(agrees)
                 && self.check_epoch(place, one.current_leader_epoch).is_ok()
-                && leader.remote(broker).is_some();
-            stands.then_some(place)
+                && leader.remote(broker).is_some()
         };
-        if !asked.iter().all(|one| stands_at_the_end(one).is_some()) {
+        if !asked.iter().all(stands_at_the_end) {
             return false;
         }
         asked.iter().all(|one| {
