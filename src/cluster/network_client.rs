@@ -383,6 +383,7 @@ mod tests {
             other @ (Effect::Listen
             | Effect::StopListening
             | Effect::Respond(..)
+            | Effect::TakeNext(_)
             | Effect::Hangup(_)
             | Effect::SetTimerExponential(..)
             | Effect::Append(..)

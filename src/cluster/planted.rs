@@ -61,6 +61,17 @@ pub enum Planted {
     /// A leader proposes nobody for the in-sync set: who has left it stays out (KAFKA-13091 and its like: a proposal that
     /// is in flight for ever).
     NobodyRejoins,
+    /// The controller forgets who is eligible: the ELR is always empty (KIP-966 in force by half, so that the last known leader
+    /// is elected where somebody waits who has everything).
+    EligibleForgotten,
+    /// No last known leader is elected once in-sync set and ELR are empty (KIP-966 without its last resort).
+    LastKnownLeaderIgnored,
+    /// A broker's session counts from the heartbeat before its last (`BrokerHeartbeatTracker.touch` with the time of the former
+    /// contact).
+    SessionFromFormerHeartbeat,
+    /// A broker handles the next request of a connection while acks=all still waits for its followers: a `SocketServer` that
+    /// does not mute the channel. Answers go in order.
+    ConnectionsNotMuted,
 }
 
 impl Planted {
@@ -87,6 +98,10 @@ impl Planted {
         Planted::CommitWithoutQuorum,
         Planted::RetentionIgnoresHighWatermark,
         Planted::NobodyRejoins,
+        Planted::EligibleForgotten,
+        Planted::LastKnownLeaderIgnored,
+        Planted::SessionFromFormerHeartbeat,
+        Planted::ConnectionsNotMuted,
     ];
 
     /// Its name in files.
@@ -113,6 +128,10 @@ impl Planted {
             Planted::CommitWithoutQuorum => "commit-without-quorum",
             Planted::RetentionIgnoresHighWatermark => "retention-ignores-high-watermark",
             Planted::NobodyRejoins => "nobody-rejoins",
+            Planted::EligibleForgotten => "eligible-forgotten",
+            Planted::LastKnownLeaderIgnored => "last-known-leader-ignored",
+            Planted::SessionFromFormerHeartbeat => "session-from-former-heartbeat",
+            Planted::ConnectionsNotMuted => "connections-not-muted",
         }
     }
 

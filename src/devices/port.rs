@@ -59,7 +59,7 @@ pub enum Event<P: Port> {
     Disconnected(Peer),
     /// The answer to the oldest unanswered request of a connection this node opened.
     Response(Peer, P::Message),
-    /// A request. The next of the same connection comes only after this one's `Respond`.
+    /// A request. The next of the same connection comes only after this one's `Respond`, or once it is asked for.
     Request(ConnectionId, NodeId, P::Message),
     /// An alarm this node set.
     Timer(P::Timer),
@@ -92,6 +92,9 @@ pub enum Effect<P: Port> {
     /// Answer the request being handled on this connection, or with `None` let it pass without an answer. Either way the
     /// next request of the connection may come. An answer to a connection that has ended goes nowhere.
     Respond(ConnectionId, Option<P::Message>, Bytes),
+    /// The next request of this connection may come although the one being handled is yet to be answered. Answers must still be
+    /// asked for in the order of the requests.
+    TakeNext(ConnectionId),
     /// The accepting side ends the connection: the other is told after one latency.
     Hangup(ConnectionId),
     /// Set an alarm, or move it, to a drawn instant between `now` plus the least and `now` plus the most.

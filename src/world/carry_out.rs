@@ -133,6 +133,12 @@ impl<O: Observer> World<O> {
                     let (network, now, mut around) = self.around(cause);
                     network.close(now, node, peer, &mut around);
                 }
+                Effect::TakeNext(connection) => {
+                    let next = self.network.take_next(connection);
+                    if !matches!(next, Delivery::Nothing) {
+                        self.ready.push_back((next, cause));
+                    }
+                }
                 Effect::Hangup(connection) => {
                     let (network, now, mut around) = self.around(cause);
                     network.hangup(now, connection, &mut around);

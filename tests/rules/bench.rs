@@ -130,6 +130,7 @@ impl<N: Node> Bench<N> {
                     assert!(former.is_none(), "one answer a request");
                 }
                 Effect::Hangup(connection) => self.hung_up.push(connection.slot),
+                Effect::TakeNext(_) => (),
                 Effect::SetTimer(timer, _, after) | Effect::SetTimerExponential(timer, after) => {
                     self.alarms.insert(timer.slot(), (self.now + after, timer));
                 }

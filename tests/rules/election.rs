@@ -31,7 +31,7 @@ fn r1_7_1_who_is_elected() {
             replicas: &before.replicas,
             isr: &ids(isr),
             elr: &ids(elr),
-            eligible_leader_replicas: true,
+            last_known_leader: true,
             preferred: false,
             unclean,
         };

@@ -119,6 +119,7 @@ impl Rig {
                     | Effect::StopListening
                     | Effect::Send(..)
                     | Effect::Respond(..)
+                    | Effect::TakeNext(_)
                     | Effect::Hangup(_)
                     | Effect::SetTimerExponential(..)
                     | Effect::Append(..)

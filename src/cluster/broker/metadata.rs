@@ -114,6 +114,7 @@ impl Broker {
             fetchers: Vec::new(),
             parked_fetches: Vec::new(),
             parked_produces: Vec::new(),
+            turns: Vec::new(),
             unflushed: 0,
         });
     }

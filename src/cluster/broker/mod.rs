@@ -10,6 +10,7 @@
 //! | `lifecycle` | registration, heartbeats |
 //! | `metadata` | the controller's log replayed, and what a change makes of each replica |
 //! | `metadata_fetch` | whom that log is fetched from, and who is the controller |
+//! | `turns` | planted: requests of a connection that are handled before the one ahead is answered |
 //! | `shutdown` | controlled shutdown, and what is written down before the process ends |
 //! | `retention` | where a log begins: old segments deleted, a leader's log start followed |
 //! | `flush` | when a log is fsynced, and who waits for that |
@@ -27,6 +28,7 @@ mod produce;
 mod retention;
 mod shutdown;
 pub mod storage;
+mod turns;
 
 use self::fetch::ParkedFetch;
 use self::fetcher::FetcherThread;
@@ -36,6 +38,7 @@ use self::lifecycle::Lifecycle;
 use self::metadata_fetch::KnownController;
 use self::produce::ParkedProduce;
 use self::storage::{File, Stored};
+use self::turns::{Turn, Waits};
 use super::generation::Generation;
 use super::happened::Happened;
 use super::log::Log;
@@ -183,6 +186,8 @@ struct Running {
     fetchers: Vec<FetcherThread>,
     parked_fetches: Vec<ParkedFetch>,
     parked_produces: Vec<ParkedProduce>,
+    /// Only if connections are not muted.
+    turns: Vec<Waits>,
     /// Fetches and produces that wait for a replica, by its place among this broker's.
     waiting: Vec<Waiting>,
     /// Once it shuts down: how many files are still to be fsynced.
@@ -509,6 +514,9 @@ impl Node<'_> {
 
     /// Metadata request: who leads what, as this broker knows it.
     fn on_find_leaders(&mut self, connection: ConnectionId, out: &mut Outbox<'_, BrokerPort>) {
+        if self.waits_its_turn(connection, Turn::FindLeaders) {
+            return;
+        }
         let partitions = out.store.leaders.take();
         let image = &self.running.image;
         let list = out.store.leaders.get_mut(partitions);
@@ -522,6 +530,9 @@ impl Node<'_> {
 
     /// InitProducerId request of a producer that is idempotent and no more (`RPCProducerIdManager.generateProducerId`).
     fn on_init_producer_id(&mut self, connection: ConnectionId, out: &mut Outbox<'_, BrokerPort>) {
+        if self.waits_its_turn(connection, Turn::InitProducerId) {
+            return;
+        }
         let producer_id = self.stored.next_producer_id(self.config.id, self.config.brokers);
         out.respond(connection, Message::ProducerIdAnswer(ProducerIdAnswer { producer_id }), Bytes::new(40));
     }

@@ -3,6 +3,7 @@
 
 use super::flush::Waits;
 use super::storage::File;
+use super::turns::Turn;
 use super::{BrokerPort, Node, Timer};
 use crate::cluster::happened::Happened;
 use crate::cluster::log::producer_state::Admission;
@@ -55,6 +56,11 @@ impl ParkedProduce {
     /// Whether nothing waits here.
     pub(super) fn is_free(&self) -> bool {
         self.asker.is_none()
+    }
+
+    /// Whether it waits for nothing but its turn.
+    pub(super) fn is_decided(&self) -> bool {
+        self.entries.iter().all(|entry| entry.answer.is_some())
     }
 }
 
@@ -122,6 +128,11 @@ impl Node<'_> {
                     // The purgatory's timer counts whole milliseconds, from the last one on (`SystemTimer.add`).
                     let expires = now.whole_milliseconds() + asker.timeout;
                     out.set_timer(Timer::ProduceExpires(slot as u32), expires.max(now).since(now));
+                    self.let_next_come(asker.connection, slot as u32, out);
+                    return self.wake_after_append(now, slot, out);
+                }
+                if self.waits_its_turn(asker.connection, Turn::Produce(slot as u32)) {
+                    self.running.parked_produces[slot].entries = entries;
                     return self.wake_after_append(now, slot, out);
                 }
                 self.answer_produce(asker, &entries, out);
@@ -288,9 +299,10 @@ impl Node<'_> {
         self.answer_parked_produce(slot, out);
     }
 
-    fn answer_parked_produce(&mut self, slot: u32, out: &mut Outbox<'_, BrokerPort>) {
+    /// All of it is decided.
+    pub(super) fn answer_parked_produce(&mut self, slot: u32, out: &mut Outbox<'_, BrokerPort>) {
         let parked = &mut self.running.parked_produces[slot as usize];
-        let asker = parked.asker.take().expect("a waiting produce has somebody who asked");
+        let asker = parked.asker.expect("a waiting produce has somebody who asked");
         let mut entries = std::mem::take(&mut parked.entries);
         for entry in &entries {
             if let Some(place) = self.stored.place(entry.partition) {
@@ -298,9 +310,16 @@ impl Node<'_> {
             }
         }
         out.cancel_timer(Timer::ProduceExpires(slot));
+        if !self.is_its_turn(asker.connection, slot) {
+            self.running.parked_produces[slot as usize].entries = entries;
+            return;
+        }
         self.answer_produce(asker, &entries, out);
         entries.clear();
-        self.running.parked_produces[slot as usize].entries = entries;
+        let parked = &mut self.running.parked_produces[slot as usize];
+        parked.entries = entries;
+        parked.asker = None;
+        self.take_turns(asker.connection, out);
     }
 
     fn answer_produce(&mut self, asker: Asker, entries: &[Appended], out: &mut Outbox<'_, BrokerPort>) {

@@ -16,8 +16,8 @@ pub struct Ballot<'a> {
     pub isr: &'a Replicas,
     /// The eligible leader replicas that are to be.
     pub elr: &'a Replicas,
-    /// Whether KIP-966 is in force: only then can the last known leader be elected.
-    pub eligible_leader_replicas: bool,
+    /// Whether the last known leader can be elected: only if KIP-966 is in force.
+    pub last_known_leader: bool,
     /// Whether the first in assignment order comes before the leader.
     pub preferred: bool,
     /// `unclean.leader.election.enable` of the topic.
@@ -27,7 +27,7 @@ pub struct Ballot<'a> {
 /// The leader and how it came to be, or nobody. A leader that can stay stays, as `Clean`. `is_active` says who may lead
 /// at all: registered, unfenced, not shutting down.
 pub fn elect(ballot: Ballot<'_>, is_active: impl Fn(NodeId) -> bool) -> Option<(NodeId, Election)> {
-    let Ballot { state, replicas, isr, elr, eligible_leader_replicas, preferred, unclean } = ballot;
+    let Ballot { state, replicas, isr, elr, last_known_leader, preferred, unclean } = ballot;
     let from_isr = |replica: NodeId| isr.contains(replica) && is_active(replica);
     let from_elr = |replica: NodeId| isr.is_empty() && elr.contains(replica) && is_active(replica);
 
@@ -47,7 +47,7 @@ pub fn elect(ballot: Ballot<'_>, is_active: impl Fn(NodeId) -> bool) -> Option<(
     if let Some(replica) = replicas.iter().find(|&replica| from_elr(replica)) {
         return Some((replica, Election::Eligible));
     }
-    if eligible_leader_replicas
+    if last_known_leader
         && isr.is_empty()
         && elr.is_empty()
         && let Some(replica) = state.last_known_leader.filter(|&replica| is_active(replica))
@@ -104,7 +104,7 @@ mod tests {
                 replicas: &state.replicas,
                 isr: &isr,
                 elr: &elr,
-                eligible_leader_replicas: eligible,
+                last_known_leader: eligible,
                 preferred: false,
                 unclean,
             };
@@ -135,7 +135,7 @@ mod tests {
                 replicas: &state.replicas,
                 isr: &isr,
                 elr: &elr,
-                eligible_leader_replicas: true,
+                last_known_leader: true,
                 preferred: true,
                 unclean: false,
             };

@@ -208,7 +208,7 @@ impl Controller {
         let rules: Vec<PartitionRules> = rules.collect();
         let log = MetadataLog::genesis(brokers, partitions.into_iter().map(|(state, ..)| state));
         let standing = Standing { epoch: QuorumEpoch(0), voted: None, leader: Some(voters.first) };
-        let volatile = Volatile::new(options, voters, brokers, rules.len());
+        let volatile = Volatile::new(options, voters, brokers, rules.len(), planted);
         let durable = Durable { flushed: log.end(), log, standing };
         let mut controller = Controller {
             id,
@@ -473,7 +473,8 @@ impl Controller {
     /// The memory of a process that has read its log up to here and heard of nobody yet.
     fn load(&self, end: MetadataOffset) -> Volatile {
         let log = &self.durable.log;
-        let mut volatile = Volatile::new(self.options, self.voters, self.brokers, self.rules.len());
+        let mut volatile =
+            Volatile::new(self.options, self.voters, self.brokers, self.rules.len(), self.planted);
         for (offset, record) in log.records()[..end.0 as usize].iter().enumerate() {
             volatile.image.replay(MetadataOffset(offset as u64), record);
         }
@@ -484,10 +485,16 @@ impl Controller {
 }
 
 impl Volatile {
-    fn new(options: ControllerOptions, voters: Voters, brokers: u16, partitions: usize) -> Volatile {
+    fn new(
+        options: ControllerOptions,
+        voters: Voters,
+        brokers: u16,
+        partitions: usize,
+        planted: Option<Planted>,
+    ) -> Volatile {
         Volatile {
             image: MetadataImage::new(brokers, partitions),
-            sessions: Sessions::new(options.broker_session_timeout),
+            sessions: Sessions::new(options.broker_session_timeout, planted),
             brokers: Brokers::new(brokers),
             parked: vec![None; usize::from(brokers.max(voters.first.0 + voters.count)) + 1],
             planned: Vec::new(),

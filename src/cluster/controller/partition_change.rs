@@ -78,7 +78,7 @@ pub fn next_state(
         replicas: &replicas,
         isr: &target.isr,
         elr: &elr,
-        eligible_leader_replicas: on,
+        last_known_leader: on && !Planted::LastKnownLeaderIgnored.is(rules.planted),
         preferred: target.preferred,
         unclean: rules.unclean && !target.preferred,
     };
@@ -139,7 +139,8 @@ fn completed(mut target: Target) -> Target {
 /// Who may lead besides the in-sync set: whoever left it while it was, or thereby became, smaller than min.insync.replicas
 /// (`maybePopulateTargetElr`). In the order of their numbers.
 fn target_elr(old: &PartitionState, target: &Target, rules: &PartitionRules) -> Replicas {
-    if !rules.eligible_leader_replicas || target.isr.len() >= rules.min_isr(target.replicas.0.len()) {
+    let is_full = target.isr.len() >= rules.min_isr(target.replicas.0.len());
+    if !rules.eligible_leader_replicas || is_full || Planted::EligibleForgotten.is(rules.planted) {
         return Replicas::NONE;
     }
     let mut members = [NodeId::NOBODY; 2 * Replicas::MOST];

@@ -1,5 +1,6 @@
 //! When brokers were last heard of (`BrokerHeartbeatTracker`).
 
+use crate::cluster::planted::Planted;
 use crate::cluster::units::BrokerEpoch;
 use crate::kernel::units::{NodeId, Span, Time};
 
@@ -14,25 +15,31 @@ pub(super) struct Sessions {
     timeout: Span,
     /// Ascending by broker and epoch.
     contacts: Vec<Contact>,
+    planted: Option<Planted>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Contact {
     of: (NodeId, BrokerEpoch),
     at: Time,
+    /// The contact before, if there was one.
+    former: Time,
 }
 
 impl Sessions {
-    pub(super) fn new(timeout: Span) -> Sessions {
-        Sessions { timeout, contacts: Vec::new() }
+    pub(super) fn new(timeout: Span, planted: Option<Planted>) -> Sessions {
+        Sessions { timeout, contacts: Vec::new(), planted }
     }
 
     /// Notes that a broker has been heard of.
     pub(super) fn touch(&mut self, broker: NodeId, epoch: BrokerEpoch, now: Time) {
         let of = (broker, epoch);
         match self.contacts.binary_search_by_key(&of, |contact| contact.of) {
-            Ok(place) => self.contacts[place].at = now,
-            Err(place) => self.contacts.insert(place, Contact { of, at: now }),
+            Ok(place) => {
+                let contact = &mut self.contacts[place];
+                (contact.former, contact.at) = (contact.at, now);
+            }
+            Err(place) => self.contacts.insert(place, Contact { of, at: now, former: now }),
         }
     }
 
@@ -50,13 +57,18 @@ impl Sessions {
 
     /// How long until some session can have expired; none does before.
     pub(super) fn until_first_end(&self, now: Time) -> Span {
-        let oldest = self.contacts.iter().map(|contact| contact.at).min().unwrap_or(now);
+        let oldest = self.contacts.iter().map(|&contact| self.counts_from(contact)).min().unwrap_or(now);
         let end = oldest + self.timeout + Span::from_nanoseconds(1);
         if end < now { Span::from_nanoseconds(1) } else { end.since(now) }
     }
 
     fn is_expired(&self, contact: Contact, now: Time) -> bool {
-        now.since(contact.at) > self.timeout
+        now.since(self.counts_from(contact)) > self.timeout
+    }
+
+    fn counts_from(&self, contact: Contact) -> Time {
+        let is_planted = Planted::SessionFromFormerHeartbeat.is(self.planted);
+        if is_planted { contact.former } else { contact.at }
     }
 }
 
@@ -70,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_session_lasts_as_long_as_its_timeout_and_is_taken_out_once() {
-        let mut sessions = Sessions::new(Span::from_seconds(9));
+        let mut sessions = Sessions::new(Span::from_seconds(9), None);
         let [one, two] = [(NodeId(1), BrokerEpoch(0)), (NodeId(2), BrokerEpoch(1))];
         assert!(!sessions.is_valid(one.0, one.1, at(0)), "a broker never heard of has no session");
         sessions.touch(two.0, two.1, at(0));

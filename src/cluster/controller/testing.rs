@@ -189,6 +189,7 @@ impl Bench {
                 Effect::Connect { .. }
                 | Effect::Close(_)
                 | Effect::Send(..)
+                | Effect::TakeNext(_)
                 | Effect::Hangup(_)
                 | Effect::StopListening
                 | Effect::SetTimerExponential(..)

@@ -51,6 +51,8 @@ pub(super) struct Connection<M> {
     pub(super) server_end: ServerEnd,
     /// Whether the accepting side is handling a request.
     pub(super) busy: bool,
+    /// How many requests before that are still to be answered.
+    pub(super) unanswered: u32,
     pub(super) round_trips: u8,
     pub(super) client: NodeId,
     pub(super) peer: Peer,
@@ -101,6 +103,7 @@ impl<M: Copy> Connection<M> {
             client_end: ClientEnd::Ended,
             server_end: ServerEnd::Ended,
             busy: false,
+            unanswered: 0,
             round_trips: 1,
             client: NodeId::NOBODY,
             peer: Peer { node: NodeId::NOBODY, channel: Channel(0) },
@@ -126,6 +129,7 @@ impl<M: Copy> Connection<M> {
         self.client_end = ClientEnd::Opening;
         self.server_end = ServerEnd::Absent;
         self.busy = false;
+        self.unanswered = 0;
         self.round_trips = round_trips;
         self.client = client;
         self.peer = peer;

@@ -292,7 +292,7 @@ impl<M: Copy> Network<M> {
             }
             return Delivery::Nothing;
         }
-        assert!(connection.busy, "{id:?} has no request to answer");
+        assert!(connection.busy || connection.unanswered > 0, "{id:?} has no request to answer");
         if let Some(message) = answer {
             if connection.client_end == ClientEnd::Ended {
                 around.lost(message);
@@ -303,11 +303,34 @@ impl<M: Copy> Network<M> {
                 around.schedule(at, connection.pending(id.slot, What::Data(DOWN)));
             }
         }
+        if connection.unanswered > 0 {
+            connection.unanswered -= 1;
+            self.settle(id.slot);
+            return Delivery::Nothing;
+        }
         match connection.waiting.pop_front() {
             Some(message) => connection.request(id.slot, message),
             None => {
                 connection.busy = false;
                 self.settle(id.slot);
+                Delivery::Nothing
+            }
+        }
+    }
+
+    /// The request being handled is to be answered later, before all that come after it: the next of the connection, if it waits
+    /// already, is returned, as by `respond`. On a connection that has ended nothing happens.
+    pub fn take_next(&mut self, id: ConnectionId) -> Delivery<M> {
+        let connection = &mut self.connections[id.slot as usize];
+        if connection.generation != id.generation || connection.server_end != ServerEnd::Open {
+            return Delivery::Nothing;
+        }
+        assert!(connection.busy, "{id:?} has no request to leave for later");
+        connection.unanswered += 1;
+        match connection.waiting.pop_front() {
+            Some(message) => connection.request(id.slot, message),
+            None => {
+                connection.busy = false;
                 Delivery::Nothing
             }
         }
@@ -453,7 +476,9 @@ impl<M: Copy> Network<M> {
         self.connections[..self.used].iter().any(|connection| {
             connection.client == client
                 && connection.server_end != ServerEnd::Ended
-                && (connection.busy || !connection.ways[UP.index()].under_way.is_empty())
+                && (connection.busy
+                    || connection.unanswered > 0
+                    || !connection.ways[UP.index()].under_way.is_empty())
         })
     }
 
@@ -539,6 +564,7 @@ impl<M: Copy> Network<M> {
         }
         connection.server_end = ServerEnd::Ended;
         connection.busy = false;
+        connection.unanswered = 0;
         connection.waiting.drain(..).for_each(|message| around.lost(message));
         if connection.client_end == ClientEnd::Ended {
             connection.ways[UP.index()].drop_all(around);
@@ -552,6 +578,7 @@ impl<M: Copy> Network<M> {
         if connection.client_end == ClientEnd::Ended
             && connection.ways[UP.index()].under_way.is_empty()
             && !connection.busy
+            && connection.unanswered == 0
         {
             connection.server_end = ServerEnd::Ended;
             connection.generation = connection.generation.wrapping_add(1);

@@ -204,6 +204,7 @@ impl Rig {
             | Effect::StopListening
             | Effect::Send(..)
             | Effect::Respond(..)
+            | Effect::TakeNext(_)
             | Effect::Hangup(_)
             | Effect::Append(..)
             | Effect::Truncate(..)

@@ -26,6 +26,8 @@ enum Do {
     /// The server answers the request it was handed, with this.
     Respond(u32),
     Skip,
+    /// The server leaves the request for later, and would have the next.
+    Leave,
     Hangup,
     ServerStarts,
     ServerDies,
@@ -54,6 +56,8 @@ struct Bench {
     network: Network<u32>,
     air: Air,
     handling: Option<ConnectionId>,
+    /// Requests that are to be answered later.
+    left: Vec<ConnectionId>,
     told: Vec<String>,
 }
 
@@ -93,7 +97,7 @@ impl Bench {
             lost: Vec::new(),
             kept_back: None,
         };
-        Bench { network, air, handling: None, told: Vec::new() }
+        Bench { network, air, handling: None, left: Vec::new(), told: Vec::new() }
     }
 
     fn act(&mut self, now: Time, action: Do) {
@@ -106,6 +110,12 @@ impl Bench {
             Close => network.close(now, CLIENT, PEER, air),
             Respond(answer) => self.respond(now, Some(answer)),
             Skip => self.respond(now, None),
+            Leave => {
+                let id = self.handling.take().expect("a request was handed over");
+                let next = network.take_next(id);
+                self.left.push(id);
+                self.tell(now, next);
+            }
             Hangup => network.hangup(now, self.handling.take().expect("a request was handed over"), air),
             ServerStarts => network.process_started(SERVER),
             ServerDies => network.process_died(now, SERVER, air),
@@ -129,7 +139,7 @@ impl Bench {
     }
 
     fn respond(&mut self, now: Time, answer: Option<u32>) {
-        let id = self.handling.take().expect("a request was handed over");
+        let id = self.left.pop().or_else(|| self.handling.take()).expect("a request was handed over");
         let next = self.network.respond(now, id, answer, EMPTY, &mut self.air);
         self.write_down_lost(now);
         self.tell(now, next);

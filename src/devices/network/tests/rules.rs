@@ -41,6 +41,31 @@ fn each_rule_holds() {
             ],
         ),
         (
+            "what is left for later lets the next come, and is answered before it",
+            &[
+                (0, Connect),
+                (5, Send(1)),
+                (5, Send(2)),
+                (7, Leave),
+                (8, Leave),
+                (9, Send(3)),
+                (11, Respond(10)),
+                (11, Send(4)),
+                (14, Respond(20)),
+                (15, Respond(30)),
+            ],
+            &[
+                "2000 connected 1",
+                "6000 request 1",
+                "7000 request 2",
+                "10000 request 3",
+                "12000 response 10",
+                "15000 response 20",
+                "15000 request 4",
+                "16000 response 30",
+            ],
+        ),
+        (
             "a slow way, for what is sent meanwhile; the way back is as ever",
             &[
                 (0, Connect),
