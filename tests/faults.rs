@@ -217,6 +217,19 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        what: "a byte goes bad for good, of a copy nobody asks for it",
+        faults: r#"{ at = "1s", do = "bit-rot", on = "broker(3)", partition = "audit-0", offset = 5 },
+                   { at = "1010ms", do = "bit-rot", on = "broker(1)", partition = "audit-0" },
+                   { at = "1020ms", do = "bit-rot", on = "broker(2)", partition = "orders-0", offset = 100 }"#,
+        happens: &[
+            "3 fault 0",
+            "3 rotted partition 1 offset 5 old 11 batch 20",
+            "3 fault-ended 0",
+            "0 no-effect 1",
+            "0 no-effect 2",
+        ],
+    },
+    Case {
         what: "clients have no disk",
         faults: r#"{ at = "1s", do = "stall-disk", on = "clients", for = "1s" },
                    { at = "1s", do = "wipe", on = "controllers", for = "1s" }"#,
@@ -265,6 +278,7 @@ fn happened(run: &Run) -> Vec<String> {
         | Happened::Wiped
         | Happened::Link { .. }
         | Happened::Disk { .. }
+        | Happened::Rotted { .. }
         | Happened::Lost { .. }
         | Happened::Paused
         | Happened::Resumed

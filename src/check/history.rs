@@ -2,8 +2,8 @@
 //!
 //! A message that its application sends again is the same message. Told is the last thing the library reported of it. The
 //! place is read in the settled world: **in** is below the high watermark of the settled leader's log; **unreadable** is at or
-//! above it, or, where no leader is, in any replica's log; **out** is everything else, unless it was committed and lies below
-//! the beginning of the settled leader's log: then retention has **removed** it.
+//! above it, or there with a bad byte, or, where no leader is, in any replica's log; **out** is everything else, unless it was
+//! committed and lies below the beginning of the settled leader's log: then retention has **removed** it.
 //!
 //! A message's batches are not kept here: the store has them.
 
@@ -276,7 +276,7 @@ impl History {
             }
         }
         for entry in log.entries() {
-            if entry.base_offset >= high_watermark {
+            if entry.base_offset >= high_watermark || look.store().batch(entry.batch).rotten {
                 self.unreadable(look.store(), entry, places);
                 continue;
             }

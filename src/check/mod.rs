@@ -194,12 +194,15 @@ impl Checks {
                 }
                 Promise::RecoverableDisk => {
                     let check = &self.disk;
-                    let always = || Promised::yes(recoverable_disk::ALWAYS);
+                    let always = || match self.budget.first_rotten() {
+                        None => Promised::yes(recoverable_disk::ALWAYS),
+                        Some((partition, breach)) => Promised::no(breach.reason(look.model(), partition)),
+                    };
                     invariant(promise, check.findings(), check.tested(), always)
                 }
                 Promise::NoDuplicates => no_duplicates::judge(look, &self.history, &self.reloads, &outcome),
                 Promise::OrderKept => order_kept::judge(look, &self.history, &self.reloads, &outcome),
-                Promise::Progress => progress::judge(look, ending, struck),
+                Promise::Progress => progress::judge(look, &self.budget, ending, struck),
             })
             .collect();
         Judgement { settled: ending.settled, outcome, promises }
@@ -231,6 +234,9 @@ impl Checks {
                 }
                 self.committed.partition(partition).truncated(node, new);
                 self.reads.truncated(node, partition, new);
+            }
+            Happened::Rotted { partition, base_offset, of, batch } => {
+                self.budget.rotted(now, node, (partition, base_offset), of, batch);
             }
             Happened::Stopped => {
                 self.isr_superset.stopped(node);
@@ -279,6 +285,11 @@ impl Checks {
             Cluster::Truncated { partition, new, .. } => {
                 let known = (&self.history, &self.budget);
                 self.reloads.reloaded(look, known, now, node, partition);
+                self.committed.partition(partition).truncated(node, new);
+                self.reads.truncated(node, partition, new);
+            }
+            Cluster::CutByRecovery { partition, new, .. } => {
+                self.budget.lost(n, now, node, partition);
                 self.committed.partition(partition).truncated(node, new);
                 self.reads.truncated(node, partition, new);
             }
@@ -350,7 +361,11 @@ impl Checks {
                     self.reloads.renumbered(now, producer, partition, batches, epoch);
                 }
             }
-            Client::Batched { .. } | Client::Gone | Client::GaveUp { .. } | Client::Reset { .. } => (),
+            Client::Batched { .. }
+            | Client::Gone
+            | Client::GaveUp { .. }
+            | Client::Reset { .. }
+            | Client::Corrupt { .. } => (),
         }
     }
 

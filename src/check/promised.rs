@@ -11,7 +11,8 @@
 //! - without eligible leader replicas also: no replica was short while it was the only one in the in-sync set.
 //!
 //! Nor is it kept once a log has a gap: a power loss may take the end of a segment that is not fsynced, or whose fsync was a
-//! lie, and leave the next one. Recovery does not see that, so the replica is short for ever without anybody knowing.
+//! lie, and leave the next one. Recovery does not see that, so the replica is short for ever without anybody knowing. Nor once
+//! a byte of any copy has gone bad.
 //!
 //! An election of the last known leader ([`Election::LastKnown`]) breaks nothing by itself, although Kafka marks it as unclean
 //! (`PartitionChangeBuilder.canElectLastKnownLeader`, `LeaderRecoveryState.RECOVERING`). It can only come about once the
@@ -29,7 +30,7 @@ use std::fmt;
 
 use crate::cluster::happened::Election;
 use crate::cluster::protocol::PartitionState;
-use crate::cluster::units::{BatchId, LeaderEpoch, PartitionId, Replicas};
+use crate::cluster::units::{BatchId, LeaderEpoch, Offset, PartitionId, Replicas};
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::{NodeId, Time};
 use crate::scenario::model::Model;
@@ -69,6 +70,15 @@ pub enum Breach {
         at: Time,
         /// Whose.
         broker: NodeId,
+    },
+    /// A byte of a batch went bad in one copy of the log.
+    Rotten {
+        /// When.
+        at: Time,
+        /// Whose.
+        broker: NodeId,
+        /// Where the batch begins.
+        offset: Offset,
     },
     /// Without eligible leader replicas, the only in-sync replica was short.
     OnlyMemberShort {
@@ -114,6 +124,8 @@ struct Account {
     unclean: Option<(LeaderEpoch, Breach)>,
     /// A gap in a replica's log, which nobody ever sees.
     gap: Option<Breach>,
+    /// The first byte that went bad in any of its logs.
+    rotten: Option<Breach>,
 }
 
 impl Budget {
@@ -147,6 +159,7 @@ impl Budget {
                     first_append: None,
                     unclean: None,
                     gap: None,
+                    rotten: None,
                 });
             }
         }
@@ -181,6 +194,28 @@ impl Budget {
     pub fn gap(&mut self, now: Time, node: NodeId, partition: PartitionId) {
         let breach = Breach::Gap { at: now, broker: node };
         self.partitions[partition.0 as usize].gap.get_or_insert(breach);
+    }
+
+    /// A byte of a batch went bad in one copy of a log: there it is another batch from here on.
+    pub fn rotted(
+        &mut self,
+        now: Time,
+        node: NodeId,
+        (partition, offset): (PartitionId, Offset),
+        of: BatchId,
+        batch: BatchId,
+    ) {
+        let breach = Breach::Rotten { at: now, broker: node, offset };
+        self.partitions[partition.0 as usize].rotten.get_or_insert(breach);
+        if let Some(append) = self.append(of) {
+            self.appended(append.n, partition, append.epoch, batch);
+        }
+    }
+
+    /// The first byte that went bad in any log.
+    pub fn first_rotten(&self) -> Option<(PartitionId, Breach)> {
+        let partitions = (0..self.partitions.len() as u32).map(PartitionId);
+        { partitions }.find_map(|partition| Some((partition, self.partitions[partition.0 as usize].rotten?)))
     }
 
     /// A broker registered anew.
@@ -249,6 +284,7 @@ impl Budget {
         account
             .still
             .or(account.gap)
+            .or(account.rotten)
             .or_else(|| account.over.filter(|&(last, _)| last >= n).map(|(_, breach)| breach))
     }
 
@@ -319,6 +355,10 @@ impl Breach {
             Breach::Gap { at, broker } => format!(
                 "at {at} broker {broker} lost records in the middle of its log of {name}, and no start looks whether \
                 one segment ends where the next begins (LogLoader.recoverLog)"
+            ),
+            Breach::Rotten { at, broker, offset } => format!(
+                "at {at} a byte of the batch at offset {offset} of {name} went bad in broker {broker}'s copy, and no promise \
+                is made of disks that rot"
             ),
             Breach::OnlyMemberShort { at, broker } => format!(
                 "at {at} broker {broker} was the only in-sync replica of {name} and had lost \

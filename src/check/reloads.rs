@@ -85,7 +85,7 @@ impl Reloads {
         for batch in (0..look.store().batch_count() as u32).map(BatchId) {
             let first = look.store().message_runs(batch)[0].first;
             let is_here = budget.append(batch).is_some_and(|append| append.partition == partition);
-            if is_here && !history.is_told(first) {
+            if is_here && !look.store().batch(batch).rotten && !history.is_told(first) {
                 unanswered[history.numbering().producer(first)] += 1;
             }
         }

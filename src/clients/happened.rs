@@ -127,6 +127,15 @@ pub enum Happened {
         /// Where it goes on; none: nowhere, and the application is told.
         new: Option<Offset>,
     },
+    /// A reader came to a batch whose checksum is wrong. The application is told, at every `poll()`, until it seeks past it.
+    Corrupt {
+        /// From where.
+        partition: PartitionId,
+        /// The offset of its first record.
+        base_offset: Offset,
+        /// Which batch.
+        batch: BatchId,
+    },
     /// A reader was handed the records of a batch.
     Read {
         /// From where.
@@ -153,6 +162,7 @@ impl What for Happened {
             Happened::GaveUp { .. } => 108,
             Happened::Renumbered { .. } => 109,
             Happened::Reset { .. } => 110,
+            Happened::Corrupt { .. } => 111,
         }
     }
 
@@ -168,6 +178,7 @@ impl What for Happened {
             Happened::GaveUp { .. } => "gave-up",
             Happened::Renumbered { .. } => "renumbered",
             Happened::Reset { .. } => "reset",
+            Happened::Corrupt { .. } => "corrupt",
         }
     }
 
@@ -203,6 +214,11 @@ impl What for Happened {
                 each("partition", partition.0.into());
                 each("old", old.0 as i64);
                 each("new", new.map_or(-1, |new| new.0 as i64));
+            }
+            Happened::Corrupt { partition, base_offset, batch } => {
+                each("partition", partition.0.into());
+                each("offset", base_offset.0 as i64);
+                each("batch", batch.0.into());
             }
             Happened::Read { partition, base_offset, batch, epoch } => {
                 each("partition", partition.0.into());

@@ -84,6 +84,8 @@ pub enum OffsetReset {
 pub struct ReaderOptions {
     /// `auto.offset.reset`: where to go on if the position is not in the log.
     pub auto_offset_reset: OffsetReset,
+    /// `check.crcs`: whether a batch is held against its checksum.
+    pub check_crcs: bool,
     /// `fetch.max.wait.ms`.
     pub fetch_max_wait: Span,
     /// `fetch.min.bytes`.

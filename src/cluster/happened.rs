@@ -243,6 +243,16 @@ pub enum Happened {
         /// Where the first segment begins that was scanned; the log end if none was.
         scanned_from: Offset,
     },
+    /// A process that started after an unclean stop has cut a log at the first batch whose checksum was wrong, because a byte
+    /// of it had gone bad.
+    CutByRecovery {
+        /// Which.
+        partition: PartitionId,
+        /// Its end before.
+        old: Offset,
+        /// Its end after.
+        new: Offset,
+    },
     /// The controller registered a broker.
     Registered {
         /// Which.
@@ -318,6 +328,7 @@ impl What for Happened {
             Happened::ActiveController { .. } => 17,
             Happened::LogStart { .. } => 18,
             Happened::Restarted { .. } => 19,
+            Happened::CutByRecovery { .. } => 20,
         }
     }
 
@@ -342,6 +353,7 @@ impl What for Happened {
             Happened::ActiveController { .. } => "active-controller",
             Happened::LogStart { .. } => "log-start",
             Happened::Restarted { .. } => "restarted",
+            Happened::CutByRecovery { .. } => "cut-by-recovery",
         }
     }
 
@@ -430,6 +442,11 @@ impl What for Happened {
                 each("hw", offset(high_watermark));
                 each("clean", clean.into());
                 each("scanned_from", offset(scanned_from));
+            }
+            Happened::CutByRecovery { partition, old, new } => {
+                each("partition", partition.0.into());
+                each("old", offset(old));
+                each("new", offset(new));
             }
             Happened::Registered { broker, epoch } => {
                 each("broker", broker.0.into());

@@ -37,6 +37,9 @@ pub struct Batch {
     pub bytes: Bytes,
     /// The greatest timestamp among its records.
     pub timestamp: Time,
+    /// A byte of it has gone bad where this copy lies: its checksum is wrong (`RecordBatch.isValid`). It is a byte that the
+    /// checksum covers: offset, size, leader epoch and magic, which it does not cover, are as they were written.
+    pub rotten: bool,
     first_run: u32,
     runs: u32,
 }
@@ -176,9 +179,21 @@ impl Store {
             records,
             bytes,
             timestamp,
+            rotten: false,
             first_run,
             runs: runs.len() as u32,
         });
+        self.newest_batch()
+    }
+
+    /// Adds what becomes of a batch where a byte of it goes bad: another batch, with the same messages.
+    pub fn add_rotten(&mut self, of: BatchId) -> BatchId {
+        let rotten = Batch { rotten: true, ..*self.batch(of) };
+        self.batches.push(rotten);
+        self.newest_batch()
+    }
+
+    fn newest_batch(&self) -> BatchId {
         BatchId(u32::try_from(self.batches.len() - 1).expect("fewer than 2^32 batches"))
     }
 

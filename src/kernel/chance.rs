@@ -34,9 +34,11 @@ pub enum Purpose {
     ControllerElection,
     /// How long the handler of a consumer takes.
     Handler,
+    /// Which batch a bad byte is in.
+    BitRot,
 }
 
-const PURPOSES: usize = Purpose::Handler as usize + 1;
+const PURPOSES: usize = Purpose::BitRot as usize + 1;
 
 /// What is being decided: two integers whose meaning the purpose fixes, such as (connection, message number).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

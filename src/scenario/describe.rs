@@ -45,6 +45,11 @@ impl Model {
                 format!("{kind} of the last {records} records on {on}")
             }
             Action::Isolate { apart: true } => format!("{kind} on {on}, each apart"),
+            Action::BitRot { partition, offset } => {
+                let partition = partition.map(|partition| format!(" of {}", self.partition_name(partition)));
+                let offset = offset.map(|offset| format!(" at offset {offset}"));
+                format!("{kind}{}{} on {on}", offset.unwrap_or_default(), partition.unwrap_or_default())
+            }
             Action::Cut { to, one_way } => format!("{kind} {}", ends(to, *one_way)),
             Action::SlowLink { to, one_way, slower: Slower { factor, extra } } => {
                 format!("{kind} {}, {factor} times the latency and {extra}", ends(to, *one_way))

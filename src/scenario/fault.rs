@@ -2,7 +2,7 @@
 
 use super::words::{FaultKind, MessageKind};
 use crate::cluster::protocol::{ElectLeaders, Reassign};
-use crate::cluster::units::PartitionId;
+use crate::cluster::units::{Offset, PartitionId};
 use crate::devices::network::Slower;
 use crate::kernel::units::{NodeId, Span, Time};
 
@@ -94,6 +94,13 @@ pub enum Action {
     FsyncFails,
     /// `fsync-lies`: an fsync ends well and makes nothing durable.
     FsyncLies,
+    /// `bit-rot`: a byte of a batch in the target's copy of a log goes bad, and stays so.
+    BitRot {
+        /// Of which partition; none: one it has records of is drawn.
+        partition: Option<PartitionId>,
+        /// Which batch, by an offset it holds; none: any of the log, each as likely.
+        offset: Option<Offset>,
+    },
     /// `elect`: an administrator moves leadership.
     Elect(ElectLeaders),
     /// `reassign`: an administrator moves replicas.
@@ -117,6 +124,7 @@ impl Action {
             Action::FullDisk => FaultKind::FullDisk,
             Action::FsyncFails => FaultKind::FsyncFails,
             Action::FsyncLies => FaultKind::FsyncLies,
+            Action::BitRot { .. } => FaultKind::BitRot,
             Action::Stop => FaultKind::Stop,
             Action::Elect(_) => FaultKind::Elect,
             Action::Reassign(_) => FaultKind::Reassign,

@@ -241,7 +241,8 @@ impl Model {
                 | Action::StallDisk
                 | Action::FullDisk
                 | Action::FsyncFails
-                | Action::FsyncLies => all,
+                | Action::FsyncLies
+                | Action::BitRot { .. } => all,
             })
         })
     }

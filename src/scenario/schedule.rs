@@ -72,7 +72,8 @@ impl Hand<'_> {
             | Action::StallDisk
             | Action::FullDisk
             | Action::FsyncFails
-            | Action::FsyncLies => self.brokers(),
+            | Action::FsyncLies
+            | Action::BitRot { .. } => self.brokers(),
             Action::Crash
             | Action::Pause
             | Action::Isolate { .. }
@@ -80,6 +81,7 @@ impl Hand<'_> {
             | Action::SlowLink { .. }
             | Action::Hold { .. } => self.servers(),
         };
+        let lasts = if kind == FaultKind::BitRot { Span::ZERO } else { lasts };
         Fault { when: When::At(at), action, on, lasts: Some(lasts), within_budget: self.chaos.within_budget }
     }
 
@@ -104,6 +106,7 @@ impl Hand<'_> {
             FaultKind::FullDisk => Action::FullDisk,
             FaultKind::FsyncFails => Action::FsyncFails,
             FaultKind::FsyncLies => Action::FsyncLies,
+            FaultKind::BitRot => Action::BitRot { partition: None, offset: None },
             FaultKind::Stop => Action::Stop,
             FaultKind::Elect => {
                 // Among all brokers: whoever holds no replica is refused.

@@ -88,6 +88,8 @@ words! {
         FsyncFails = "fsync-fails",
         /// Fsyncs end well and make nothing durable.
         FsyncLies = "fsync-lies",
+        /// A byte of a stored batch goes bad.
+        BitRot = "bit-rot",
         /// An administrator moves leadership.
         Elect = "elect",
         /// An administrator moves replicas.

@@ -2,7 +2,7 @@
 
 use crate::clients;
 use crate::cluster;
-use crate::cluster::units::{Incarnation, Offset, PartitionId};
+use crate::cluster::units::{BatchId, Incarnation, Offset, PartitionId};
 use crate::kernel::trace::What;
 use crate::kernel::units::{Bytes, NodeId};
 use crate::scenario::words::{FaultKind, MessageKind};
@@ -81,6 +81,17 @@ pub enum Happened {
         what: FaultKind,
         /// Whether it is over.
         over: bool,
+    },
+    /// A byte of a batch in the node's copy of a log has gone bad.
+    Rotted {
+        /// Whose log.
+        partition: PartitionId,
+        /// Where the batch begins.
+        base_offset: Offset,
+        /// Which it was.
+        of: BatchId,
+        /// Which it is now.
+        batch: BatchId,
     },
     /// A power loss took the end of a log: only what was left on the disk remains.
     Lost {
@@ -164,6 +175,7 @@ impl What for Happened {
             Happened::Wiped => 232,
             Happened::Link { .. } => 233,
             Happened::Disk { .. } => 234,
+            Happened::Rotted { .. } => 235,
         }
     }
 
@@ -196,6 +208,7 @@ impl What for Happened {
             Happened::Wiped => "wiped",
             Happened::Link { .. } => "link",
             Happened::Disk { .. } => "disk",
+            Happened::Rotted { .. } => "rotted",
         }
     }
 
@@ -232,6 +245,12 @@ impl What for Happened {
             Happened::Disk { what, over } => {
                 each("what", what as i64);
                 each("over", over.into());
+            }
+            Happened::Rotted { partition, base_offset, of, batch } => {
+                each("partition", partition.0.into());
+                each("offset", base_offset.0 as i64);
+                each("old", of.0.into());
+                each("batch", batch.0.into());
             }
             Happened::Lost { partition, old, new } => {
                 each("partition", partition.0.into());

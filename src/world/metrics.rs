@@ -143,6 +143,7 @@ impl Metrics {
             | Happened::Wiped
             | Happened::Link { .. }
             | Happened::Disk { .. }
+            | Happened::Rotted { .. }
             | Happened::Paused
             | Happened::Isolated => {
                 self.befell(entry.t, entry.node);

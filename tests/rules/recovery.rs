@@ -112,3 +112,25 @@ fn r1_9_5_what_lies_before_the_recovery_point_is_not_looked_at() {
     assert!(whole < scanned_from && scanned_from <= end, "{whole}, {scanned_from}, {end}");
     assert_eq!(bases_before(&run, place).last(), Some(&end), "it goes on behind what is missing");
 }
+
+/// `LogSegment.recover`: `RecordBatch.ensureValid`.
+#[test]
+fn r1_9_2_the_log_is_cut_at_the_first_batch_whose_checksum_is_wrong_and_later_segments_go() {
+    let rots = "{ at = \"14s\", do = \"bit-rot\", on = \"broker(2)\", offset = 15 }";
+    let run = struck(NO_CHECKPOINT, &format!("{rots}, {CRASH}"));
+    let (_, (end, _, clean, _)) = found(&run)[0];
+    assert_eq!((end, clean), (15, false));
+    assert_eq!(run.lost(), 0, "it is fetched again");
+    let cut = run.cluster().any(|(_, node, what)| matches!((node, what), (2, Cluster::CutByRecovery { .. })));
+    assert!(cut);
+}
+
+#[test]
+fn r1_9_5_a_bad_byte_before_the_recovery_point_or_after_a_clean_stop_is_not_found() {
+    let rots = "{ at = \"14s\", do = \"bit-rot\", on = \"broker(2)\", offset = 15 }";
+    let stop = "{ at = \"15s\", do = \"stop\", on = \"broker(2)\", for = \"1s\" }";
+    for (checkpoints, fault) in [(CHECKPOINTS, CRASH), (NO_CHECKPOINT, stop)] {
+        let run = struck(checkpoints, &format!("{rots}, {fault}"));
+        assert!(found(&run)[0].1.0 > 100, "{fault}: nothing is cut");
+    }
+}

@@ -10,7 +10,7 @@
 //!
 //! What it does not check: logs above the lower high watermark, which may differ until the follower has truncated; and
 //! replicas whose broker does not run: those have no high watermark. Each entry of a log is compared once, when the high
-//! watermark first passes it, and again only after a truncation or a loss.
+//! watermark first passes it, and again only after a truncation or a loss: a byte that goes bad later is not found here.
 
 use crate::check::committed::{Committed, Raised};
 use crate::check::finding::{Finding, Findings};

@@ -28,10 +28,12 @@ impl Known {
     /// Reads the entries.
     pub(super) fn find(store: &Store, entries: &[Entry<Happened>], message: MessageId) -> Known {
         let batches = (0..store.batch_count() as u32).map(BatchId).filter(|&batch| {
-            store
-                .message_runs(batch)
-                .iter()
-                .any(|run| (run.first.0..run.first.0 + run.count).contains(&message.0))
+            // Where a byte of it has gone bad it is not what was sent.
+            !store.batch(batch).rotten
+                && store
+                    .message_runs(batch)
+                    .iter()
+                    .any(|run| (run.first.0..run.first.0 + run.count).contains(&message.0))
         });
         let mut known = Known {
             batches: batches.collect(),
@@ -72,6 +74,7 @@ impl Known {
                 | Happened::Wiped
                 | Happened::Link { .. }
                 | Happened::Disk { .. }
+                | Happened::Rotted { .. }
                 | Happened::Resumed
                 | Happened::Isolated
                 | Happened::Joined
@@ -102,6 +105,7 @@ impl Known {
             | Cluster::LogStart { .. }
             | Cluster::Restarted { .. }
             | Cluster::Truncated { .. }
+            | Cluster::CutByRecovery { .. }
             | Cluster::Deleted { .. }
             | Cluster::Leads { .. }
             | Cluster::Follows { .. }

@@ -199,6 +199,23 @@ impl Telling<'_> {
                     ));
                     holders = replay.partition(partition).holders(self.batches);
                 }
+                Happened::Rotted { partition, base_offset, .. } if partition == self.partition => {
+                    told.push(format!(
+                        "At {} a byte of the batch at offset {base_offset} went bad in broker {}'s copy.",
+                        entry.t, entry.node
+                    ));
+                    holders = replay.partition(partition).holders(self.batches);
+                }
+                Happened::Cluster(Cluster::CutByRecovery { partition, new, .. })
+                    if partition == self.partition =>
+                {
+                    told.push(format!(
+                        "At {} broker {}, started again, found the bad byte and cut its log back to {new}: what lay \
+                         behind it went with it.",
+                        entry.t, entry.node
+                    ));
+                    holders = replay.partition(partition).holders(self.batches);
+                }
                 Happened::Lost { .. } => holders = replay.partition(self.partition).holders(self.batches),
                 Happened::Cluster(_)
                 | Happened::Client(_)
@@ -220,6 +237,7 @@ impl Telling<'_> {
                 | Happened::Wiped
                 | Happened::Link { .. }
                 | Happened::Disk { .. }
+                | Happened::Rotted { .. }
                 | Happened::Resumed
                 | Happened::Isolated
                 | Happened::Joined
@@ -534,6 +552,7 @@ fn befell(what: Happened) -> Option<Fault> {
         | Happened::Stopped
         | Happened::Link { .. }
         | Happened::Disk { .. }
+        | Happened::Rotted { .. }
         | Happened::Resumed
         | Happened::Joined
         | Happened::Healed

@@ -96,9 +96,11 @@ fn nothing_lost(
         return "No record was told success, so none could be lost.".to_owned();
     }
     if unreadable > 0 {
+        let has_rotted = entries.iter().any(|entry| matches!(entry.what, Happened::Rotted { .. }));
         return format!(
-            "{unreadable} of {acked} acknowledged records cannot be read: their partition has no \
-            leader, or they lie at or above its high watermark."
+            "{unreadable} of {acked} acknowledged records cannot be read: {}their partition has no \
+            leader, or they lie at or above its high watermark.",
+            if has_rotted { "their leader's copy has a bad byte there, or " } else { "" },
         );
     }
     let kept = match (acked, outcome.total.number(Count::Removed)) {

@@ -127,6 +127,11 @@ impl<'a> Replay<'a> {
             Happened::Lost { partition, new, .. } => {
                 self.replica(partition, entry.node).cut(new);
             }
+            Happened::Rotted { partition, of, batch, .. } => {
+                let batches = &mut self.replica(partition, entry.node).batches;
+                let held = batches.iter_mut().find(|held| held.batch == of);
+                held.expect("what goes bad was there").batch = batch;
+            }
             Happened::Stopped => self.change(entry.node, |health| {
                 *health = Health { down: Some((entry.t, Down::Stopped)), paused: None, ..*health };
             }),
@@ -182,7 +187,9 @@ impl<'a> Replay<'a> {
                 replica.end = end;
             }
             Cluster::Deleted { partition, .. } => self.replica(partition, node).cut(Offset::ZERO),
-            Cluster::Truncated { partition, new, .. } => self.replica(partition, node).cut(new),
+            Cluster::Truncated { partition, new, .. } | Cluster::CutByRecovery { partition, new, .. } => {
+                self.replica(partition, node).cut(new)
+            }
             Cluster::LogStart { partition, new, .. } => self.replica(partition, node).start = new,
             Cluster::Restarted { partition, new, .. } => {
                 let replica = self.replica(partition, node);

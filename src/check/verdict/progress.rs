@@ -11,7 +11,7 @@
 use crate::check::finding::Finding;
 use crate::check::invariant::recoverable_disk::has_gap;
 use crate::check::look::Look;
-use crate::check::promised::Promised;
+use crate::check::promised::{Budget, Promised};
 use crate::check::{Held, Judged};
 use crate::cluster::units::PartitionId;
 use crate::scenario::words::Promise;
@@ -22,14 +22,14 @@ const ALWAYS: &str =
     "faults are over, processes run, links are open, and every partition has a replica that may lead";
 
 /// Reads the verdict from how the run ended.
-pub fn judge(look: &impl Look, ending: &Ending, struck: bool) -> Judged {
+pub fn judge(look: &impl Look, budget: &Budget, ending: &Ending, struck: bool) -> Judged {
     let promise = Promise::Progress;
     let promised = promised(look);
     if ending.settled {
         let held = if struck { Held::Kept } else { Held::NotTested };
         return Judged { promise, held, promised, findings: 0, first: None };
     }
-    let promised = gap(look).unwrap_or(promised);
+    let promised = rot(look, budget).or_else(|| gap(look)).unwrap_or(promised);
     let text = format!("after {} {}", ending.at, ending.unquiet.join(", and "));
     let first = Finding { promise, at: ending.at, text, witnesses: Vec::new() };
     let findings = ending.unquiet.len() as u64;
@@ -49,6 +49,12 @@ fn promised(look: &impl Look) -> Promised {
         }
     }
     Promised::yes(ALWAYS)
+}
+
+/// A bad byte, in front of which whoever copies the log, or reads it, stands still.
+fn rot(look: &impl Look, budget: &Budget) -> Option<Promised> {
+    let (partition, breach) = budget.first_rotten()?;
+    Some(Promised::no(breach.reason(look.model(), partition)))
 }
 
 /// A gap in a log, to whose end nobody can copy it.

@@ -122,7 +122,8 @@ struct Reading {
     not_from: Option<NodeId>,
     /// The position is not in the log: it is to go on at this end.
     reset: Option<Reset>,
-    /// It is not in the log, and `auto.offset.reset` is `none`: the application has been told and reads no more.
+    /// It is not in the log, and `auto.offset.reset` is `none`; or any partition has a batch there whose checksum is wrong: the
+    /// application has been told and reads no more.
     gave_up: bool,
 }
 
@@ -306,9 +307,19 @@ impl Reader {
                 reading.position = reading.position.min(end);
                 continue;
             }
+            let mut corrupt = false;
             for entry in entries {
                 let entry = out.store.entries.get(answer.entries)[entry];
+                if self.options.check_crcs && out.store.batch(entry.batch).rotten {
+                    reading.found_corrupt(entry, out);
+                    corrupt = true;
+                    break;
+                }
                 reading.read(entry, out);
+            }
+            if corrupt {
+                // What was fetched of others lies behind it (`FetchCollector.collectFetch`).
+                self.partitions.iter_mut().for_each(|reading| reading.gave_up = true);
             }
         }
         if news {
@@ -518,6 +529,13 @@ impl Reading {
         self.reset = None;
         self.position = offset;
         self.read_epoch = None;
+    }
+
+    /// The checksum of a batch is wrong (`CompletedFetch.maybeEnsureValid`): what came before it has been handed over, and from
+    /// here on every `poll()` throws.
+    fn found_corrupt(&self, entry: LogEntry, out: &mut Outbox<ReaderPort>) {
+        let LogEntry { base_offset, batch, .. } = entry;
+        out.note(Happened::Corrupt { partition: self.id, base_offset, batch });
     }
 
     /// Hands a batch over, of which the first records may lie before the position.

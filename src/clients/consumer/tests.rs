@@ -21,6 +21,7 @@ const MS: fn(u64) -> Span = Span::from_milliseconds;
 fn options() -> ReaderOptions {
     ReaderOptions {
         auto_offset_reset: OffsetReset::Latest,
+        check_crcs: true,
         fetch_max_wait: MS(500),
         fetch_min_bytes: Bytes::new(1),
         fetch_max_bytes: Bytes::new(52_428_800),
@@ -49,6 +50,8 @@ struct Rig {
     /// What it has asked about the ends of logs.
     sought: Vec<(u16, LogEnd)>,
     resets: Vec<(u64, Option<u64>)>,
+    /// The batch at this offset has a bad byte.
+    rots: Option<u64>,
 }
 
 impl Rig {
@@ -69,6 +72,7 @@ impl Rig {
             questions: 0,
             sought: Vec::new(),
             resets: Vec::new(),
+            rots: Option::None,
         };
         rig.feed(Event::Start);
         rig
@@ -114,7 +118,7 @@ impl Rig {
                     Effect::Note(Happened::Read { partition, base_offset, .. }) => {
                         self.read.push((partition, base_offset.0));
                     }
-                    Effect::Close(_) => (),
+                    Effect::Close(_) | Effect::Note(Happened::Corrupt { .. }) => (),
                     other @ (Effect::Listen
                     | Effect::StopListening
                     | Effect::Send(..)
@@ -174,7 +178,10 @@ impl Rig {
             for (base, count) in batches {
                 let runs = [MessageRun { first: MessageId(0), count }];
                 let producer = (ProducerId(0), ProducerEpoch(0), Sequence(0));
-                let batch = self.store.add_batch(producer, &runs, Bytes::new(100), Time::ZERO);
+                let mut batch = self.store.add_batch(producer, &runs, Bytes::new(100), Time::ZERO);
+                if self.rots == Some(base) {
+                    batch = self.store.add_rotten(batch);
+                }
                 let entry = LogEntry { base_offset: Offset(base), batch, epoch: LeaderEpoch(3) };
                 self.store.entries.get_mut(entries).push(entry);
             }
@@ -266,6 +273,20 @@ fn a_position_that_is_not_in_the_log_is_reset_as_the_policy_says() {
         assert_eq!(rig.reader.position(FIRST).map(|position| position.0), goes_on);
         let asks_on = rig.fetches.iter().any(|(node, _)| *node == 1);
         assert_eq!(asks_on, goes_on.is_some(), "{policy:?} after {read}");
+    }
+}
+
+#[test]
+fn a_bad_byte_stops_all_reading_if_checksums_are_looked_at() {
+    for (check_crcs, read, first, second) in
+        [(true, vec![(FIRST, 0)], None, None), (false, vec![(FIRST, 0), (FIRST, 5)], Some(9), Some(0))]
+    {
+        let mut rig = Rig::with(ReaderOptions { check_crcs, ..options() }, [(1, 0), (2, 0)]);
+        rig.rots = Some(5);
+        rig.answer(1, |_| vec![(0, 5), (5, 4)]);
+        assert_eq!(rig.read, read);
+        let positions = [FIRST, SECOND].map(|partition| rig.reader.position(partition));
+        assert_eq!(positions.map(|one| one.map(|one| one.0)), [first, second], "{check_crcs}");
     }
 }
 

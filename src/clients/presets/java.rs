@@ -65,6 +65,8 @@ pub(super) const PRODUCER_4_1: ProducerOptions = ProducerOptions {
 /// A 4.1 consumer that sets nothing, as far as a reader of assigned partitions needs it.
 pub(super) const READER_4_1: ReaderOptions = ReaderOptions {
     auto_offset_reset: OffsetReset::Latest,
+    // ConsumerConfig: DEFAULT_CHECK_CRCS.
+    check_crcs: true,
     // ConsumerConfig: DEFAULT_FETCH_MAX_WAIT_MS.
     fetch_max_wait: ms(500),
     // ConsumerConfig: DEFAULT_FETCH_MIN_BYTES.

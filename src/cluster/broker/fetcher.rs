@@ -230,6 +230,10 @@ impl Node<'_> {
                 break;
             }
             let built = out.store.batch(entry.batch);
+            if built.rotten {
+                // Nothing of the response is appended (CorruptRecordException): it asks again, and again in vain.
+                return self.delay(now, place);
+            }
             end += 1;
             bytes += built.bytes;
             timestamp = timestamp.max(built.timestamp);

@@ -51,6 +51,9 @@ impl Broker {
         if clean {
             out.ask(Effect::Delete(File::CleanShutdown));
         }
+        if !clean {
+            self.stored.cut_rotten(out);
+        }
         let high_watermarks: Vec<_> = self.stored.start(out.store).collect();
         let expiration = config.options.producer_id_expiration;
         let stored = &mut self.stored;

@@ -48,7 +48,7 @@ use super::planted::Planted;
 use super::protocol::{Leaders, Message, MetadataRecord, PartitionLeader, ProducerIdAnswer};
 use super::replica::{Replica, Role};
 use super::store::Store;
-use super::units::{Offset, PartitionId, Voters};
+use super::units::{BatchId, Offset, PartitionId, Voters};
 use crate::devices::port::{Channel, ConnectionId, Effect, Event, Outbox, Peer, Port};
 use crate::kernel::units::{Bytes, NodeId, Span, Time};
 
@@ -307,6 +307,14 @@ impl Broker {
     pub fn stored_mut(&mut self) -> &mut Stored {
         assert!(self.running.is_none(), "a disk loses bytes only while its machine is dark");
         &mut self.stored
+    }
+
+    /// A byte of a batch in a replica's log goes bad: the batch with this index is this one from here on.
+    ///
+    /// `Departure from Kafka:` whoever reads it next has it, whether or not it was still in the page cache.
+    pub fn rot(&mut self, partition: PartitionId, index: usize, batch: BatchId) {
+        let place = self.stored.place(partition).expect("a batch is of a replica this broker has");
+        self.stored.rot(place, index, batch);
     }
 
     /// Whether its disk takes anything more. A broker that would write to a full one ends.

@@ -4,12 +4,15 @@
 //! loading makes of it; loading and recovering logs takes no time of its own; files of removed segments go at once, where
 //! Kafka renames them first and deletes them after `file.delete.delay.ms`.
 
+use super::BrokerPort;
+use crate::cluster::happened::Happened;
 use crate::cluster::log::Log;
 use crate::cluster::log::producer_state::Snapshots;
 use crate::cluster::log::segments::{Recovered, SegmentLimits};
 use crate::cluster::planted::Planted;
 use crate::cluster::store::Store;
-use crate::cluster::units::{BrokerEpoch, Incarnation, Offset, PartitionId, ProducerId};
+use crate::cluster::units::{BatchId, BrokerEpoch, Incarnation, Offset, PartitionId, ProducerId};
+use crate::devices::port::{Effect, Outbox};
 use crate::kernel::units::{Bytes, NodeId};
 
 /// A file of a broker.
@@ -77,6 +80,8 @@ pub struct Stored {
     recovery_points: Checkpoint,
     log_starts: Checkpoint,
     flush_token: u32,
+    /// Whether a byte of any log has gone bad.
+    rotten: bool,
     /// How often the process has started.
     pub incarnation: Incarnation,
     /// Nothing more can be written (`ENOSPC`).
@@ -116,6 +121,7 @@ impl Stored {
             recovery_points: Checkpoint::new(held.len()),
             log_starts: Checkpoint::new(held.len()),
             flush_token: 0,
+            rotten: false,
             incarnation: Incarnation(0),
             disk_is_full: false,
             clean_shutdown: None,
@@ -132,6 +138,35 @@ impl Stored {
         match self.places.get(partition.0 as usize) {
             Some(&NOWHERE) | None => None,
             Some(&place) => Some(place as usize),
+        }
+    }
+
+    /// A byte of a stored batch goes bad.
+    pub(super) fn rot(&mut self, place: usize, index: usize, batch: BatchId) {
+        self.logs[place].replace(index, batch);
+        self.rotten = true;
+    }
+
+    /// An unclean start cuts each log at the first batch it looks at whose checksum is wrong. What a power loss tore was cut
+    /// when that came.
+    pub(super) fn cut_rotten(&mut self, out: &mut Outbox<'_, BrokerPort>) {
+        if !self.rotten {
+            return;
+        }
+        let mut files = Vec::new();
+        for (place, log) in self.logs.iter_mut().enumerate() {
+            let partition = self.partitions[place];
+            log.load_end(out.store);
+            let old = log.end();
+            log.cut_rotten(self.recovery_points.offsets[place], out.store, &mut files);
+            for Recovered { base, length } in files.drain(..) {
+                let file = File::Log(partition, base);
+                out.ask(length.map_or(Effect::Delete(file), |length| Effect::Truncate(file, length)));
+            }
+            let new = log.end();
+            if new < old {
+                out.note(Happened::CutByRecovery { partition, old, new });
+            }
         }
     }
 

@@ -157,6 +157,11 @@ impl Log {
         new_epoch
     }
 
+    /// The batch with this index is another from here on, of the same records and size: a byte of it has gone bad.
+    pub fn replace(&mut self, index: usize, batch: BatchId) {
+        self.put(index, LogEntry { batch, ..self.entry(index) });
+    }
+
     #[inline]
     fn put(&mut self, index: usize, entry: LogEntry) {
         Arc::make_mut(&mut self.chunks[index / CHUNK])[index % CHUNK] = entry;

@@ -217,10 +217,7 @@ impl Log {
                 let kept = self.keep_batches(place, from..to, store);
                 files.push(Recovered { base, length: Some(kept) });
                 if kept < left && place >= scanned {
-                    let gone = self.segments.list.drain(place + 1..).map(|segment| segment.base);
-                    files.extend(gone.map(|base| Recovered { base, length: None }));
-                    self.len = from;
-                    self.bytes = self.segments.list[place].position + kept;
+                    self.drop_segments_behind(place, from, kept, files);
                 }
             }
             place += 1;
@@ -230,6 +227,33 @@ impl Log {
         self.start = self.start.min(self.end);
         self.segments.last_has_changed();
         whole.min(self.end)
+    }
+
+    /// What an unclean start does besides about batches of which a byte has gone bad: from the segment that holds the recovery
+    /// point on it cuts at the first whose checksum is wrong, and throws away the segments behind (`LogSegment.recover`). Adds
+    /// what has become of files.
+    pub fn cut_rotten(&mut self, recovery_point: Offset, store: &Store, files: &mut Vec<Recovered>) {
+        let scanned = self.segment_of(recovery_point);
+        let is_rotten = |&index: &usize| store.batch(self.entry_at(index).batch).rotten;
+        let Some(from) = (self.segments.list[scanned].first..self.len).find(is_rotten) else { return };
+        let behind = self.segments.list.partition_point(|segment| segment.first <= from);
+        let place = behind - 1;
+        let to = self.segments.list.get(behind).map_or(self.len, |next| next.first);
+        let kept = self.keep_batches(place, from..to, store);
+        files.push(Recovered { base: self.segments.list[place].base, length: Some(kept) });
+        self.drop_segments_behind(place, from, kept, files);
+        self.load_end(store);
+        self.first = self.first.min(self.len);
+        self.start = self.start.min(self.end);
+        self.segments.last_has_changed();
+    }
+
+    /// The segment at this place, of so many bytes and up to this batch, is the last from here on.
+    fn drop_segments_behind(&mut self, place: usize, len: usize, bytes: Bytes, files: &mut Vec<Recovered>) {
+        let gone = self.segments.list.drain(place + 1..).map(|segment| segment.base);
+        files.extend(gone.map(|base| Recovered { base, length: None }));
+        self.len = len;
+        self.bytes = self.segments.list[place].position + bytes;
     }
 
     /// A process loads the log, which ends where its last batch does (`LogSegment.readNextOffset`).
@@ -469,6 +493,35 @@ mod tests {
             let kept = files.iter().filter_map(|file| file.length).map(Bytes::get);
             let lengths: Vec<u64> = kept.collect();
             assert!(lengths.iter().all(|length| length % 100 == 0), "{case}: {lengths:?}");
+            append(&mut log, &mut store, 100, 100);
+            assert_eq!(log.entries().last().map(|entry| entry.base_offset.0), Some(end), "{case}");
+        }
+    }
+
+    #[test]
+    fn recovery_cuts_at_a_bad_byte_and_not_before_the_recovery_point() {
+        // The recovery point, which batch has the bad byte; the offsets there are then, and the segments.
+        type Case = (u64, usize, &'static [u64], &'static [u64]);
+        const ALL: &[u64] = &[0, 10, 20, 30, 40, 50, 60, 70];
+        let cases: [Case; 6] = [
+            (0, 0, &[], &[0]),
+            (0, 4, &[0, 10, 20, 30], &[0, 30]),
+            (50, 4, &[0, 10, 20, 30], &[0, 30]),
+            (30, 3, &[0, 10, 20], &[0, 30]),
+            (60, 4, ALL, &[0, 30, 60]),
+            (80, 7, &[0, 10, 20, 30, 40, 50, 60], &[0, 30, 60]),
+        ];
+        for (recovery_point, bad, there, begin) in cases {
+            let (mut log, mut store) = filled(8);
+            log.replace(bad, store.add_rotten(log.entry(bad).batch));
+            let mut files = Vec::new();
+            log.cut_rotten(Offset(recovery_point), &store, &mut files);
+            let case = format!("{recovery_point} {bad}");
+            let end = 10 * there.len() as u64;
+            assert_eq!((offsets(&log), log.end().0), (there.to_vec(), end), "{case}");
+            assert_eq!((bases(&log), log.bytes().get()), (begin.to_vec(), 10 * end), "{case}");
+            let gone = files.iter().filter(|file| file.length.is_none()).count();
+            assert_eq!(gone, 3 - begin.len(), "{case}: {files:?}");
             append(&mut log, &mut store, 100, 100);
             assert_eq!(log.entries().last().map(|entry| entry.base_offset.0), Some(end), "{case}");
         }

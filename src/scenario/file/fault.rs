@@ -30,6 +30,7 @@ pub(super) const FAULT: Schema = Schema {
         "factor",
         "what",
         "partition",
+        "offset",
         "unclean",
         "replicas",
     ],
@@ -41,11 +42,12 @@ pub(super) const AFTER: Schema =
     Schema { own: &["ack", "isr", "size", "leader-change", "nth", "plus"], later: &[], kafka: None };
 
 /// What a fault may do one day.
-const LATER: [&str; 7] = ["bit-rot", "clock-jump", "add-partitions", "delete-topic", "set", "join", "leave"];
+const LATER: [&str; 6] = ["clock-jump", "add-partitions", "delete-topic", "set", "join", "leave"];
 
 /// Keys that only some kinds of faults have.
-const OF_KINDS: [(&str, &[FaultKind]); 11] = [
-    ("partition", &[FaultKind::Elect, FaultKind::Reassign]),
+const OF_KINDS: [(&str, &[FaultKind]); 12] = [
+    ("partition", &[FaultKind::BitRot, FaultKind::Elect, FaultKind::Reassign]),
+    ("offset", &[FaultKind::BitRot]),
     ("unclean", &[FaultKind::Elect]),
     ("replicas", &[FaultKind::Reassign]),
     ("lose", &[FaultKind::PowerLoss]),
@@ -83,6 +85,8 @@ pub(super) enum Doing {
     SlowLink { to: Placed<Target>, one_way: bool, slower: Slower },
     /// `hold`.
     Hold { to: Placed<Target>, what: MessageKind },
+    /// `bit-rot`.
+    BitRot { partition: Option<Placed<Partition>>, offset: Option<u64> },
 }
 
 /// When it strikes, by the names of the file.
@@ -134,7 +138,10 @@ fn read(node: &Node, reading: &mut Reading) -> Option<Draft> {
     let whom = if kind.is_some_and(is_of_links) { "from" } else { "on" };
     let on = section.need(whom, node.place, "\"leader(orders-0)\"", reading);
     let on = on.and_then(|node| target::read_all(whom, node, target::FAULT_TARGETS, reading));
-    let lasts = section.get("for").and_then(|node| reading.span("for", node));
+    let mut lasts = section.get("for").and_then(|node| reading.span("for", node));
+    if kind == Some(FaultKind::BitRot) {
+        lasts = Some(Span::ZERO);
+    }
     let action = kind.and_then(|kind| doing(kind, &section, node.place, reading));
     let when = when(&section, node.place, reading);
     Some(Draft { when: when?, what: What::Befalls(action?, on?), lasts })
@@ -167,6 +174,8 @@ fn refuse_keys_of_others(section: &Section<'_>, kind: FaultKind, reading: &mut R
     }
     if kind.is_administration() {
         refuse("on", "it is about a `partition`".to_owned());
+    }
+    if kind.is_administration() || kind == FaultKind::BitRot {
         refuse("for", "nothing of it ends".to_owned());
     }
 }
@@ -207,6 +216,17 @@ fn doing(kind: FaultKind, section: &Section<'_>, fault: Place, reading: &mut Rea
         FaultKind::FullDisk => Doing::Plain(Action::FullDisk),
         FaultKind::FsyncFails => Doing::Plain(Action::FsyncFails),
         FaultKind::FsyncLies => Doing::Plain(Action::FsyncLies),
+        FaultKind::BitRot => {
+            let partition =
+                section.get("partition").map(|node| target::partition("partition", node, reading));
+            let offset = section.get("offset").map(|node| reading.whole("offset", node, 0..=u64::MAX));
+            let all_read =
+                partition.as_ref().is_none_or(Option::is_some) && offset.is_none_or(|one| one.is_some());
+            if !all_read {
+                return None;
+            }
+            Doing::BitRot { partition: partition.flatten(), offset: offset.flatten() }
+        }
         FaultKind::Stop => Doing::Plain(Action::Stop),
         FaultKind::Elect | FaultKind::Reassign => {
             unreachable!("an administrator's request is read otherwise")

@@ -41,7 +41,6 @@ pub(super) const CONSUMER: &[&str] = &[
     "allow.auto.create.topics",
     "auto.commit.interval.ms",
     "bootstrap.servers",
-    "check.crcs",
     "client.dns.lookup",
     "client.id",
     "client.rack",

@@ -12,7 +12,7 @@ use super::reading::{Placed, Reading};
 use super::report::{Place, Problem};
 use super::target::{Partition, Target};
 use crate::cluster::protocol::{ElectLeaders, Reassign};
-use crate::cluster::units::{PartitionId, Replicas, TopicId};
+use crate::cluster::units::{Offset, PartitionId, Replicas, TopicId};
 use crate::devices::network::{self, Link};
 use crate::kernel::units::NodeId;
 use crate::scenario::fault::{Action, Fault, Target as Struck, Trigger, When};
@@ -282,6 +282,13 @@ impl<'m> Names<'m> {
                 Action::SlowLink { to: self.struck(&to, reading)?, one_way, slower }
             }
             fault::Doing::Hold { to, what } => Action::Hold { to: self.struck(&to, reading)?, what },
+            fault::Doing::BitRot { partition, offset } => {
+                let partition = match partition {
+                    Some(named) => Some(self.partition(&named.value, named.place, reading)?.0),
+                    None => None,
+                };
+                Action::BitRot { partition, offset: offset.map(Offset) }
+            }
         })
     }
 

@@ -96,6 +96,7 @@ pub(super) const PRODUCER: &[Property<ProducerOptions>] = &[
 /// `ConsumerConfig`, as far as a reader of assigned partitions needs it.
 pub(super) const READER: &[Property<ReaderOptions>] = &[
     Property { name: "auto.offset.reset", takes: OffsetReset(|o, v| o.auto_offset_reset = v) },
+    Property { name: "check.crcs", takes: Switch(|o, v| o.check_crcs = v) },
     Property { name: "fetch.max.wait.ms", takes: Milliseconds(0, INT, |o, v| o.fetch_max_wait = v) },
     Property { name: "fetch.min.bytes", takes: Bytes(0, |o, v| o.fetch_min_bytes = v) },
     Property { name: "fetch.max.bytes", takes: Bytes(0, |o, v| o.fetch_max_bytes = v) },

@@ -1,7 +1,10 @@
-//! Disks that are slow, stall, are full, fail or lie.
+//! Disks that are slow, stall, are full, fail or lie, and bytes that go bad.
 
 use super::ill;
+use crate::cluster::protocol::LogEntry;
+use crate::cluster::units::{Offset, PartitionId};
 use crate::devices::disk::Ill;
+use crate::kernel::chance::{Chance, Occasion, Purpose};
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::{NodeId, Time};
 use crate::scenario::fault::Action;
@@ -58,6 +61,55 @@ impl<O: Observer> World<O> {
             }
             whose != node
         });
+    }
+
+    /// Whether a broker has such a batch.
+    pub(super) fn has_batch(
+        &self,
+        node: NodeId,
+        partition: Option<PartitionId>,
+        offset: Option<Offset>,
+    ) -> bool {
+        let Some(broker) = self.brokers.get(usize::from(node.0).wrapping_sub(1)) else { return false };
+        let has = |partition| {
+            broker.log(partition).is_some_and(|log| match offset {
+                Some(offset) => log.holds(offset).is_some(),
+                None => !log.is_empty(),
+            })
+        };
+        match partition {
+            Some(partition) => has(partition),
+            None => broker.partitions().iter().any(|&partition| has(partition)),
+        }
+    }
+
+    /// A byte of a batch goes bad, on each of these brokers one.
+    pub(super) fn rot(&mut self, fault: usize, nodes: &[NodeId], cause: EventSeq) {
+        let Action::BitRot { partition, offset } = self.model.faults[fault].action else {
+            unreachable!("only bit rot rots")
+        };
+        for &node in nodes {
+            let drawn = |chance: &Chance, what, bound: usize| {
+                let draw = chance.draw(Purpose::BitRot, u64::from(node.0), Occasion(fault as u64, what));
+                draw.below(bound as u64) as usize
+            };
+            let partition = partition.unwrap_or_else(|| {
+                let held = self.brokers[usize::from(node.0) - 1].partitions().iter();
+                let such = held.filter(|&&partition| self.has_batch(node, Some(partition), offset));
+                let such: Vec<PartitionId> = such.copied().collect();
+                such[drawn(&self.chance, 0, such.len())]
+            });
+            let broker = &mut self.brokers[usize::from(node.0) - 1];
+            let log = broker.log(partition).expect("a partition it has");
+            let index = match offset.and_then(|offset| log.holds(offset)) {
+                Some(entry) => log.index_at(entry.base_offset).expect("a batch begins where it begins"),
+                None => log.first() + drawn(&self.chance, 1, log.len() - log.first()),
+            };
+            let LogEntry { base_offset, batch: of, .. } = log.entry(index);
+            let batch = self.store.add_rotten(of);
+            broker.rot(partition, index, batch);
+            self.note(node, Happened::Rotted { partition, base_offset, of, batch }, cause);
+        }
     }
 
     fn tell_whether_full(&mut self, node: NodeId) {

@@ -56,6 +56,7 @@ impl<O: Observer> World<O> {
             | Action::FullDisk
             | Action::FsyncFails
             | Action::FsyncLies
+            | Action::BitRot { .. }
             | Action::Stop
             | Action::Elect(_)
             | Action::Reassign(_) => return None,

@@ -7,7 +7,7 @@
 //! | `process` | processes killed, stopped and started |
 //! | `power` | machines that go dark, disks that lose what they held |
 //! | [`link`] | links that are cut or slow, messages that are kept back |
-//! | `disk` | disks that are slow, stall, are full, fail or lie |
+//! | `disk` | disks that are slow, stall, are full, fail or lie, and bytes that go bad |
 
 mod disk;
 pub(super) mod link;
@@ -65,6 +65,7 @@ impl<O: Observer> World<O> {
             Action::Cut { .. } => self.cut(&ways, cause),
             Action::SlowLink { slower, .. } => self.slow(&ways, *slower, cause),
             Action::Hold { what, .. } => self.hold(&ways, *what, cause),
+            Action::BitRot { .. } => self.rot(fault, &nodes, cause),
             Action::Elect(request) => self.administer(Message::ElectLeaders(*request), cause),
             Action::Reassign(request) => self.administer(Message::Reassign(*request), cause),
             action @ (Action::SlowDisk(_)
@@ -121,6 +122,8 @@ impl<O: Observer> World<O> {
             Action::Hold { what, .. } => self.let_go(&ways, *what, cause),
             // What an administrator did is not undone.
             Action::Elect(_) | Action::Reassign(_) => (),
+            // What has gone bad stays so.
+            Action::BitRot { .. } => (),
             action @ (Action::SlowDisk(_)
             | Action::StallDisk
             | Action::FullDisk
@@ -184,6 +187,7 @@ impl<O: Observer> World<O> {
                 machine.dark == 0 && !is_reader && (machine.running || !is_client)
             }
             Action::Wipe => usize::from(node.0) <= self.brokers.len(),
+            Action::BitRot { partition, offset } => self.has_batch(node, *partition, *offset),
             Action::Isolate { .. } | Action::Cut { .. } | Action::SlowLink { .. } | Action::Hold { .. } => {
                 true
             }
@@ -206,6 +210,8 @@ impl<O: Observer> World<O> {
             Action::Crash | Action::Stop | Action::FullDisk | Action::FsyncFails => (true, false, false),
             Action::PowerLoss(_) => (true, true, false),
             Action::Wipe => (true, true, true),
+            // A promise knows no bit rot at all.
+            Action::BitRot { .. } => return true,
             Action::Pause
             | Action::Isolate { .. }
             | Action::Cut { .. }
@@ -253,6 +259,7 @@ fn ill(action: &Action) -> Option<Ill> {
         | Action::Cut { .. }
         | Action::SlowLink { .. }
         | Action::Hold { .. }
+        | Action::BitRot { .. }
         | Action::Stop
         | Action::Elect(_)
         | Action::Reassign(_) => None,

@@ -197,6 +197,7 @@ impl Rig {
                 | Happened::Attempted { .. }
                 | Happened::Renumbered { .. }
                 | Happened::Reset { .. }
+                | Happened::Corrupt { .. }
                 | Happened::Read { .. },
             ) => (),
             Effect::Exit => self.has_ended = true,
