@@ -387,6 +387,9 @@ for = "80s"
         model: r#"
 min.insync.replicas = 2
 
+[broker]
+controller.quorum.append.linger.ms = 0
+
 [network]
 latency = "500us"
 links = [{ between = ["clients", "all-brokers"], latency = "20ms" }]
@@ -404,7 +407,7 @@ partition = "orders-0"
 to = "broker(2)"
 
 [[faults]]
-at = "2012ms"
+at = "2013ms"
 do = "elect"
 partition = "orders-0"
 to = "broker(1)"

@@ -12,7 +12,7 @@ use highwater::cluster::protocol::{
 };
 use highwater::cluster::units::{BrokerEpoch, Incarnation, Replicas, Voters};
 use highwater::devices::port::Event;
-use highwater::kernel::units::{NodeId, Time};
+use highwater::kernel::units::{NodeId, Span, Time};
 
 use crate::bench::Bench;
 use crate::broker::{ORDERS, ids, state};
@@ -50,7 +50,8 @@ pub(crate) fn described(state: &PartitionState) -> Described {
 }
 
 impl Desk {
-    /// Partition `orders-0`: replicas 1, 2, 3, all in sync and led by 1, `min.insync.replicas` = 2.
+    /// Partition `orders-0`: replicas 1, 2, 3, all in sync and led by 1, `min.insync.replicas` = 2. What is decided is written
+    /// at once.
     pub(crate) fn new() -> Desk {
         Desk::of(state(&[1, 2, 3], 1), 2, false, |_| ())
     }
@@ -62,6 +63,7 @@ impl Desk {
         change: impl FnOnce(&mut ControllerOptions),
     ) -> Desk {
         let mut options = Version::V4_1.generation().controller;
+        options.quorum_append_linger = Span::ZERO;
         change(&mut options);
         Desk::at(voter(NodeId(4), ALONE, options, (state, min_insync_replicas, unclean)))
     }
@@ -186,6 +188,7 @@ impl Desk {
 
     fn ask(&mut self, broker: u16, request: Message) -> Message {
         let connection = self.bench.request(broker, request);
+        self.bench.pass(0);
         self.bench.answers.remove(&connection).flatten().expect("the controller answers at once")
     }
 }

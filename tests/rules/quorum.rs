@@ -94,14 +94,21 @@ fn r1_12_1_a_follower_fetches_on_only_from_what_is_on_its_disk() {
     assert_eq!(again.offset.0, asked.offset.0 + 1);
 }
 
-/// `KafkaRaftClient.flushLeaderLog`: its own end counts before the fsync, and there is no other.
+/// `KafkaRaftClient.flushLeaderLog`: its own end counts before the fsync, and there is no other. Until then what is decided
+/// waits for more, from the first of it on (`BatchAccumulator.append`).
 #[test]
-fn r1_12_2_a_single_voter_answers_before_its_fsync_is_over() {
-    let mut desk = Desk::new();
+fn r1_12_2_a_single_voter_answers_once_it_has_lingered_and_before_its_fsync_is_over() {
+    let linger = Version::V4_1.generation().controller.quorum_append_linger;
+    let mut desk = Desk::of(state(&[1, 2, 3], 1), 2, false, |options| options.quorum_append_linger = linger);
     desk.bench.disk_stalls = true;
-    let connection = propose(&mut desk, &[1, 2]);
-    assert_eq!(desk.bench.flushes, 1);
-    assert!(desk.bench.answers.contains_key(&connection));
+    let first = propose(&mut desk, &[1, 2]);
+    desk.bench.pass(10);
+    let second = propose(&mut desk, &[1]);
+    desk.bench.pass(14);
+    assert_eq!((desk.bench.flushes, desk.bench.answers.len(), decisions(&desk.bench)), (0, 0, 0));
+    desk.bench.pass(1);
+    assert_eq!((desk.bench.flushes, decisions(&desk.bench)), (1, 2));
+    assert!([first, second].iter().all(|connection| desk.bench.answers.contains_key(connection)));
 }
 
 /// `FileQuorumStateStore`.

@@ -7,7 +7,8 @@ use crate::kernel::units::{Bytes, NodeId};
 /// The log `__cluster_metadata`.
 ///
 /// Departure from Kafka: there are no snapshots, nor the NoOpRecord every `metadata.max.idle.interval.ms`. A single voter's
-/// records count as committed and durable as soon as they are appended. Of several, the leader goes on while its fsync is
+/// records are never lost once they are written; there a power loss can take them until their fsync is over, and brokers have
+/// heard of them. Of several, the leader goes on while its fsync is
 /// under way; there its one thread waits for it, and answers nobody meanwhile.
 #[derive(Clone, Debug)]
 pub(super) struct MetadataLog {

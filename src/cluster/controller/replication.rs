@@ -65,27 +65,20 @@ impl Controller {
         self.volatile.deferred.push_back(Deferred { end, connection, answer, altered });
     }
 
-    /// Appends what was decided on and makes it the state of things here. With other voters it is written somewhat later, with
-    /// whatever else comes (`controller.quorum.append.linger.ms`, `BatchAccumulator`).
+    /// Appends what was decided on and makes it the state of things here. It is written somewhat later, with whatever else comes
+    /// (`controller.quorum.append.linger.ms`, `BatchAccumulator`).
     pub(super) fn commit_planned(&mut self, out: &mut Outbox<'_, ControllerPort>) {
         if self.volatile.planned.is_empty() {
             return;
         }
-        let is_alone = self.is_alone();
         let mut planned = std::mem::take(&mut self.volatile.planned);
         for &record in &planned {
             let offset = self.durable.log.append(record);
-            if is_alone {
-                self.volatile.high_watermark = MetadataOffset(offset.0 + 1);
-            }
             self.replay(offset, &record, out);
         }
         planned.clear();
         self.volatile.planned = planned;
-        if is_alone {
-            self.write(out);
-            self.answer_parked(out);
-        } else if !self.volatile.lingers {
+        if !self.volatile.lingers {
             self.volatile.lingers = true;
             out.set_timer(Timer::Linger, self.options.quorum_append_linger);
         }
@@ -93,6 +86,10 @@ impl Controller {
 
     pub(super) fn on_linger(&mut self, now: Time, out: &mut Outbox<'_, ControllerPort>) {
         self.write(out);
+        if self.is_alone() {
+            // It counts before it is on disk (`KafkaRaftClient.flushLeaderLog`).
+            self.commit_up_to(now, self.volatile.written, out);
+        }
         // Voters may have it before it is on this disk.
         self.answer_parked(out);
         if Planted::CommitWithoutQuorum.is(self.planted) {

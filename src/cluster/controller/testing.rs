@@ -58,7 +58,7 @@ pub(crate) fn partition(replicas: &[u16], isr: &[u16], leader: u16) -> Partition
 }
 
 /// The controller, and brokers that heartbeat every 2 s while they live. Each broker has a connection for requests and one
-/// for fetches.
+/// for fetches. What is decided is written at once.
 pub(crate) struct Bench {
     pub(crate) controller: Controller,
     pub(crate) notes: Vec<(Time, Happened)>,
@@ -102,6 +102,7 @@ impl Bench {
         let generation = version.generation();
         let mut options = generation.controller;
         options.eligible_leader_replicas = eligible_leader_replicas;
+        options.quorum_append_linger = Span::ZERO;
         let partitions = partitions.iter();
         let partitions = partitions
             .map(|&(replicas, min, unclean)| (partition(replicas, replicas, replicas[0]), min, unclean));
@@ -197,6 +198,11 @@ impl Bench {
                 | Effect::Replace(..)
                 | Effect::Delete(_) => panic!("a controller does not ask for {effect:?}"),
             }
+        }
+        let lingers = |&(at, timer): &(Time, Timer)| at <= self.now && timer == Timer::Linger;
+        if self.timers.get(&Timer::Linger.slot()).is_some_and(lingers) {
+            self.timers.remove(&Timer::Linger.slot());
+            self.tell(Event::Timer(Timer::Linger));
         }
         self.exited
     }

@@ -104,7 +104,12 @@ pub(super) const V2_8: Generation = Generation {
     elects_unclean_by_itself: true,
     // ZooKeeper's server looks every tickTime, which is 2 or 3 s.
     looks_for_stale_brokers_periodically: true,
-    controller: ControllerOptions { broker_session_timeout: ms(18_000), ..V3_6.controller },
+    controller: ControllerOptions {
+        broker_session_timeout: ms(18_000),
+        // Each decision is a write to ZooKeeper, at once.
+        quorum_append_linger: Span::ZERO,
+        ..V3_6.controller
+    },
     broker: BrokerOptions {
         broker_heartbeat_interval: ms(6_000),
         // transactional.id.expiration.ms, until KIP-854 (3.4).
