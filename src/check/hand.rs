@@ -405,6 +405,7 @@ pub(super) fn model() -> Model {
             options: TopicOptions { min_insync_replicas: 2, ..generation.topic },
             first_partition: ORDERS,
             assignment: vec![Replicas::of([1, 2, 3].map(NodeId))],
+            at_start: 1,
         }],
         producers: vec![Producer {
             name: "web".to_owned(),

@@ -145,15 +145,16 @@ impl Budget {
             partitions.clear();
         }
         self.of_broker.resize_with(usize::from(model.cluster.brokers), Vec::new);
-        let mut holders = model.holders();
+        let mut each = model.holders().zip(model.at_start());
         for topic in &model.topics {
             for &replicas in &topic.assignment {
                 let partition = PartitionId(self.partitions.len() as u32);
-                for replica in holders.next().expect("one a partition").iter() {
+                let (holders, in_sync) = each.next().expect("one a partition");
+                for replica in holders.iter() {
                     self.of_broker[usize::from(replica.0) - 1].push(partition);
                 }
                 self.partitions.push(Account {
-                    standing: Standing::new(replicas, topic.options.min_insync_replicas),
+                    standing: Standing::new(replicas, in_sync, topic.options.min_insync_replicas),
                     still: None,
                     over: None,
                     first_append: None,

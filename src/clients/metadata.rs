@@ -23,10 +23,13 @@ pub(super) struct Metadata {
     max_age: Span,
     backoff: Backoff,
     partitions: Vec<Known>,
+    /// Of each topic, one after the other, where the places of its partitions end.
+    topics: Vec<u32>,
     /// The place of each partition from the lowest id on; [`NOWHERE`] for those that are not the client's.
     places: Vec<u32>,
     lowest: u32,
-    known: bool,
+    /// Partitions that the newest answer had.
+    there: u32,
     needed: bool,
     in_progress: bool,
     /// The alarm that ends the wait after a refresh is set.
@@ -40,9 +43,13 @@ pub(super) struct Metadata {
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
+    /// The newest answer had it.
+    is_there: bool,
     leader: Option<NodeId>,
     epoch: Option<LeaderEpoch>,
 }
+
+const UNKNOWN: Known = Known { is_there: false, leader: None, epoch: None };
 
 const NOWHERE: u32 = u32::MAX;
 
@@ -59,22 +66,31 @@ pub(super) struct MetadataOptions {
 }
 
 impl Metadata {
-    /// Nothing is known of `partitions` yet, and it is to be asked for.
-    pub(super) fn new(partitions: &[PartitionId], options: MetadataOptions) -> Metadata {
-        let lowest = partitions.iter().min().map_or(0, |partition| partition.0);
-        let highest = partitions.iter().max().map_or(0, |partition| partition.0);
+    /// Nothing is known yet of the partitions these topics may have, and it is to be asked for.
+    pub(super) fn new<'a>(
+        topics: impl Iterator<Item = &'a [PartitionId]> + Clone,
+        options: MetadataOptions,
+    ) -> Metadata {
+        let partitions = topics.clone().flatten();
+        let lowest = partitions.clone().min().map_or(0, |partition| partition.0);
+        let highest = partitions.clone().max().map_or(0, |partition| partition.0);
         let mut places = vec![NOWHERE; (highest - lowest + 1) as usize];
-        for (place, partition) in partitions.iter().enumerate() {
+        for (place, partition) in partitions.clone().enumerate() {
             places[(partition.0 - lowest) as usize] = place as u32;
+        }
+        let mut ends = Vec::new();
+        for topic in topics {
+            ends.push(ends.last().copied().unwrap_or(0) + topic.len() as u32);
         }
         Metadata {
             brokers: (1..=options.brokers).map(NodeId).collect(),
             max_age: options.max_age,
             backoff: options.backoff,
-            partitions: vec![Known { leader: None, epoch: None }; partitions.len()],
+            partitions: vec![UNKNOWN; partitions.count()],
+            topics: ends,
             places,
             lowest,
-            known: false,
+            there: 0,
             needed: true,
             in_progress: false,
             backing_off: false,
@@ -87,15 +103,21 @@ impl Metadata {
 
     /// The process is gone, and another knows nothing; which broker it asks first goes on round.
     pub(super) fn forget(&mut self) {
-        self.partitions.fill(Known { leader: None, epoch: None });
-        (self.known, self.needed, self.in_progress, self.backing_off) = (false, true, false, false);
+        self.partitions.fill(UNKNOWN);
+        (self.there, self.needed, self.in_progress, self.backing_off) = (0, true, false, false);
         (self.failures, self.equivalent, self.refreshed) = (0, 0, None);
     }
 
-    /// Whether the topic has been seen: how many partitions it has is known, though perhaps not who leads them.
+    /// How many partitions there are, those with the lowest places; none: the topic has not been seen.
     #[inline]
-    pub(super) fn is_known(&self) -> bool {
-        self.known
+    pub(super) fn partition_count(&self) -> usize {
+        self.there as usize
+    }
+
+    /// Whether the partition at `place` is there.
+    #[inline]
+    pub(super) fn is_there(&self, place: usize) -> bool {
+        self.partitions[place].is_there
     }
 
     /// Where a partition stands among the client's, if it is one of them.
@@ -108,7 +130,8 @@ impl Metadata {
     /// Who leads the partition at `place`.
     #[inline]
     pub(super) fn leader(&self, place: usize) -> Option<NodeId> {
-        self.partitions[place].leader
+        let Known { is_there, leader, .. } = self.partitions[place];
+        leader.filter(|_| is_there)
     }
 
     /// The newest leader epoch seen of the partition at `place`.
@@ -180,18 +203,24 @@ impl Metadata {
     {
         self.needed = false;
         self.equivalent += 1;
-        let (mut seen, mut changed) = (0, false);
+        let (before, mut changed) = (std::mem::take(&mut self.there), false);
+        self.partitions.iter_mut().for_each(|known| known.is_there = false);
         for &PartitionLeader { partition, leader, epoch } in out.store.leaders.get(answer.partitions) {
             let Some(place) = self.place(partition) else { continue };
-            seen += 1;
+            self.there += 1;
+            self.partitions[place].is_there = true;
             changed |= self.learn(place, leader, epoch);
             // LEADER_NOT_AVAILABLE; or it names a leader of long ago, and by newer news nobody leads, for which who has
             // something to send or to fetch asks on (`unknownLeaderTopics`).
             self.needed |= leader.is_none() || self.leader(place).is_none();
         }
-        // UNKNOWN_TOPIC_OR_PARTITION: the broker asked has not heard of it.
-        self.needed |= seen < self.partitions.len();
-        self.known |= seen > 0;
+        // UNKNOWN_TOPIC_OR_PARTITION: the broker asked has not heard of it. A topic's first partition is there if any is.
+        let mut begin = 0;
+        for &end in &self.topics {
+            self.needed |= !self.partitions[begin as usize].is_there;
+            begin = end;
+        }
+        changed |= self.there != before;
         self.refreshed = Some(now);
         self.failures = 0;
         self.finish(alarm, out);
@@ -228,7 +257,7 @@ impl Metadata {
             self.equivalent = 0;
         }
         let changed = is_newer || known.leader != leader;
-        *known = Known { leader, epoch: Some(epoch) };
+        (known.leader, known.epoch) = (leader, Some(epoch));
         changed
     }
 

@@ -4,9 +4,7 @@
 //! The controller and every broker build one by replaying the same records, each at its own pace.
 
 use super::protocol::{MetadataRecord, PartitionState};
-use super::units::{
-    BrokerEpoch, Incarnation, LeaderEpoch, MetadataOffset, PartitionEpoch, PartitionId, Replicas,
-};
+use super::units::{BrokerEpoch, Incarnation, MetadataOffset, PartitionId};
 use crate::kernel::units::NodeId;
 
 /// A broker as the log has it (`BrokerRegistration`).
@@ -38,7 +36,7 @@ impl MetadataImage {
     pub fn new(brokers: u16, partitions: usize) -> MetadataImage {
         MetadataImage {
             brokers: vec![Registration::NONE; usize::from(brokers) + 1],
-            partitions: vec![UNASSIGNED; partitions],
+            partitions: vec![PartitionState::NONE; partitions],
             end: MetadataOffset(0),
         }
     }
@@ -96,7 +94,7 @@ impl MetadataImage {
         self.broker(broker).is_active()
     }
 
-    /// A partition's state. Panics if there is no such partition.
+    /// A partition's state, [`PartitionState::NONE`] if it is not there now. Panics if it never can be.
     #[inline]
     pub fn partition(&self, partition: PartitionId) -> &PartitionState {
         &self.partitions[partition.0 as usize]
@@ -104,12 +102,18 @@ impl MetadataImage {
 
     /// A partition's state, if there is such a partition.
     pub fn find_partition(&self, partition: PartitionId) -> Option<&PartitionState> {
-        self.partitions.get(partition.0 as usize)
+        self.partitions.get(partition.0 as usize).filter(|state| state.is_there())
     }
 
-    /// Every partition, in order.
+    /// Every partition that is there, in order.
     pub fn partitions(&self) -> impl Iterator<Item = (PartitionId, &PartitionState)> {
-        self.partitions.iter().enumerate().map(|(place, state)| (PartitionId(place as u32), state))
+        let all = self.partitions.iter().enumerate();
+        all.filter(|(_, state)| state.is_there()).map(|(place, state)| (PartitionId(place as u32), state))
+    }
+
+    /// Every partition that may ever be there.
+    pub fn all(&self) -> &[PartitionState] {
+        &self.partitions
     }
 
     /// Whether a broker leads any partition.
@@ -140,19 +144,6 @@ impl Registration {
         self.registered && self.broker_epoch == epoch
     }
 }
-
-/// A partition of which the log says nothing yet.
-const UNASSIGNED: PartitionState = PartitionState {
-    replicas: Replicas::NONE,
-    isr: Replicas::NONE,
-    removing: 0,
-    elr: Replicas::NONE,
-    last_known_leader: None,
-    leader: None,
-    leader_epoch: LeaderEpoch(0),
-    partition_epoch: PartitionEpoch(0),
-    recovering: false,
-};
 
 #[cfg(test)]
 mod tests {

@@ -47,10 +47,8 @@ pub enum Message {
     AlterPartitions(AlterPartitions),
     /// The answer to `AlterPartitions`.
     AlteredPartitions(AlteredPartitions),
-    /// ElectLeaders: an administrator wants another leader. Nobody reads the answer.
-    ElectLeaders(ElectLeaders),
-    /// AlterPartitionReassignments: an administrator wants other replicas. Nobody reads the answer.
-    Reassign(Reassign),
+    /// An administrator asks for something. Nobody reads the answer.
+    Administer(Administer),
     /// Fetch on `__cluster_metadata`: what has been decided from an offset on.
     FetchMetadata(FetchMetadata),
     /// The answer to `FetchMetadata`.
@@ -478,6 +476,17 @@ pub enum MetadataRecord {
     },
 }
 
+/// What an administrator asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Administer {
+    /// ElectLeaders: another leader.
+    Elect(ElectLeaders),
+    /// AlterPartitionReassignments: other replicas.
+    Reassign(Reassign),
+    /// CreatePartitions: a topic has more partitions.
+    CreatePartitions(CreatePartitions),
+}
+
 /// ElectLeaders request, of one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ElectLeaders {
@@ -496,6 +505,15 @@ pub struct Reassign {
     pub partition: PartitionId,
     /// Who is to hold a replica, in assignment order.
     pub replicas: Replicas,
+}
+
+/// CreatePartitions request, of one topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreatePartitions {
+    /// Its first partition; the others follow.
+    pub first: PartitionId,
+    /// How many it is to have in all.
+    pub total: u32,
 }
 
 /// A partition as the controller has decided it (`PartitionRegistration`).
@@ -520,4 +538,30 @@ pub struct PartitionState {
     pub partition_epoch: PartitionEpoch,
     /// Whether the leader was elected uncleanly and has not reported since (KIP-704).
     pub recovering: bool,
+}
+
+impl PartitionState {
+    /// A partition that nobody has heard of.
+    pub const NONE: PartitionState = PartitionState {
+        replicas: Replicas::NONE,
+        removing: 0,
+        isr: Replicas::NONE,
+        elr: Replicas::NONE,
+        last_known_leader: None,
+        leader: None,
+        leader_epoch: LeaderEpoch(0),
+        partition_epoch: PartitionEpoch(0),
+        recovering: false,
+    };
+
+    /// One that was just created: the first of those in sync leads.
+    pub fn created(replicas: Replicas, isr: Replicas) -> PartitionState {
+        PartitionState { replicas, isr, leader: isr.iter().next(), ..PartitionState::NONE }
+    }
+
+    /// Whether there is such a partition.
+    #[inline]
+    pub fn is_there(&self) -> bool {
+        !self.replicas.is_empty()
+    }
 }

@@ -99,6 +99,8 @@ builtin! {
     "storage/torn-tail-is-cut",
     "storage/torn-tail-is-fetched-again",
     "storage/two-of-three-lose-power-keeps",
+    "topics/more-partitions-keep",
+    "topics/more-partitions-latest-misses",
 }
 
 /// The built-in model of this name.

@@ -67,6 +67,7 @@ impl Model {
                 format!("election of the preferred leader of {on}")
             }
             Action::Reassign(Reassign { replicas, .. }) => format!("reassignment of {on} to {replicas}"),
+            Action::AddPartitions { total } => format!("partitions added to {on}, {total} in all"),
             Action::SlowDisk(factor) => format!("{kind} on {on}, {factor} times as slow"),
         }
     }
@@ -100,6 +101,7 @@ impl Model {
             Target::Follower(followed, nth) => format!("follower({},{nth})", partition(*followed)),
             Target::Isr(of) => format!("isr({})", partition(*of)),
             Target::Partition(changed) => partition(*changed),
+            Target::Topic(topic) => self.topics[topic.0 as usize].name.clone(),
             Target::Controller => "controller".to_owned(),
             Target::Controllers => "controllers".to_owned(),
             Target::SomeControllers(controllers) => {

@@ -2,7 +2,7 @@
 
 use super::words::{FaultKind, MessageKind};
 use crate::cluster::protocol::{ElectLeaders, Reassign};
-use crate::cluster::units::{Offset, PartitionId};
+use crate::cluster::units::{Offset, PartitionId, TopicId};
 use crate::devices::network::Slower;
 use crate::kernel::units::{NodeId, Span, Time};
 
@@ -105,6 +105,11 @@ pub enum Action {
     Elect(ElectLeaders),
     /// `reassign`: an administrator moves replicas.
     Reassign(Reassign),
+    /// `add-partitions`: an administrator gives the topic that is its target more partitions.
+    AddPartitions {
+        /// So many in all.
+        total: u32,
+    },
 }
 
 impl Action {
@@ -128,6 +133,7 @@ impl Action {
             Action::Stop => FaultKind::Stop,
             Action::Elect(_) => FaultKind::Elect,
             Action::Reassign(_) => FaultKind::Reassign,
+            Action::AddPartitions { .. } => FaultKind::AddPartitions,
         }
     }
 }
@@ -160,6 +166,8 @@ pub enum Target {
     Isr(PartitionId),
     /// What an administrator changes; its leader counts as struck.
     Partition(PartitionId),
+    /// The same of a topic; the leader of its first partition counts as struck.
+    Topic(TopicId),
     /// `controller`: the active one.
     Controller,
     /// `controllers`.

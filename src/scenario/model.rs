@@ -78,12 +78,15 @@ pub struct Topic {
     pub options: TopicOptions,
     /// Its first partition among all of the run; the others follow.
     pub first_partition: PartitionId,
-    /// Where each partition's replicas are, in assignment order: the first is preferred and leads at the start.
+    /// Where each partition's replicas are, in assignment order: the first is preferred and leads at the start. Also of those
+    /// that a fault of the schedule may add.
     pub assignment: Vec<Replicas>,
+    /// How many of its partitions, from the first, are there when the run begins.
+    pub at_start: u32,
 }
 
 impl Topic {
-    /// Its partitions.
+    /// Its partitions, those that a fault may add included.
     pub fn partitions(&self) -> impl Iterator<Item = PartitionId> + use<> {
         let (first, count) = (self.first_partition.0, self.assignment.len() as u32);
         (first..first + count).map(PartitionId)
@@ -213,9 +216,18 @@ impl Range {
 }
 
 impl Model {
-    /// How many partitions there are in all.
+    /// How many partitions there may be in all.
     pub fn partition_count(&self) -> usize {
         self.topics.iter().map(|topic| topic.assignment.len()).sum()
+    }
+
+    /// Who holds a replica of each partition when the run begins; nobody, of one that is still to be created.
+    pub fn at_start(&self) -> impl Iterator<Item = Replicas> {
+        self.topics.iter().flat_map(|topic| {
+            let to_come =
+                std::iter::repeat_n(Replicas::NONE, topic.assignment.len() - topic.at_start as usize);
+            topic.assignment[..topic.at_start as usize].iter().copied().chain(to_come)
+        })
     }
 
     /// Who may come to hold a replica of each partition: its assignment, then whoever a fault of the schedule reassigns it to.
@@ -227,6 +239,7 @@ impl Model {
                     replicas.iter().fold(all, |all, replica| all.with(replica))
                 }
                 Action::Reassign(_)
+                | Action::AddPartitions { .. }
                 | Action::Elect(_)
                 | Action::Crash
                 | Action::Stop

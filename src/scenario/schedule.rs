@@ -6,10 +6,10 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
 use super::fault::{Action, Fault, Lose, Target, When};
-use super::model::{Chaos, Model};
+use super::model::{Chaos, Model, Topic};
 use super::words::{FaultKind, MessageKind};
 use crate::cluster::protocol::{ElectLeaders, Reassign};
-use crate::cluster::units::{PartitionId, Replicas};
+use crate::cluster::units::{PartitionId, Replicas, TopicId};
 use crate::devices::network::Slower;
 use crate::kernel::chance::{Stream, stream};
 use crate::kernel::units::{NodeId, Span, Time};
@@ -40,6 +40,9 @@ pub fn draw(model: &Model, seed: u64) -> Vec<Fault> {
     faults
 }
 
+/// So many partitions more than written a topic may be drawn to have.
+pub(super) const MOST_ADDED: u64 = 2;
+
 /// Draws one fault after the other.
 struct Hand<'a> {
     model: &'a Model,
@@ -52,18 +55,22 @@ impl Hand<'_> {
         let kind = self.one_of(&self.chaos.kinds);
         let at = self.instant(self.chaos.between);
         let lasts = self.span(self.chaos.lasts);
+        if kind == FaultKind::AddPartitions {
+            let topic = self.below(self.model.topics.len() as u64) as usize;
+            let Topic { assignment, at_start, .. } = &self.model.topics[topic];
+            let total = self.between(u64::from(*at_start) + 1, assignment.len() as u64) as u32;
+            return self.administered(
+                at,
+                Target::Topic(TopicId(topic as u32)),
+                Action::AddPartitions { total },
+            );
+        }
         let action = self.action(kind);
         let on = match &action {
             Action::Elect(ElectLeaders { partition, .. }) | Action::Reassign(Reassign { partition, .. }) => {
-                let (on, lasts) = (Target::Partition(*partition), Some(Span::ZERO));
-                return Fault {
-                    when: When::At(at),
-                    action,
-                    on,
-                    lasts,
-                    within_budget: self.chaos.within_budget,
-                };
+                return self.administered(at, Target::Partition(*partition), action);
             }
+            Action::AddPartitions { .. } => unreachable!("of which topic is drawn with it"),
             // A controller's disk is what its quorum is for: one alone has none to mend it.
             Action::PowerLoss(_)
             | Action::Stop
@@ -85,8 +92,15 @@ impl Hand<'_> {
         Fault { when: When::At(at), action, on, lasts: Some(lasts), within_budget: self.chaos.within_budget }
     }
 
+    /// What an administrator asks for: nothing of it ends.
+    fn administered(&self, at: Time, on: Target, action: Action) -> Fault {
+        let within_budget = self.chaos.within_budget;
+        Fault { when: When::At(at), action, on, lasts: Some(Span::ZERO), within_budget }
+    }
+
     fn action(&mut self, kind: FaultKind) -> Action {
         match kind {
+            FaultKind::AddPartitions => unreachable!("of which topic is drawn with it"),
             FaultKind::Crash => Action::Crash,
             FaultKind::PowerLoss => Action::PowerLoss(Lose::Drawn),
             FaultKind::Wipe => Action::Wipe,
@@ -269,6 +283,23 @@ mod tests {
             elections > 500 && reassignments > 500,
             "{elections} elections, {reassignments} reassignments"
         );
+    }
+
+    #[test]
+    fn partitions_are_drawn_to_be_added_within_the_room_there_is() {
+        let kinds = (r#"["crash", "slow-disk", "cut"]"#, r#"["add-partitions"]"#);
+        let model = file::read("test", &TEXT.replace(kinds.0, kinds.1)).expect("a model without a mistake");
+        let Topic { assignment, at_start, .. } = &model.topics[0];
+        assert_eq!((assignment.len(), *at_start), (4, 2));
+        let mut drawn = [0; 5];
+        for seed in 0..100 {
+            for fault in draw(&model, seed) {
+                let Action::AddPartitions { total } = fault.action else { panic!("{fault:?}") };
+                assert_eq!(fault.on, Target::Topic(TopicId(0)));
+                drawn[total as usize] += 1;
+            }
+        }
+        assert!(drawn[..3] == [0; 3] && drawn[3..].iter().all(|&drawn| drawn > 100), "{drawn:?}");
     }
 
     #[test]

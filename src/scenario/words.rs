@@ -94,6 +94,8 @@ words! {
         Elect = "elect",
         /// An administrator moves replicas.
         Reassign = "reassign",
+        /// An administrator gives a topic more partitions.
+        AddPartitions = "add-partitions",
     }
 }
 
@@ -193,6 +195,6 @@ impl Count {
 impl FaultKind {
     /// Whether it is an administrator who does it.
     pub const fn is_administration(self) -> bool {
-        matches!(self, FaultKind::Elect | FaultKind::Reassign)
+        matches!(self, FaultKind::Elect | FaultKind::Reassign | FaultKind::AddPartitions)
     }
 }

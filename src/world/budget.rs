@@ -40,10 +40,10 @@ pub enum Excess {
 }
 
 impl Standing {
-    /// All are in sync.
-    pub fn new(replicas: Replicas, min_insync_replicas: u16) -> Standing {
+    /// Of these replicas those are in sync: all, or none of a partition that is still to be created.
+    pub fn new(replicas: Replicas, in_sync: Replicas, min_insync_replicas: u16) -> Standing {
         Standing {
-            isr: replicas,
+            isr: in_sync,
             too_many: usize::from(min_insync_replicas).min(replicas.len()),
             impaired: Replicas::NONE,
             registered: Replicas::NONE,
@@ -111,11 +111,12 @@ impl Standings {
     pub(super) fn reset(&mut self, model: &Model) {
         self.eligible_leader_replicas = model.controller_options.eligible_leader_replicas;
         self.partitions.clear();
-        let mut holders = model.holders();
+        let mut each = model.holders().zip(model.at_start());
         for topic in &model.topics {
             for &replicas in &topic.assignment {
-                let standing = Standing::new(replicas, topic.options.min_insync_replicas);
-                self.partitions.push((holders.next().expect("one a partition"), standing));
+                let (holders, in_sync) = each.next().expect("one a partition");
+                let standing = Standing::new(replicas, in_sync, topic.options.min_insync_replicas);
+                self.partitions.push((holders, standing));
             }
         }
     }

@@ -8,9 +8,9 @@ use super::world::World;
 use crate::clients::consumer::{Reader, ReaderSetup};
 use crate::clients::producer::{Producer, ProducerSetup};
 use crate::cluster::broker::{Broker, Holds};
-use crate::cluster::controller::Controller;
+use crate::cluster::controller::{Controller, Given};
 use crate::cluster::protocol::PartitionState;
-use crate::cluster::units::{LeaderEpoch, MessageId, PartitionEpoch, Replicas};
+use crate::cluster::units::MessageId;
 use crate::devices::disk::Disk;
 use crate::kernel::chance::{Occasion, Purpose};
 use crate::kernel::units::NodeId;
@@ -23,13 +23,13 @@ impl<O: Observer> World<O> {
         let topics: Vec<_> = model
             .topics
             .iter()
-            .flat_map(|topic| topic.assignment.iter().map(|assigned| (topic.options, *assigned)))
-            .zip(model.holders())
+            .flat_map(|topic| topic.assignment.iter().map(|_| topic.options))
+            .zip(model.at_start().zip(model.holders()))
             .collect();
         for broker in model.brokers() {
             let held: Vec<_> = topics
                 .iter()
-                .map(|&((options, assigned), holders)| {
+                .map(|&(options, (assigned, holders))| {
                     let holds = match (assigned.contains(broker), holders.contains(broker)) {
                         (true, _) => Holds::FromTheBeginning,
                         (false, true) => Holds::Later,
@@ -70,12 +70,12 @@ impl<O: Observer> World<O> {
             self.sends_left_of.push(producer.workload.records.into());
         }
         for (place, reader) in model.readers.iter().enumerate() {
-            let partitions: Vec<_> =
-                reader.reads.iter().flat_map(|topic| model.topics[topic.0 as usize].partitions()).collect();
+            let reads = reader.reads.iter().map(|topic| &model.topics[topic.0 as usize]);
+            let topics: Vec<Vec<_>> = reads.map(|topic| topic.partitions().collect()).collect();
             self.readers.push(Reader::new(ReaderSetup {
                 id: model.reader_node(place),
                 options: reader.options,
-                partitions: &partitions,
+                topics: &topics,
                 brokers: model.cluster.brokers,
             }));
         }
@@ -83,7 +83,7 @@ impl<O: Observer> World<O> {
         self.machines.resize_with(usize::from(model.node_count()) + 1, Machine::default);
         self.machines.iter_mut().for_each(Machine::reset);
         self.decided.clear();
-        self.decided.extend(self.controllers[0].image().partitions().map(|(_, state)| *state));
+        self.decided.extend_from_slice(self.controllers[0].image().all());
         let with_disks = model.cluster.brokers + model.cluster.controllers;
         self.disks.truncate(usize::from(with_disks));
         for node in 1..=with_disks {
@@ -98,24 +98,16 @@ impl<O: Observer> World<O> {
 
 /// The controllers of a run that begins with every partition led by its preferred replica and fully in sync.
 pub(super) fn build_controllers(model: &Model) -> Vec<Controller> {
-    let partitions: Vec<_> = model
+    let partitions: Vec<Given> = model
         .topics
         .iter()
         .flat_map(|topic| {
             let options = topic.options;
-            topic.assignment.iter().map(move |&replicas| {
-                let state = PartitionState {
-                    replicas,
-                    isr: replicas,
-                    removing: 0,
-                    elr: Replicas::NONE,
-                    last_known_leader: None,
-                    leader: replicas.as_slice().first().copied(),
-                    leader_epoch: LeaderEpoch(0),
-                    partition_epoch: PartitionEpoch(0),
-                    recovering: false,
-                };
-                (state, options.min_insync_replicas, options.unclean_leader_election)
+            topic.assignment.iter().zip(0..).map(move |(&replicas, number)| Given {
+                state: (number < topic.at_start).then(|| PartitionState::created(replicas, replicas)),
+                replicas,
+                min_insync_replicas: options.min_insync_replicas,
+                unclean: options.unclean_leader_election,
             })
         })
         .collect();
@@ -126,7 +118,7 @@ pub(super) fn build_controllers(model: &Model) -> Vec<Controller> {
             voters,
             model.kafka.generation(),
             model.controller_options,
-            partitions.clone(),
+            &partitions,
             model.cluster.brokers,
             model.planted,
         )

@@ -111,7 +111,7 @@ impl Metrics {
         self.faults.clear();
         self.faults.resize(model.faults.len(), AfterFault::default());
         self.partitions.clear();
-        for &replicas in model.topics.iter().flat_map(|topic| &topic.assignment) {
+        for replicas in model.at_start() {
             self.partitions.push(Partition {
                 replicas,
                 isr: replicas,

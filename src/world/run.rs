@@ -179,7 +179,7 @@ impl<O: Observer> World<O> {
         if self.active_controller().is_none() {
             say(&|| "no controller is active".to_owned());
         }
-        for partition in all_partitions(model) {
+        for partition in all_partitions(model).filter(|one| self.decided[one.0 as usize].is_there()) {
             self.list_unquiet_partition(partition, say);
         }
         for (place, reader) in self.readers.iter().enumerate() {

@@ -12,7 +12,7 @@ use highwater::clients;
 use highwater::clients::happened::Outcome;
 use highwater::cluster::happened::Happened as InCluster;
 use highwater::cluster::protocol::{ErrorCode, PartitionState};
-use highwater::cluster::units::Replicas;
+use highwater::cluster::units::{MessageId, PartitionId, Replicas};
 use highwater::explore::one::Run;
 use highwater::kernel::units::{NodeId, Time};
 use highwater::scenario::fault::When;
@@ -37,6 +37,9 @@ use super::Value;
 /// - `log starts`: of every replica of partition 0 in the end, as often as they differ;
 /// - `fsyncs on B`, `fsync N on B after T`: how often broker B's log of partition 0 was fsynced, and how long after T ms the
 ///   Nth time was;
+/// - `keys in two partitions`: how many of the first producer's keys have records in more than one;
+/// - `sent to new partitions`: how many `send()` calls went to a partition that was not there at the start;
+/// - `new partition after fault N`: from the fault until the first of them;
 /// - `another controller after fault N`: from the instant of fault N until another controller was active;
 /// - `errors`: what the failed messages were told, and how often.
 pub(super) fn measure(model: &Arc<Model>, run: &Run, what: &str) -> Value {
@@ -78,6 +81,15 @@ pub(super) fn measure(model: &Arc<Model>, run: &Run, what: &str) -> Value {
             fsync.map_or(Value::Never, |when| milliseconds(when, time(at)))
         }
         ["another", "controller", "after", "fault", fault] => taken_over(model, run, number(fault) as usize),
+        ["keys", "in", "two", "partitions"] => Value::Number(keys_in_two_partitions(model, run)),
+        ["sent", "to", "new", "partitions"] => {
+            Value::Number(calls(run).filter(|&(_, _, to)| is_new(model, to)).count() as i64)
+        }
+        ["new", "partition", "after", "fault", fault] => {
+            let struck = run.faults[number(fault) as usize - 1].struck.expect("the fault struck");
+            let first = calls(run).find(|&(_, _, to)| is_new(model, to));
+            first.map_or(Value::Never, |(at, ..)| milliseconds(at, struck))
+        }
         ["errors"] => errors(run),
         [one] => single(model, run, one),
         _ => panic!("there is no quantity `{what}`"),
@@ -179,6 +191,30 @@ fn log_starts(model: &Model, run: &Run, at: Time) -> Vec<u64> {
         }
     }
     starts
+}
+
+/// When which message was called into which partition.
+fn calls(run: &Run) -> impl Iterator<Item = (Time, MessageId, PartitionId)> {
+    run.entries().expect("kept").iter().filter_map(|entry| match entry.what {
+        Happened::Client(clients::happened::Happened::Called { message, partition }) => {
+            Some((entry.t, message, partition?))
+        }
+        _ => None,
+    })
+}
+
+/// Whether a partition was not there when the run began.
+fn is_new(model: &Model, partition: PartitionId) -> bool {
+    let (topic, number) = model.partition(partition);
+    number >= topic.at_start
+}
+
+fn keys_in_two_partitions(model: &Model, run: &Run) -> i64 {
+    let mut partitions = std::collections::BTreeMap::<u32, BTreeSet<PartitionId>>::new();
+    for (_, message, partition) in calls(run) {
+        partitions.entry(message.0 % model.producers[0].workload.keys).or_default().insert(partition);
+    }
+    partitions.values().filter(|partitions| partitions.len() > 1).count() as i64
 }
 
 fn fsyncs(run: &Run, broker: u64) -> Vec<Time> {

@@ -1,7 +1,7 @@
 //! Broker 1 of three on a bench, with one partition.
 
 use highwater::cluster::broker::{Broker, Holds};
-use highwater::cluster::controller::Controller;
+use highwater::cluster::controller::{Controller, Given};
 use highwater::cluster::generation::Version;
 use highwater::cluster::happened::Happened;
 use highwater::cluster::options::{BrokerOptions, TopicOptions};
@@ -98,7 +98,7 @@ impl Desk {
             ALONE,
             generation,
             generation.controller,
-            vec![(state, min_insync_replicas, false)],
+            &[Given { state: Some(state), replicas: state.replicas, min_insync_replicas, unclean: false }],
             3,
             None,
         );

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use highwater::cluster::controller::Controller;
+use highwater::cluster::controller::{Controller, Given};
 use highwater::cluster::generation::Version;
 use highwater::cluster::happened::Happened;
 use highwater::cluster::options::ControllerOptions;
@@ -28,9 +28,10 @@ pub(crate) fn voter(
     id: NodeId,
     voters: Voters,
     options: ControllerOptions,
-    partition: (PartitionState, u16, bool),
+    (state, min_insync_replicas, unclean): (PartitionState, u16, bool),
 ) -> Controller {
-    Controller::new(id, voters, Version::V4_1.generation(), options, vec![partition], 3, None)
+    let given = Given { state: Some(state), replicas: state.replicas, min_insync_replicas, unclean };
+    Controller::new(id, voters, Version::V4_1.generation(), options, &[given], 3, None)
 }
 
 pub(crate) struct Desk {

@@ -66,7 +66,7 @@ impl IsrSuperset {
     /// The same for another model, with the memory of this one.
     pub fn reset(&mut self, model: &Model) {
         self.partitions.clear();
-        for &replicas in model.topics.iter().flat_map(|topic| &topic.assignment) {
+        for replicas in model.at_start() {
             let leader = replicas.iter().next();
             self.partitions.push(Both { leader, isr: replicas, ..Both::default() });
         }
@@ -90,7 +90,7 @@ impl IsrSuperset {
         state: &PartitionState,
     ) {
         let both = &mut self.partitions[partition.0 as usize];
-        self.changed |= !both.isr.same_set(&state.isr);
+        self.changed |= !both.isr.is_empty() && !both.isr.same_set(&state.isr);
         both.leader = state.leader;
         both.epoch = state.leader_epoch;
         both.isr = state.isr;

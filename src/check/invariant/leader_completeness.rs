@@ -56,7 +56,7 @@ impl LeaderCompleteness {
     /// The same for another model, with the memory of this one.
     pub fn reset(&mut self, model: &Model) {
         self.partitions.clear();
-        for replicas in model.topics.iter().flat_map(|topic| &topic.assignment) {
+        for replicas in model.at_start() {
             self.partitions.push(Leadership { leader: replicas.iter().next(), ..Leadership::default() });
         }
         self.former.clear();
@@ -90,7 +90,8 @@ impl LeaderCompleteness {
     /// The controller changed a partition.
     pub fn decided(&mut self, partition: PartitionId, state: &PartitionState) {
         let partition = &mut self.partitions[partition.0 as usize];
-        if state.leader_epoch != partition.elected {
+        let is_created = partition.leader.is_none() && state.leader.is_some();
+        if state.leader_epoch != partition.elected || is_created {
             partition.elected = state.leader_epoch;
             partition.leader = state.leader;
             if state.leader.is_some_and(|leader| self.former[usize::from(leader.0)]) {

@@ -77,8 +77,8 @@ struct Held {
 impl<'a> Replay<'a> {
     /// The cluster at the beginning: everything is empty, and the first replica leads.
     pub(super) fn new(model: &Model, store: &'a Store) -> Replay<'a> {
-        let partitions = model.holders().map(|replicas| Partition {
-            leader: replicas.iter().next(),
+        let partitions = model.holders().zip(model.at_start()).map(|(replicas, at_start)| Partition {
+            leader: at_start.iter().next(),
             replicas: replicas.iter().map(Replica::new).collect(),
         });
         Replay {

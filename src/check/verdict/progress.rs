@@ -39,7 +39,8 @@ pub fn judge(look: &impl Look, budget: &Budget, ending: &Ending, struck: bool) -
 fn promised(look: &impl Look) -> Promised {
     for partition in (0..look.model().partition_count() as u32).map(PartitionId) {
         let state = look.partition(partition);
-        if state.leader.is_none()
+        if state.is_there()
+            && state.leader.is_none()
             && state.isr.is_empty()
             && state.elr.is_empty()
             && state.last_known_leader.is_none()

@@ -1,8 +1,12 @@
-//! The plain reader: assigned partitions from their beginning, no group, nothing committed (`AbstractFetch`,
-//! `FetchCollector`, `SubscriptionState`).
+//! The plain reader: its topics from their beginning, no group, nothing committed (`AbstractFetch`, `FetchCollector`,
+//! `SubscriptionState`).
+//!
+//! It begins with the partitions that are there, at their beginning. One that it hears of later, because partitions were added,
+//! it takes as a subscribed consumer would that has no committed offset there: by `auto.offset.reset`.
 //!
 //! `Departure from Kafka:`
 //! - It starts at the beginning (`seekToBeginning`), and does not ask where that is before it finds that it is not offset 0.
+//! - A new partition is its own as soon as its metadata has it; a group rebalances first, within some tens of milliseconds.
 //! - It asks about each partition it has to find a position in with a request of its own.
 //! - Kafka checks the position with OffsetsForLeaderEpoch when the leader epoch changes (KIP-320). Here the first fetch under
 //!   the new epoch carries the epoch of the last record read, and the leader says with the answer where the logs part.
@@ -85,8 +89,8 @@ pub struct ReaderSetup<'a> {
     pub id: NodeId,
     /// Its settings.
     pub options: ReaderOptions,
-    /// The partitions it reads.
-    pub partitions: &'a [PartitionId],
+    /// The partitions that the topics it reads may have.
+    pub topics: &'a [Vec<PartitionId>],
     /// `bootstrap.servers`: brokers 1 to this.
     pub brokers: u16,
 }
@@ -111,6 +115,8 @@ pub struct Reader {
 #[derive(Clone, Debug)]
 struct Reading {
     id: PartitionId,
+    /// It has heard of the partition.
+    is_assigned: bool,
     position: Offset,
     /// The leader epoch of the record before the position.
     read_epoch: Option<LeaderEpoch>,
@@ -153,10 +159,11 @@ enum Request {
 impl Reader {
     /// A reader whose process has not started.
     pub fn new(setup: ReaderSetup<'_>) -> Reader {
-        let ReaderSetup { id, options, partitions, brokers } = setup;
+        let ReaderSetup { id, options, topics, brokers } = setup;
         let retry_backoff = Backoff::new(options.retry_backoff, options.retry_backoff_max);
         let reading = |&id| Reading {
             id,
+            is_assigned: false,
             position: Offset::ZERO,
             read_epoch: None,
             checked: None,
@@ -168,7 +175,7 @@ impl Reader {
         Reader {
             options,
             retry_backoff,
-            partitions: partitions.iter().map(reading).collect(),
+            partitions: topics.iter().flatten().map(reading).collect(),
             network: NetworkClient::new(NetworkOptions {
                 channel: READER_CHANNEL,
                 round_trips: 2,
@@ -180,7 +187,7 @@ impl Reader {
                 ),
             }),
             metadata: Metadata::new(
-                partitions,
+                topics.iter().map(Vec::as_slice),
                 MetadataOptions {
                     max_age: options.metadata_max_age,
                     backoff: retry_backoff,
@@ -210,10 +217,10 @@ impl Reader {
         self.fetch_what_is_ready(now, out);
     }
 
-    /// The next offset it will read of a partition; none if that is not one of its own, or it reads it no more.
+    /// The next offset it will read of a partition; none if that is not one of its own, or not yet, or it reads it no more.
     pub fn position(&self, partition: PartitionId) -> Option<Offset> {
         let reading = &self.partitions[self.metadata.place(partition)?];
-        (!reading.gave_up).then_some(reading.position)
+        (reading.is_assigned && !reading.gave_up).then_some(reading.position)
     }
 
     fn on_connected(&mut self, peer: Peer, out: &mut Outbox<ReaderPort>) {
@@ -231,9 +238,13 @@ impl Reader {
     fn on_response(&mut self, now: Time, peer: Peer, message: Message, out: &mut Outbox<ReaderPort>) {
         match (self.network.on_response(peer.node), message) {
             (Request::Metadata, Message::Leaders(answer)) => {
+                let is_first = self.metadata.partition_count() == 0;
                 let changed = self.metadata.on_response(now, answer, ReaderTimer::Metadata, out);
+                if changed {
+                    self.take_new_partitions(is_first, out);
+                }
                 // Every poll asks anew while it knows no leader, whatever an answer older than that said (`AbstractFetch`).
-                let unknown = (0..self.partitions.len()).any(|place| self.metadata.leader(place).is_none());
+                let unknown = (0..self.partitions.len()).any(|place| self.lacks_leader(place));
                 if changed || unknown {
                     self.leaders_changed();
                 }
@@ -245,6 +256,24 @@ impl Reader {
             }
             (request, answer) => unreachable!("{request:?} was answered with {answer:?}"),
         }
+    }
+
+    /// Partitions that it hears of are its own.
+    fn take_new_partitions(&mut self, is_first: bool, out: &mut Outbox<ReaderPort>) {
+        let policy = self.options.auto_offset_reset;
+        for (place, reading) in self.partitions.iter_mut().enumerate() {
+            if self.metadata.is_there(place)
+                && !std::mem::replace(&mut reading.is_assigned, true)
+                && !is_first
+            {
+                reading.begin_by(policy, out);
+            }
+        }
+    }
+
+    /// Whether a partition is its own and nobody leads it, as far as it knows.
+    fn lacks_leader(&self, place: usize) -> bool {
+        self.partitions[place].is_assigned && self.metadata.leader(place).is_none()
     }
 
     fn on_timer(&mut self, now: Time, timer: ReaderTimer, out: &mut Outbox<ReaderPort>) {
@@ -480,12 +509,11 @@ impl Reader {
             node.leads.clear();
         }
         for place in 0..self.partitions.len() {
-            match self.metadata.leader(place) {
-                Some(leader) => {
-                    self.nodes[usize::from(leader.0)].leads.push(place as u32);
-                    self.look_at(leader);
-                }
-                None => self.metadata.request_update(),
+            if let Some(leader) = self.metadata.leader(place) {
+                self.nodes[usize::from(leader.0)].leads.push(place as u32);
+                self.look_at(leader);
+            } else if self.lacks_leader(place) {
+                self.metadata.request_update();
             }
         }
     }
@@ -506,6 +534,19 @@ impl Reading {
 
     fn may_fetch_from(&self, node: NodeId) -> bool {
         self.not_from != Some(node) && self.is_placed()
+    }
+
+    /// It begins with a partition that was added (`SubscriptionState.resetInitializingPositions`).
+    fn begin_by(&mut self, policy: OffsetReset, out: &mut Outbox<ReaderPort>) {
+        match policy {
+            OffsetReset::Earliest => (),
+            OffsetReset::Latest => self.reset = Some(Reset { end: LogEnd::Latest, is_asked: false }),
+            // NoOffsetForPartitionException.
+            OffsetReset::None => {
+                self.gave_up = true;
+                out.note(Happened::Reset { partition: self.id, old: self.position, new: None });
+            }
+        }
     }
 
     /// The position is not in the log (`FetchCollector.handleInitializeErrors`).

@@ -37,7 +37,7 @@ fn options() -> ReaderOptions {
     }
 }
 
-/// A reader of two partitions, which brokers that answer FindLeaders at once lead.
+/// A reader of two partitions, which brokers that answer FindLeaders at once lead; one led by 0 is not there.
 struct Rig {
     reader: Reader,
     store: Store,
@@ -60,7 +60,7 @@ impl Rig {
     }
 
     fn with(options: ReaderOptions, leaders: [(u16, u32); 2]) -> Rig {
-        let setup = ReaderSetup { id: NodeId(9), options, partitions: &[FIRST, SECOND], brokers: 3 };
+        let setup = ReaderSetup { id: NodeId(9), options, topics: &[vec![FIRST, SECOND]], brokers: 3 };
         let mut rig = Rig {
             reader: Reader::new(setup),
             store: Store::default(),
@@ -92,7 +92,8 @@ impl Rig {
                     Effect::Send(peer, Message::FindLeaders, _) => {
                         self.questions += 1;
                         let partitions = self.store.leaders.take();
-                        for (partition, (leader, epoch)) in [FIRST, SECOND].into_iter().zip(self.leaders) {
+                        let led = [FIRST, SECOND].into_iter().zip(self.leaders);
+                        for (partition, (leader, epoch)) in led.filter(|&(_, (leader, _))| leader > 0) {
                             let leader = Some(NodeId(leader));
                             let entry = PartitionLeader { partition, leader, epoch: LeaderEpoch(epoch) };
                             self.store.leaders.get_mut(partitions).push(entry);
@@ -287,6 +288,29 @@ fn a_bad_byte_stops_all_reading_if_checksums_are_looked_at() {
         assert_eq!(rig.read, read);
         let positions = [FIRST, SECOND].map(|partition| rig.reader.position(partition));
         assert_eq!(positions.map(|one| one.map(|one| one.0)), [first, second], "{check_crcs}");
+    }
+}
+
+#[test]
+fn a_partition_that_is_added_is_begun_as_the_policy_says() {
+    use OffsetReset::{Earliest, Latest, None};
+    for (policy, sought, begins) in [
+        (Earliest, vec![], Some(0)),
+        (Latest, vec![(2, LogEnd::Latest)], Some(99)),
+        (None, vec![], Option::None),
+    ] {
+        let mut rig = Rig::with(ReaderOptions { auto_offset_reset: policy, ..options() }, [(1, 0), (0, 0)]);
+        assert_eq!(
+            (rig.reader.position(FIRST), rig.reader.position(SECOND)),
+            (Some(Offset(0)), Option::None)
+        );
+        assert_eq!(rig.questions, 1, "what is not there is not asked for");
+        rig.leaders[1] = (2, 0);
+        rig.pass(MS(200));
+        assert_eq!(rig.reader.position(SECOND), Option::None, "{policy:?}");
+        rig.fail(1, ErrorCode::NotLeaderOrFollower, Option::None);
+        assert_eq!(rig.reader.position(SECOND).map(|position| position.0), begins, "{policy:?}");
+        assert_eq!((&rig.sought, rig.asked().contains(&(2, 1))), (&sought, begins.is_some()), "{policy:?}");
     }
 }
 

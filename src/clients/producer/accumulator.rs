@@ -94,8 +94,8 @@ pub(super) struct Accumulator {
     pub(super) partitions: Vec<Partition>,
     batches: Vec<Batch>,
     free: Vec<Slot>,
-    /// Partitions that no batch was begun for yet.
-    unused: u32,
+    /// Partitions that a batch was begun for.
+    used: u32,
 }
 
 /// What adding a record came to.
@@ -122,7 +122,7 @@ impl Accumulator {
             partitions: partitions.iter().copied().map(Partition::empty).collect(),
             batches: Vec::new(),
             free: Vec::new(),
-            unused: partitions.len() as u32,
+            used: 0,
         }
     }
 
@@ -131,7 +131,7 @@ impl Accumulator {
         self.free_memory = buffer_memory;
         self.batches.clear();
         self.free.clear();
-        self.unused = self.partitions.len() as u32;
+        self.used = 0;
         for partition in &mut self.partitions {
             *partition = Partition::empty(partition.id);
         }
@@ -201,14 +201,14 @@ impl Accumulator {
         let partition = self.partition_mut(place);
         partition.queue.push_back(slot);
         let was_used = std::mem::replace(&mut partition.is_used, true);
-        self.unused -= u32::from(!was_used);
+        self.used += u32::from(!was_used);
         Appended { bytes: record_size::BATCH_OVERHEAD + bytes, wakes_sender: true }
     }
 
-    /// Whether a batch was begun for every partition.
+    /// For how many partitions a batch was begun.
     #[inline]
-    pub(super) fn are_all_used(&self) -> bool {
-        self.unused == 0
+    pub(super) fn used(&self) -> usize {
+        self.used as usize
     }
 
     /// Whether nothing can be added to a partition without a new batch (`allBatchesFull`).

@@ -282,7 +282,7 @@ impl Producer {
         match application.blocked {
             None => application.has_a_call(),
             Some(Call { since, .. }) if now >= since + self.options.max_block => true,
-            Some(Call { place: None, .. }) => self.metadata.is_known(),
+            Some(Call { place: None, .. }) => self.metadata.partition_count() > 0,
             Some(Call { place: Some(_), .. }) => self.accumulator.has_memory(application.workload.size),
         }
     }

@@ -23,7 +23,7 @@ impl Producer {
         let record = Record { message, size };
         let place = match place {
             Some(place) => place,
-            None if !self.metadata.is_known() => {
+            None if self.metadata.partition_count() == 0 => {
                 if is_too_late {
                     self.note_call(&call, None, out);
                     return self.fail_send(&call, Outcome::TimedOut, out);
@@ -78,7 +78,8 @@ impl Producer {
         if let Some(place) = self.fixed_place(record.message) {
             return (place, self.accumulator.append(now, place, record));
         }
-        let is_adaptive = self.options.adaptive_partitioning && self.accumulator.are_all_used();
+        let partitions = self.metadata.partition_count();
+        let is_adaptive = self.options.adaptive_partitioning && self.accumulator.used() >= partitions;
         loop {
             let Producer { metadata, accumulator, nodes, network, options, .. } = self;
             let standing = |place: Place| {
@@ -98,7 +99,7 @@ impl Producer {
                     waiting: is_adaptive.then_some(waiting),
                 }
             };
-            let place = self.partitioner.sticky(accumulator.partitions.len(), standing);
+            let place = self.partitioner.sticky(partitions, standing);
             if self.has_had_its_turn(place) {
                 continue;
             }
@@ -123,7 +124,7 @@ impl Producer {
     /// Where a record goes that has no choice. Key `n` is the decimal number n; message m of this producer has key m modulo
     /// `keys`.
     fn fixed_place(&mut self, message: MessageId) -> Option<Place> {
-        let partitions = self.accumulator.partitions.len();
+        let partitions = self.metadata.partition_count();
         if self.sticks() {
             return None;
         }

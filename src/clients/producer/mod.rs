@@ -109,7 +109,7 @@ pub struct ProducerSetup<'a> {
     pub workload: Workload,
     /// The number of its first message; the others follow.
     pub first_message: MessageId,
-    /// The partitions of the topic it sends to, in order.
+    /// The partitions that the topic it sends to may have, in order.
     pub partitions: &'a [PartitionId],
     /// `bootstrap.servers`: brokers 1 to this.
     pub brokers: u16,
@@ -197,7 +197,7 @@ impl Producer {
                 ),
             }),
             metadata: Metadata::new(
-                partitions,
+                std::iter::once(partitions),
                 MetadataOptions {
                     max_age: options.metadata_max_age,
                     backoff: retry_backoff,

@@ -8,12 +8,21 @@ use super::heartbeat::SOON;
 use super::membership::MOST_ELECTIONS;
 use super::partition_change::{PartitionRules, Target, next_state};
 use super::{Controller, ControllerPort, Timer, Volatile};
-use crate::cluster::protocol::{ElectLeaders, MetadataRecord, PartitionState, Reassign};
+use crate::cluster::protocol::{Administer, ElectLeaders, MetadataRecord, PartitionState, Reassign};
 use crate::cluster::units::{PartitionId, Replicas};
 use crate::devices::port::Outbox;
 use crate::kernel::units::{NodeId, Span};
 
 impl Controller {
+    /// An administrator asks for something.
+    pub(super) fn on_administer(&mut self, request: Administer, out: &mut Outbox<'_, ControllerPort>) {
+        match request {
+            Administer::Elect(request) => self.on_elect_leaders(request, out),
+            Administer::Reassign(request) => self.on_reassign(request, out),
+            Administer::CreatePartitions(request) => self.on_create_partitions(request, out),
+        }
+    }
+
     /// How often leadership is brought back to preferred replicas.
     pub(super) fn rebalance_period(&self) -> Span {
         match self.options.auto_leader_rebalance {
@@ -39,9 +48,12 @@ impl Controller {
     }
 
     /// ElectLeaders. Where no election is needed, or nobody can be elected, nothing changes.
-    pub(super) fn on_elect_leaders(&mut self, request: ElectLeaders, out: &mut Outbox<'_, ControllerPort>) {
+    fn on_elect_leaders(&mut self, request: ElectLeaders, out: &mut Outbox<'_, ControllerPort>) {
         let ElectLeaders { partition, to, unclean } = request;
         let state = *self.partition(partition);
+        if !state.is_there() {
+            return;
+        }
         if unclean {
             if state.leader.is_none() {
                 let rules = PartitionRules { unclean, ..self.rules[partition.0 as usize] };
@@ -61,9 +73,12 @@ impl Controller {
 
     /// AlterPartitionReassignments: who is new is added at once, who is to leave goes last, and leaves when all others are in
     /// sync.
-    pub(super) fn on_reassign(&mut self, request: Reassign, out: &mut Outbox<'_, ControllerPort>) {
+    fn on_reassign(&mut self, request: Reassign, out: &mut Outbox<'_, ControllerPort>) {
         let Reassign { partition, replicas: wanted } = request;
         let state = *self.partition(partition);
+        if !state.is_there() {
+            return;
+        }
         let mut leaving = [NodeId::NOBODY; Replicas::MOST];
         let mut len = 0;
         for replica in state.replicas.iter().filter(|&replica| !wanted.contains(replica)) {
@@ -107,7 +122,6 @@ mod tests {
     use super::super::testing::{Bench, Described, ids};
     use super::*;
     use crate::cluster::happened::{Election, Happened};
-    use crate::cluster::protocol::Message;
 
     /// The elections the controller has made, in order.
     fn elections(bench: &Bench) -> Vec<Election> {
@@ -148,7 +162,8 @@ mod tests {
             }
             back.iter().for_each(|&broker| bench.restart(broker));
             let to = (to > 0).then_some(NodeId(to));
-            bench.administer(Message::ElectLeaders(ElectLeaders { partition: PartitionId(0), to, unclean }));
+            let request = ElectLeaders { partition: PartitionId(0), to, unclean };
+            bench.administer(Administer::Elect(request));
             assert_eq!(bench.described(0), after.owned(), "{case:?}");
             assert_eq!(bench.partition(0).replicas, ids(replicas), "{case:?}");
             assert_eq!(elections(&bench), expected, "{case:?}");
@@ -205,7 +220,7 @@ mod tests {
             bench.start();
             for (step, (what, after)) in steps.iter().enumerate() {
                 match *what {
-                    Ask(replicas) => bench.administer(Message::Reassign(Reassign {
+                    Ask(replicas) => bench.administer(Administer::Reassign(Reassign {
                         partition: PartitionId(0),
                         replicas: ids(replicas),
                     })),

@@ -96,7 +96,8 @@ impl Controller {
             }
         };
         let mut left = most;
-        for ((partition, state), rules) in image.partitions().zip(&self.rules) {
+        for (partition, state) in image.partitions() {
+            let rules = &self.rules[partition.0 as usize];
             if !concerns(state, rules) {
                 continue;
             }

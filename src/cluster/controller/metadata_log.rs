@@ -23,9 +23,10 @@ impl MetadataLog {
     /// partitions.
     pub(super) fn genesis(
         brokers: u16,
-        partitions: impl ExactSizeIterator<Item = PartitionState>,
+        partitions: impl Iterator<Item = (PartitionId, PartitionState)>,
     ) -> MetadataLog {
-        let mut records = Vec::with_capacity(2 * usize::from(brokers) + partitions.len());
+        let most = partitions.size_hint().1.unwrap_or(0);
+        let mut records = Vec::with_capacity(2 * usize::from(brokers) + most);
         for broker in (1..=brokers).map(NodeId) {
             records.push(MetadataRecord::RegisterBroker { broker, incarnation: Incarnation(1) });
         }
@@ -37,9 +38,10 @@ impl MetadataLog {
                 in_controlled_shutdown: false,
             });
         }
-        records.extend(partitions.enumerate().map(|(place, state)| {
-            let place = u32::try_from(place).expect("fewer than 2^32 partitions");
-            MetadataRecord::Partition { partition: PartitionId(place), state, election: None }
+        records.extend(partitions.map(|(partition, state)| MetadataRecord::Partition {
+            partition,
+            state,
+            election: None,
         }));
         let genesis = MetadataOffset(records.len() as u64);
         MetadataLog { records, epochs: Vec::new(), genesis }

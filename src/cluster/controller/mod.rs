@@ -15,12 +15,13 @@
 //! | [`partition_change`] | a partition's next state |
 //! | [`election`] | who leads |
 //! | `administration` | leadership moved, partitions reassigned |
+//! | `topics` | partitions created |
 //! | `metadata_fetch` | brokers learn what has been decided |
 //! | `metadata_log` | what is on disk |
 //! | `quorum` | who of the voters leads |
 //! | `replication` | what is decided on its way to a majority |
 //!
-//! Departure from Kafka: there are no topic or configuration requests.
+//! Departure from Kafka: there are no configuration requests.
 
 pub mod election;
 pub mod heartbeat;
@@ -37,6 +38,7 @@ mod replication;
 mod sessions;
 #[cfg(test)]
 mod testing;
+mod topics;
 
 use std::collections::VecDeque;
 
@@ -126,12 +128,27 @@ pub struct Controller {
     options: ControllerOptions,
     /// By partition.
     rules: Vec<PartitionRules>,
+    /// Partitions that are not there when the run begins, and who holds them once they are created.
+    to_come: Vec<(PartitionId, Replicas)>,
     brokers: u16,
     planted: Option<Planted>,
     /// Whether it has started within this run. The first start stands for a process that has been running for long.
     has_started: bool,
     durable: Durable,
     volatile: Volatile,
+}
+
+/// What a controller is given of a partition.
+#[derive(Clone, Copy, Debug)]
+pub struct Given {
+    /// Its state as the run begins; none: it is still to be created.
+    pub state: Option<PartitionState>,
+    /// Who holds a replica of it, or will once it is created.
+    pub replicas: Replicas,
+    /// `min.insync.replicas` of its topic.
+    pub min_insync_replicas: u16,
+    /// `unclean.leader.election.enable` of its topic.
+    pub unclean: bool,
 }
 
 /// What a process leaves behind.
@@ -186,27 +203,30 @@ const ACTIVATION: Span = Span::from_milliseconds(1);
 const ANSWER_SIZE: Bytes = Bytes::new(60);
 
 impl Controller {
-    /// A controller of a run that begins with brokers 1 to `brokers` registered and unfenced, and these partitions; with
-    /// each its topic's `min.insync.replicas` and `unclean.leader.election.enable`.
+    /// A controller of a run that begins with brokers 1 to `brokers` registered and unfenced, and these partitions.
     pub fn new(
         id: NodeId,
         voters: Voters,
         generation: &'static Generation,
         options: ControllerOptions,
-        partitions: Vec<(PartitionState, u16, bool)>,
+        partitions: &[Given],
         brokers: u16,
         planted: Option<Planted>,
     ) -> Controller {
-        let rules = partitions.iter().map(|&(_, min_insync_replicas, unclean)| PartitionRules {
-            min_insync_replicas: usize::from(min_insync_replicas),
+        let rules = partitions.iter().map(|given| PartitionRules {
+            min_insync_replicas: usize::from(given.min_insync_replicas),
             min_isr_capped_by_replicas: generation.min_isr_capped_by_replicas,
-            unclean: unclean && generation.elects_unclean_by_itself,
+            unclean: given.unclean && generation.elects_unclean_by_itself,
             eligible_leader_replicas: options.eligible_leader_replicas,
             isr_shrink_starts_epoch: generation.isr_shrink_starts_epoch,
             planted,
         });
         let rules: Vec<PartitionRules> = rules.collect();
-        let log = MetadataLog::genesis(brokers, partitions.into_iter().map(|(state, ..)| state));
+        let numbered = || (0..).map(PartitionId).zip(partitions);
+        let there = numbered().filter_map(|(partition, given)| Some((partition, given.state?)));
+        let log = MetadataLog::genesis(brokers, there);
+        let to_come = numbered().filter(|(_, given)| given.state.is_none());
+        let to_come = to_come.map(|(partition, given)| (partition, given.replicas)).collect();
         let standing = Standing { epoch: QuorumEpoch(0), voted: None, leader: Some(voters.first) };
         let volatile = Volatile::new(options, voters, brokers, rules.len(), planted);
         let durable = Durable { flushed: log.end(), log, standing };
@@ -216,6 +236,7 @@ impl Controller {
             voters,
             options,
             rules,
+            to_come,
             brokers,
             planted,
             has_started: false,
@@ -359,10 +380,9 @@ impl Controller {
             Message::AlterPartitions(request) if active => self.on_alter_partitions(connection, request, out),
             Message::AlterPartitions(_) => alter_partition::refuse(connection, out),
             Message::FetchMetadata(request) => self.on_fetch_metadata(now, connection, request, out),
-            Message::ElectLeaders(request) if active => self.on_elect_leaders(request, out),
-            Message::Reassign(request) if active => self.on_reassign(request, out),
+            Message::Administer(request) if active => self.on_administer(request, out),
             // Nobody reads the answer.
-            Message::ElectLeaders(_) | Message::Reassign(_) => (),
+            Message::Administer(_) => (),
             Message::Vote(request) => self.on_vote(connection, request, out),
             Message::BeginQuorumEpoch(request) => self.on_begin_quorum_epoch(connection, request, out),
             Message::EndQuorumEpoch(request) => self.on_end_quorum_epoch(connection, request, out),
@@ -411,8 +431,7 @@ impl Controller {
             | Message::HeartbeatAnswer(_)
             | Message::AlterPartitions(_)
             | Message::AlteredPartitions(_)
-            | Message::ElectLeaders(_)
-            | Message::Reassign(_)
+            | Message::Administer(_)
             | Message::FetchMetadata(_)
             | Message::Vote(_)
             | Message::BeginQuorumEpoch(_)

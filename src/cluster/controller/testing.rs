@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Controller, ControllerPort, Timer};
+use super::{Controller, ControllerPort, Given, Timer};
 use crate::cluster::generation::Version;
 use crate::cluster::happened::Happened;
 use crate::cluster::protocol::{
-    AlterPartition, AlterPartitions, AlteredPartition, ErrorCode, FetchMetadata, Heartbeat, HeartbeatAnswer,
-    Message, PartitionState, RegisterBroker,
+    Administer, AlterPartition, AlterPartitions, AlteredPartition, ErrorCode, FetchMetadata, Heartbeat,
+    HeartbeatAnswer, Message, PartitionState, RegisterBroker,
 };
 use crate::cluster::store::Store;
 use crate::cluster::units::{
@@ -104,8 +104,13 @@ impl Bench {
         options.eligible_leader_replicas = eligible_leader_replicas;
         options.quorum_append_linger = Span::ZERO;
         let partitions = partitions.iter();
-        let partitions = partitions
-            .map(|&(replicas, min, unclean)| (partition(replicas, replicas, replicas[0]), min, unclean));
+        // One of which nobody holds a replica is to come, on all brokers.
+        let partitions = partitions.map(|&(replicas, min_insync_replicas, unclean)| Given {
+            state: replicas.first().map(|&leader| partition(replicas, replicas, leader)),
+            replicas: Replicas::of((1..=brokers).map(NodeId)),
+            min_insync_replicas,
+            unclean,
+        });
         let nodes = usize::from(brokers) + 1;
         let mut alive = vec![true; nodes];
         alive[0] = false;
@@ -115,7 +120,7 @@ impl Bench {
                 Voters { first: NodeId(brokers + 1), count: 1 },
                 generation,
                 options,
-                partitions.collect(),
+                &partitions.collect::<Vec<_>>(),
                 brokers,
                 None,
             ),
@@ -326,8 +331,9 @@ impl Bench {
     }
 
     /// An administrator asks for something; nobody reads the answer.
-    pub(crate) fn administer(&mut self, request: Message) {
-        assert!(self.ask(REQUESTS, 0, request).is_none(), "{request:?} is not answered");
+    pub(crate) fn administer(&mut self, request: Administer) {
+        let answer = self.ask(REQUESTS, 0, Message::Administer(request));
+        assert!(answer.is_none(), "{request:?} is not answered");
     }
 
     pub(crate) fn partition(&self, partition: u32) -> PartitionState {

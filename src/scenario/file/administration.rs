@@ -1,5 +1,6 @@
-//! What an administrator does, as a fault of the schedule: `elect`, `reassign`.
+//! What an administrator does, as a fault of the schedule: `elect`, `reassign`, `add-partitions`.
 
+use super::limits;
 use super::reading::{Placed, Reading};
 use super::report::{Place, Problem};
 use super::section::Section;
@@ -8,14 +9,14 @@ use super::tree::{Node, Value};
 use crate::scenario::words::FaultKind;
 
 /// An administrator's request, by the names of the file.
-pub(super) struct Administration {
-    /// Of which partition.
-    pub(super) partition: Placed<Partition>,
-    /// What.
-    pub(super) request: Request,
+pub(super) enum Administration {
+    /// Of one partition.
+    OfPartition(Placed<Partition>, Request),
+    /// So many partitions of a topic in all.
+    AddPartitions(Placed<String>, Placed<u64>),
 }
 
-/// What an administrator asks for.
+/// What an administrator asks for of a partition.
 pub(super) enum Request {
     /// Another leader: this one, or the preferred replica.
     Elect(Option<Placed<Target>>),
@@ -25,13 +26,16 @@ pub(super) enum Request {
     Reassign(Vec<Placed<i128>>),
 }
 
-/// `elect` or `reassign`.
+/// `elect`, `reassign` or `add-partitions`.
 pub(super) fn read(
     kind: FaultKind,
     section: &Section<'_>,
     fault: Place,
     reading: &mut Reading,
 ) -> Option<Administration> {
+    if kind == FaultKind::AddPartitions {
+        return add_partitions(section, fault, reading);
+    }
     let partition = section.need("partition", fault, "\"orders-0\"", reading);
     let partition = partition.and_then(|node| target::partition("partition", node, reading));
     let request = if kind == FaultKind::Elect {
@@ -40,7 +44,20 @@ pub(super) fn read(
         let node = section.need("replicas", fault, "[1, 2, 3]", reading);
         node.and_then(|node| replicas(node, reading)).map(Request::Reassign)
     };
-    Some(Administration { partition: partition?, request: request? })
+    Some(Administration::OfPartition(partition?, request?))
+}
+
+fn add_partitions(section: &Section<'_>, fault: Place, reading: &mut Reading) -> Option<Administration> {
+    let topic = section.need("topic", fault, "\"orders\"", reading);
+    let topic = topic.and_then(|node| {
+        Some(Placed { value: reading.text("topic", node, "\"orders\"")?.to_owned(), place: node.place })
+    });
+    let total = section.need("partitions", fault, "4", reading);
+    let total = total.and_then(|node| {
+        let value = reading.whole("partitions", node, 1..=limits::PARTITIONS)?;
+        Some(Placed { value, place: node.place })
+    });
+    Some(Administration::AddPartitions(topic?, total?))
 }
 
 fn elect(section: &Section<'_>, reading: &mut Reading) -> Option<Request> {

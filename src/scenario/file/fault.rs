@@ -33,8 +33,10 @@ pub(super) const FAULT: Schema = Schema {
         "offset",
         "unclean",
         "replicas",
+        "topic",
+        "partitions",
     ],
-    later: &["partitions", "property", "value"],
+    later: &["property", "value"],
     kafka: None,
 };
 
@@ -42,14 +44,16 @@ pub(super) const AFTER: Schema =
     Schema { own: &["ack", "isr", "size", "leader-change", "nth", "plus"], later: &[], kafka: None };
 
 /// What a fault may do one day.
-const LATER: [&str; 6] = ["clock-jump", "add-partitions", "delete-topic", "set", "join", "leave"];
+const LATER: [&str; 5] = ["clock-jump", "delete-topic", "set", "join", "leave"];
 
 /// Keys that only some kinds of faults have.
-const OF_KINDS: [(&str, &[FaultKind]); 12] = [
+const OF_KINDS: [(&str, &[FaultKind]); 14] = [
     ("partition", &[FaultKind::BitRot, FaultKind::Elect, FaultKind::Reassign]),
     ("offset", &[FaultKind::BitRot]),
     ("unclean", &[FaultKind::Elect]),
     ("replicas", &[FaultKind::Reassign]),
+    ("topic", &[FaultKind::AddPartitions]),
+    ("partitions", &[FaultKind::AddPartitions]),
     ("lose", &[FaultKind::PowerLoss]),
     ("apart", &[FaultKind::Isolate]),
     ("from", &[FaultKind::Cut, FaultKind::SlowLink, FaultKind::Hold]),
@@ -65,6 +69,14 @@ pub(super) struct Draft {
     pub(super) when: When,
     pub(super) what: What,
     pub(super) lasts: Option<Span>,
+}
+
+impl Draft {
+    /// To which topic it adds partitions, and how many there are then, if it does.
+    pub(super) fn adds_partitions(&self) -> Option<(&str, u64)> {
+        let What::Administers(Administration::AddPartitions(topic, total)) = &self.what else { return None };
+        Some((&topic.value, total.value))
+    }
 }
 
 /// What it does and to whom, by the names of the file.
@@ -130,7 +142,7 @@ fn read(node: &Node, reading: &mut Reading) -> Option<Draft> {
     if let Some(kind) = kind {
         refuse_keys_of_others(&section, kind, reading);
     }
-    if let Some(kind @ (FaultKind::Elect | FaultKind::Reassign)) = kind {
+    if let Some(kind) = kind.filter(|kind| kind.is_administration()) {
         let what = administration::read(kind, &section, node.place, reading);
         let when = when(&section, node.place, reading);
         return Some(Draft { when: when?, what: What::Administers(what?), lasts: Some(Span::ZERO) });
@@ -173,7 +185,8 @@ fn refuse_keys_of_others(section: &Section<'_>, kind: FaultKind, reading: &mut R
         refuse("on", "its ends are `from` and `to`".to_owned());
     }
     if kind.is_administration() {
-        refuse("on", "it is about a `partition`".to_owned());
+        let about = if kind == FaultKind::AddPartitions { "topic" } else { "partition" };
+        refuse("on", format!("it is about a `{about}`"));
     }
     if kind.is_administration() || kind == FaultKind::BitRot {
         refuse("for", "nothing of it ends".to_owned());
@@ -228,7 +241,7 @@ fn doing(kind: FaultKind, section: &Section<'_>, fault: Place, reading: &mut Rea
             Doing::BitRot { partition: partition.flatten(), offset: offset.flatten() }
         }
         FaultKind::Stop => Doing::Plain(Action::Stop),
-        FaultKind::Elect | FaultKind::Reassign => {
+        FaultKind::Elect | FaultKind::Reassign | FaultKind::AddPartitions => {
             unreachable!("an administrator's request is read otherwise")
         }
     })

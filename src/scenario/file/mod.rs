@@ -163,7 +163,9 @@ fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Repor
     let expect = expect_table.map(|table| expect::read(table, reading));
     reading.done()?;
 
-    let topics = topic::place_all(topics, cluster.brokers, reading);
+    let adds = faults.iter().filter_map(fault::Draft::adds_partitions);
+    let growth = topic::growth(adds, chaos.as_ref());
+    let topics = topic::place_all(topics, &growth, cluster.brokers, reading);
     let clients = resolve::clients(&cluster, producers.len(), readers.len(), reading);
     // What follows names topics and counts nodes: without them it would only repeat what is wrong with them.
     reading.done()?;

@@ -322,8 +322,24 @@ impl<'m> Names<'m> {
 
     /// What an administrator asks for, and of what.
     fn administration(&self, asked: &Administration, reading: &mut Reading) -> Option<(Action, Struck)> {
-        let (partition, _) = self.partition(&asked.partition.value, asked.partition.place, reading)?;
-        let action = match &asked.request {
+        let (named, request) = match asked {
+            Administration::OfPartition(named, request) => (named, request),
+            Administration::AddPartitions(named, total) => {
+                let (id, topic) = self.topic(&named.value, named.place, reading)?;
+                if total.value <= u64::from(topic.at_start) {
+                    let message =
+                        format!("topic `{}` has {} partitions at the start", topic.name, topic.at_start);
+                    let problem = Problem::new("model::out-of-range", message).at(total.place);
+                    let help = "`partitions` is how many there are to be in all; Kafka never takes one away";
+                    reading.problem(problem.label("not more").help(help));
+                    return None;
+                }
+                let action = Action::AddPartitions { total: total.value as u32 };
+                return Some((action, Struck::Topic(id)));
+            }
+        };
+        let (partition, _) = self.partition(&named.value, named.place, reading)?;
+        let action = match request {
             Request::ElectUnclean => Action::Elect(ElectLeaders { partition, to: None, unclean: true }),
             Request::Elect(to) => {
                 let to = match to {

@@ -1,5 +1,7 @@
 //! `[topics.NAME]`.
 
+use std::collections::BTreeMap;
+
 use super::limits;
 use super::property;
 use super::reading::{Placed, Reading};
@@ -11,7 +13,9 @@ use super::{known, word_is_plain};
 use crate::cluster::options::TopicOptions;
 use crate::cluster::units::{PartitionId, Replicas};
 use crate::kernel::units::NodeId;
-use crate::scenario::model::Topic;
+use crate::scenario::model::{Chaos, Topic};
+use crate::scenario::schedule;
+use crate::scenario::words::FaultKind;
 
 pub(super) const TOPIC: Schema = Schema {
     own: &["partitions", "assignment"],
@@ -119,11 +123,44 @@ fn assignment(node: &Node, reading: &mut Reading) -> Option<Vec<Vec<Placed<i128>
     Some(assigned)
 }
 
+/// How many partitions topics may come to have.
+pub(super) struct Growth<'a> {
+    /// By the faults of the file.
+    written: BTreeMap<&'a str, u64>,
+    /// So many more by faults that are drawn.
+    drawn: u64,
+}
+
+/// What these faults, and those that may be drawn, make of topics.
+pub(super) fn growth<'a>(adds: impl Iterator<Item = (&'a str, u64)>, chaos: Option<&Chaos>) -> Growth<'a> {
+    let mut written = BTreeMap::new();
+    for (topic, total) in adds {
+        let most = written.entry(topic).or_insert(0);
+        *most = total.max(*most);
+    }
+    let is_drawn = chaos.is_some_and(|chaos| chaos.kinds.contains(&FaultKind::AddPartitions));
+    Growth { written, drawn: if is_drawn { schedule::MOST_ADDED } else { 0 } }
+}
+
+impl Growth<'_> {
+    /// How many partitions a topic may come to have.
+    fn of(&self, draft: &Draft) -> u64 {
+        let begins = draft.partitions.value;
+        let written = self.written.get(draft.name.as_str()).copied().unwrap_or(0);
+        begins.max(written).saturating_add(self.drawn)
+    }
+}
+
 /// Places the replicas of all topics, once there are not too many.
-pub(super) fn place_all(drafts: Vec<Draft>, brokers: u16, reading: &mut Reading) -> Vec<Topic> {
+pub(super) fn place_all(
+    drafts: Vec<Draft>,
+    growth: &Growth<'_>,
+    brokers: u16,
+    reading: &mut Reading,
+) -> Vec<Topic> {
     let mut total = 0_u64;
     for draft in &drafts {
-        total = total.saturating_add(draft.partitions.value);
+        total = total.saturating_add(growth.of(draft));
         if total > limits::PARTITIONS {
             let message = format!("a model has at most {} partitions", limits::PARTITIONS);
             let problem = Problem::new("model::limit", message).at(draft.partitions.place).label("too many");
@@ -134,24 +171,33 @@ pub(super) fn place_all(drafts: Vec<Draft>, brokers: u16, reading: &mut Reading)
     let mut first_partition = 0_u32;
     let mut topics = Vec::new();
     for draft in drafts {
-        let Some(assignment) = placed(&draft, brokers, reading) else { continue };
+        let Some(mut assignment) = placed(&draft, brokers, reading) else { continue };
+        let at_start = assignment.len() as u32;
+        let replicas = assignment[0].len() as u64;
+        assignment.extend((at_start.into()..growth.of(&draft)).map(|p| striped(p, replicas, brokers)));
         let partitions = assignment.len() as u32;
         topics.push(Topic {
             name: draft.name,
             options: draft.options,
             first_partition: PartitionId(first_partition),
             assignment,
+            at_start,
         });
         first_partition += partitions;
     }
     topics
 }
 
-/// Where the replicas of a topic are: as the file says, or partition p on brokers p + 1, p + 2, and so on around.
+/// The replicas of the pth partition where the file does not say: on brokers p + 1, p + 2, and so on around.
 ///
 /// # Departure from Kafka:
 /// Its `StripedReplicaPlacer` starts at a drawn broker and a drawn shift, and spreads replicas over
 /// racks. Here the first partition of every topic starts at broker 1, and racks decide nothing.
+fn striped(p: u64, factor: u64, brokers: u16) -> Replicas {
+    Replicas::of((0..factor).map(|r| NodeId(((p + r) % u64::from(brokers)) as u16 + 1)))
+}
+
+/// Where the replicas of a topic's first partitions are: as the file says, or [`striped`].
 fn placed(draft: &Draft, brokers: u16, reading: &mut Reading) -> Option<Vec<Replicas>> {
     let Placed { value: factor, place } = draft.replication_factor;
     if factor > u64::from(brokers) {
@@ -174,8 +220,7 @@ fn placed(draft: &Draft, brokers: u16, reading: &mut Reading) -> Option<Vec<Repl
         return None;
     }
     let Some(assigned) = &draft.assignment else {
-        let from = |p: u64| (0..factor).map(move |r| NodeId(((p + r) % u64::from(brokers)) as u16 + 1));
-        return Some((0..draft.partitions.value).map(|p| Replicas::of(from(p))).collect());
+        return Some((0..draft.partitions.value).map(|p| striped(p, factor, brokers)).collect());
     };
     let mut all = Vec::new();
     for partition in assigned {

@@ -59,7 +59,8 @@ impl<O: Observer> World<O> {
             | Action::BitRot { .. }
             | Action::Stop
             | Action::Elect(_)
-            | Action::Reassign(_) => return None,
+            | Action::Reassign(_)
+            | Action::AddPartitions { .. } => return None,
         };
         for other in self.resolve(to) {
             for &node in nodes {
@@ -150,7 +151,7 @@ fn kind(message: &Message) -> Option<MessageKind> {
         Message::FetchMetadata(_) => MessageKind::FetchMetadata,
         Message::MetadataRecords(_) => MessageKind::FetchMetadataResponse,
         // An administrator's requests go over no network.
-        Message::ElectLeaders(_) | Message::Reassign(_) => return None,
+        Message::Administer(_) => return None,
         // What voters say to each other has no name in a model.
         Message::Vote(_)
         | Message::BeginQuorumEpoch(_)

@@ -23,12 +23,13 @@ use super::observe::Observer;
 use super::world::World;
 use crate::cluster::broker::storage::File;
 use crate::cluster::log::segments::Segment;
-use crate::cluster::protocol::Message;
+use crate::cluster::protocol::{Administer, CreatePartitions, ElectLeaders, Reassign};
 use crate::cluster::units::PartitionId;
 use crate::devices::disk::Ill;
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::NodeId;
 use crate::scenario::fault::{Action, Fault, Target};
+use crate::scenario::model::Topic;
 use crate::world::due::AnyFile;
 
 impl<O: Observer> World<O> {
@@ -40,7 +41,7 @@ impl<O: Observer> World<O> {
         let model = Arc::clone(&self.model);
         let described = &model.faults[fault];
         let mut nodes = self.resolve(&described.on);
-        nodes.retain(|&node| self.can_strike(node, &described.action));
+        nodes.retain(|&node| self.can_strike(node, described));
         let ways = self.ways(&nodes, &described.action);
         let number = fault as u32;
         self.schedule.states[fault].struck = true;
@@ -66,8 +67,12 @@ impl<O: Observer> World<O> {
             Action::SlowLink { slower, .. } => self.slow(&ways, *slower, cause),
             Action::Hold { what, .. } => self.hold(&ways, *what, cause),
             Action::BitRot { .. } => self.rot(fault, &nodes, cause),
-            Action::Elect(request) => self.administer(Message::ElectLeaders(*request), cause),
-            Action::Reassign(request) => self.administer(Message::Reassign(*request), cause),
+            Action::Elect(request) => self.administer(Administer::Elect(*request), cause),
+            Action::Reassign(request) => self.administer(Administer::Reassign(*request), cause),
+            Action::AddPartitions { total } => {
+                let (first, total) = (self.topic(&described.on).first_partition, *total);
+                self.administer(Administer::CreatePartitions(CreatePartitions { first, total }), cause);
+            }
             action @ (Action::SlowDisk(_)
             | Action::StallDisk
             | Action::FullDisk
@@ -121,7 +126,7 @@ impl<O: Observer> World<O> {
             Action::SlowLink { slower, .. } => self.bring_to_speed(&ways, *slower, cause),
             Action::Hold { what, .. } => self.let_go(&ways, *what, cause),
             // What an administrator did is not undone.
-            Action::Elect(_) | Action::Reassign(_) => (),
+            Action::Elect(_) | Action::Reassign(_) | Action::AddPartitions { .. } => (),
             // What has gone bad stays so.
             Action::BitRot { .. } => (),
             action @ (Action::SlowDisk(_)
@@ -154,6 +159,10 @@ impl<O: Observer> World<O> {
             Target::Partition(partition) => {
                 vec![decided(partition).leader.unwrap_or(self.model.controller())]
             }
+            Target::Topic(topic) => {
+                let first = self.model.topics[topic.0 as usize].first_partition;
+                vec![decided(&first).leader.unwrap_or(self.model.controller())]
+            }
             // A single controller is meant even when it does not run.
             Target::Controller if self.model.cluster.controllers == 1 => vec![self.model.controller()],
             Target::Controller => self.active_controller().into_iter().collect(),
@@ -173,15 +182,32 @@ impl<O: Observer> World<O> {
         }
     }
 
+    /// The topic an administrator changes.
+    fn topic(&self, target: &Target) -> &Topic {
+        let Target::Topic(topic) = target else { panic!("{target:?} is no topic") };
+        &self.model.topics[topic.0 as usize]
+    }
+
+    /// Whether a topic is there and has fewer partitions than so many.
+    fn has_fewer_partitions(&self, topic: &Topic, total: u32) -> bool {
+        let first = topic.first_partition.0 as usize;
+        self.decided[first].is_there() && !self.decided[first + total as usize - 1].is_there()
+    }
+
     /// Whether a fault means anything to this node now. A machine loses its page cache even if its process is dead already.
-    fn can_strike(&self, node: NodeId, action: &Action) -> bool {
+    fn can_strike(&self, node: NodeId, fault: &Fault) -> bool {
         let machine = &self.machines[usize::from(node.0)];
         let is_reader = node >= self.model.reader_node(0);
-        match action {
+        match &fault.action {
             Action::Pause => machine.running,
             Action::Crash => machine.running && !is_reader,
             Action::Stop => machine.running && !machine.stopping && !is_reader,
-            Action::Elect(_) | Action::Reassign(_) => self.active_controller().is_some(),
+            Action::Elect(ElectLeaders { partition, .. }) | Action::Reassign(Reassign { partition, .. }) => {
+                self.active_controller().is_some() && self.decided[partition.0 as usize].is_there()
+            }
+            Action::AddPartitions { total } => {
+                self.active_controller().is_some() && self.has_fewer_partitions(self.topic(&fault.on), *total)
+            }
             Action::PowerLoss(_) => {
                 let is_client = node >= self.model.producer_node(0);
                 machine.dark == 0 && !is_reader && (machine.running || !is_client)
@@ -221,7 +247,8 @@ impl<O: Observer> World<O> {
             | Action::StallDisk
             | Action::FsyncLies
             | Action::Elect(_)
-            | Action::Reassign(_) => (false, false, false),
+            | Action::Reassign(_)
+            | Action::AddPartitions { .. } => (false, false, false),
         };
         if !stops {
             return false;
@@ -262,6 +289,7 @@ fn ill(action: &Action) -> Option<Ill> {
         | Action::BitRot { .. }
         | Action::Stop
         | Action::Elect(_)
-        | Action::Reassign(_) => None,
+        | Action::Reassign(_)
+        | Action::AddPartitions { .. } => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Processes killed, stopped where they stand, and started.
 
 use crate::clients;
-use crate::cluster::protocol::Message;
+use crate::cluster::protocol::{Administer, Message};
 use crate::devices::network::Delivery;
 use crate::devices::port::ConnectionId;
 use crate::kernel::chance::{Occasion, Purpose};
@@ -61,10 +61,10 @@ impl<O: Observer> World<O> {
     }
 
     /// Hands an administrator's request to the controller, over no network. One that stands still has it when it goes on.
-    pub(super) fn administer(&mut self, message: Message, cause: EventSeq) {
+    pub(super) fn administer(&mut self, request: Administer, cause: EventSeq) {
         let nowhere = ConnectionId { slot: u32::MAX, generation: u32::MAX };
         let Some(server) = self.active_controller() else { return };
-        let from = NodeId::NOBODY;
+        let (from, message) = (NodeId::NOBODY, Message::Administer(request));
         self.deliver(Delivery::Request { server, connection: nowhere, from, message }, cause);
     }
 

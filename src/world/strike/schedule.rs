@@ -118,12 +118,12 @@ impl<O: Observer> World<O> {
             self.schedule.acks += u64::from(*count);
         } else if let Happened::Cluster(cluster::happened::Happened::Decided {
             partition,
-            old_leader,
             state,
+            election,
             ..
         }) = what
         {
-            if state.leader() != *old_leader && state.leader().is_some() {
+            if election.is_some() && state.leader().is_some() {
                 self.schedule.leader_changes[partition.0 as usize] += 1;
             }
             decided = Some((*partition, state.state().isr.len()));
