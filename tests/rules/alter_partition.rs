@@ -1,14 +1,16 @@
 //! Changes of the in-sync set on their way through the controller (`AlterPartitionManager`,
 //! `ReplicationControlManager.validateAlterPartitionData`, `Partition.handleAlterPartitionError`).
 
-use highwater::cluster::protocol::AlterPartition;
+use highwater::cluster::generation::Version;
 use highwater::cluster::protocol::ErrorCode::{
     self, FencedLeaderEpoch, IneligibleReplica, InvalidRequest, InvalidUpdateVersion, NewLeaderElected,
     NotController, OperationNotAttempted, StaleBrokerEpoch, UnknownServerError, UnknownTopicOrPartition,
 };
-use highwater::cluster::units::{Acks, BrokerEpoch};
+use highwater::cluster::protocol::{AlterPartition, Heartbeat};
+use highwater::cluster::units::{Acks, BrokerEpoch, MetadataOffset};
+use highwater::kernel::units::NodeId;
 
-use crate::broker::{Desk, ids};
+use crate::broker::{Desk, ids, state};
 use crate::controller;
 
 #[test]
@@ -26,11 +28,23 @@ fn r1_5_2_one_request_is_in_flight_and_never_times_out_and_a_refused_one_goes_ag
     assert_eq!(changes[0].isr, ids(&[1, 2]));
 }
 
+/// `AlterPartitionManager.maybePropagateIsrChanges`: all that is pending goes together.
+#[test]
+fn r1_5_2_one_request_carries_the_proposals_of_all_partitions() {
+    let version = Version::V4_1;
+    let mut desk = Desk::of_several(3, version, state(&[1, 3], 1), version.generation().topic, |_| ());
+    desk.send_fetch_of(3, desk.ask(2, 0));
+    let (_, changes) = desk.proposed().expect("broker 2 may join all three");
+    let partitions: Vec<u32> = changes.iter().map(|change| change.partition.0).collect();
+    assert_eq!(partitions, [0, 1, 2]);
+    assert!(desk.proposed().is_none());
+}
+
 /// KAFKA-14154.
 #[test]
 fn r1_5_3_what_the_controller_checks_in_which_order() {
     type Case = (&'static str, u16, &'static [u16], fn(&mut AlterPartition), ErrorCode);
-    let cases: [Case; 12] = [
+    let cases: [Case; 13] = [
         ("as it should be", 1, &[1, 2], |_| (), ErrorCode::None),
         ("no such partition", 2, &[9], |one| one.partition.0 = 7, UnknownTopicOrPartition),
         ("leader epoch ahead", 2, &[9], |one| one.leader_epoch.0 += 1, NotController),
@@ -42,6 +56,7 @@ fn r1_5_3_what_the_controller_checks_in_which_order() {
         ("without the leader", 1, &[2], |_| (), InvalidRequest),
         ("recovering, with others", 1, &[1, 3], |one| one.recovered = false, InvalidRequest),
         ("a fenced member", 1, &[1, 2, 3], |_| (), IneligibleReplica),
+        ("a registration the member never had", 1, &[1, 2], of_nobody, IneligibleReplica),
         (
             "a former life of a member",
             1,
@@ -63,6 +78,22 @@ fn r1_5_3_what_the_controller_checks_in_which_order() {
         let stale = desk.alter_as(broker, BrokerEpoch(77), proposed);
         assert_eq!(stale.err(), Some(StaleBrokerEpoch), "{name}: the sender's registration comes first");
     }
+}
+
+fn of_nobody(one: &mut AlterPartition) {
+    one.isr_epochs[1] = Some(BrokerEpoch(u64::MAX));
+}
+
+/// A broker that is about to stop leads on what nobody else can lead, and may be in no proposal.
+#[test]
+fn r1_5_3_a_member_that_is_about_to_stop_is_not_eligible() {
+    let mut desk = controller::Desk::of(state(&[1, 2], 2), 1, false, |_| ());
+    desk.pass(3_000);
+    desk.beat(Heartbeat { want_shut_down: true, metadata_offset: MetadataOffset(5), ..desk.heartbeat(2) });
+    assert!(desk.bench.node.broker(NodeId(2)).in_controlled_shutdown);
+    assert_eq!(desk.described(), (1, vec![1], vec![]));
+    let answer = desk.alter(1, desk.proposal(&[1, 2])).expect("the sender is registered");
+    assert_eq!(answer.error, IneligibleReplica);
 }
 
 #[test]
@@ -106,6 +137,18 @@ fn r1_5_4_only_two_errors_prove_that_a_proposal_was_not_applied() {
         desk.produce(Acks::One, 1);
         assert_eq!(desk.high_watermark(), 2, "{error}: metadata settles it");
     }
+    // An accepted state older than what metadata has said since changes nothing.
+    let mut desk = Desk::leading(&[1], 1);
+    desk.follower_at(2, 0);
+    let (peer, _) = desk.proposed().expect("broker 2 may join");
+    for _ in 0..2 {
+        desk.decide(|state| state.isr = ids(&[1]));
+    }
+    desk.state.partition_epoch.0 -= 2;
+    desk.accept((peer, ids(&[1, 2])));
+    desk.fence(2, true);
+    desk.produce(Acks::One, 1);
+    assert_eq!(desk.high_watermark(), 1, "broker 2 is not waited for");
     // Success settles it at once, but only of the leadership it was asked in.
     for (other_epoch, expected) in [(false, 0), (true, 1)] {
         let mut desk = Desk::leading(&[1], 1);

@@ -1,13 +1,23 @@
 //! Append and acks (`ReplicaManager.appendRecords`, `Partition.appendRecordsToLeader`, `DelayedProduce`).
 
+use highwater::cluster::generation::Version;
+use highwater::cluster::options::TopicOptions;
 use highwater::cluster::protocol::ErrorCode::{
-    self, InvalidProducerEpoch, MessageTooLarge, NotEnoughReplicas, NotLeaderOrFollower,
-    OutOfOrderSequenceNumber, RequestTimedOut,
+    self, InvalidProducerEpoch, MessageTooLarge, NotEnoughReplicas, NotEnoughReplicasAfterAppend,
+    NotLeaderOrFollower, OutOfOrderSequenceNumber, RequestTimedOut,
 };
 use highwater::cluster::units::{Acks, LeaderEpoch, Offset};
+use highwater::kernel::units::Bytes;
 use highwater::scenario::file;
 
-use crate::broker::{Ask, Desk, ORDERS};
+use crate::broker::{Ask, Desk, ORDERS, state};
+
+/// Broker 1 leads a topic of this version with what `changes` in its settings.
+fn leading(version: Version, isr: &[u16], change: impl FnOnce(&mut TopicOptions)) -> Desk {
+    let mut topic = version.generation().topic;
+    change(&mut topic);
+    Desk::with(version, state(isr, 1), topic, |_| ())
+}
 
 /// `ReplicaManager.isValidRequiredAcks`: here a model with any other is refused before it runs.
 #[test]
@@ -55,6 +65,20 @@ fn r1_1_3_min_isr_counts_as_at_most_the_number_of_replicas() {
     }
 }
 
+/// KAFKA-15583: until 3.6 more replicas can be required than there are.
+#[test]
+fn r1_1_3_before_3_7_it_counts_as_it_is_written() {
+    for (version, expected) in [
+        (Version::V2_8, Some(NotEnoughReplicas)),
+        (Version::V3_6, Some(NotEnoughReplicas)),
+        (Version::V3_9, None),
+    ] {
+        let mut desk = leading(version, &[1, 2, 3], |topic| topic.min_insync_replicas = 5);
+        let connection = desk.produce(Acks::All, 1);
+        assert_eq!(desk.error(connection), expected, "{version:?}");
+    }
+}
+
 /// `UnifiedLog.append`, `LeaderEpochFileCache.assign`.
 #[test]
 fn r1_1_4_an_append_stamps_offset_and_epoch_and_goes_to_the_page_cache_only() {
@@ -73,6 +97,62 @@ fn r1_1_4_an_append_stamps_offset_and_epoch_and_goes_to_the_page_cache_only() {
         let connection = desk.send(Acks::One, known);
         assert_eq!((desk.produced(connection), desk.end()), (Some((ErrorCode::None, 5)), 7));
     }
+}
+
+/// `LeaderEpochFileCache.assign`: the file is fsynced before the epoch's first batch is written.
+#[test]
+fn r1_1_4_a_new_epoch_is_durable_before_its_first_batch() {
+    let mut desk = Desk::leading(&[1], 1);
+    desk.bench.pass(1);
+    desk.bench.disk.clear();
+    desk.bench.disk_stalls = true;
+    desk.elect(1, &[1]);
+    let connection = desk.produce(Acks::One, 1);
+    assert_eq!(
+        (desk.bench.disk.as_slice(), desk.end()),
+        (&["replace LeaderEpochs(PartitionId(0))".to_owned()][..], 0)
+    );
+    desk.bench.disk_goes_on();
+    assert_eq!((desk.error(connection), desk.end()), (Some(ErrorCode::None), 1));
+}
+
+/// `UnifiedLog.append`: so many unflushed, and the append itself waits for the fsync.
+#[test]
+fn r1_1_4_the_fsync_of_flush_messages_is_part_of_the_append() {
+    let mut desk = leading(Version::V4_1, &[1], |topic| topic.flush_messages = Some(3));
+    desk.bench.disk_stalls = true;
+    let first = desk.produce(Acks::All, 2);
+    assert_eq!((desk.error(first), desk.bench.flushes), (Some(ErrorCode::None), 0), "two are not three");
+    let second = desk.produce(Acks::All, 1);
+    let third = desk.produce(Acks::All, 1);
+    assert_eq!(
+        (desk.end(), desk.high_watermark(), desk.bench.flushes),
+        (3, 2, 1),
+        "the log is locked meanwhile"
+    );
+    assert_eq!((desk.error(second), desk.error(third)), (None, None));
+    desk.bench.disk_goes_on();
+    assert_eq!((desk.error(second), desk.error(third)), (Some(ErrorCode::None), Some(ErrorCode::None)));
+    assert_eq!((desk.end(), desk.high_watermark()), (4, 4));
+}
+
+/// `UnifiedLog.maybeRoll` comes before the batch, and what is known of producers is written down with it.
+#[test]
+fn r1_1_4_a_batch_that_does_not_fit_begins_a_segment() {
+    let mut desk = leading(Version::V4_1, &[1], |topic| topic.segments.bytes = Bytes::new(250));
+    for sequence in 0..3 {
+        let batch = desk.batch((7, 0, sequence), 1);
+        desk.send(Acks::One, batch);
+    }
+    let log = |base| format!("Log(PartitionId(0), Offset({base}))");
+    let expected = [
+        format!("append {}", log(0)),
+        format!("append {}", log(0)),
+        "replace ProducerSnapshot(PartitionId(0))".to_owned(),
+        format!("flush {}", log(0)),
+        format!("append {}", log(2)),
+    ];
+    assert_eq!(desk.bench.disk, expected);
 }
 
 /// `ReplicaManager.addCompletePurgatoryAction`.
@@ -153,6 +233,24 @@ fn r1_1_7_a_waiting_produce_ends_by_high_watermark_step_down_or_time() {
     }
 }
 
+/// The high watermark of old did not wait for min.insync.replicas: it passes the records when a follower is given up, and then
+/// there are too few.
+#[test]
+fn r1_1_7_with_too_few_in_sync_at_its_end_the_records_stay_and_the_producer_hears_so() {
+    for (version, expected) in [(Version::V3_6, Some(NotEnoughReplicasAfterAppend)), (Version::V4_1, None)] {
+        let mut desk = leading(version, &[1, 2], |topic| topic.min_insync_replicas = 2);
+        desk.bench.pass(16_000);
+        let connection = desk.produce(Acks::All, 1);
+        desk.bench.pass(29_000);
+        let change = desk.proposed_isr().expect("broker 2 has never been heard of");
+        assert_eq!(desk.error(connection), None, "the shrink is only proposed: broker 2 still counts");
+        desk.accept(change);
+        assert_eq!((desk.error(connection), desk.end()), (expected, 1), "{version:?}");
+        let refused = desk.produce(Acks::All, 1);
+        assert_eq!((desk.error(refused), desk.end()), (Some(NotEnoughReplicas), 1), "the gate");
+    }
+}
+
 /// KAFKA-15583.
 #[test]
 fn r1_1_8_a_shrink_below_min_isr_freezes_the_high_watermark_and_the_produce_times_out() {
@@ -175,6 +273,17 @@ fn r1_1_9_a_step_down_answers_every_waiting_produce() {
     let waiting = [desk.produce(Acks::All, 1), desk.produce(Acks::All, 1), desk.produce(Acks::All, 1)];
     desk.elect(2, &[1, 2, 3]);
     assert_eq!(waiting.map(|connection| desk.error(connection)), [Some(NotLeaderOrFollower); 3]);
+}
+
+/// It waits for an offset, whatever the epoch.
+#[test]
+fn r1_1_9_a_leader_elected_again_keeps_them_waiting() {
+    let mut desk = Desk::leading(&[1, 2], 2);
+    let connection = desk.produce(Acks::All, 1);
+    desk.elect(1, &[1, 2]);
+    assert_eq!(desk.error(connection), None);
+    desk.follower_at(2, 1);
+    assert_eq!(desk.error(connection), Some(ErrorCode::None), "acknowledged under the next epoch");
 }
 
 #[test]

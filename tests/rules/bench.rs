@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
+use std::fmt::Debug;
 
 use highwater::clients::producer::{Producer, ProducerPort};
 use highwater::cluster::broker::{Broker, BrokerPort};
@@ -14,7 +15,7 @@ use highwater::kernel::units::{NodeId, Span, Time};
 
 /// A kind of node.
 pub(crate) trait Node {
-    type Port: Port<Message = Message, Store = Store>;
+    type Port: Port<Message = Message, Store = Store, File: Debug>;
 
     fn take(&mut self, now: Time, event: Event<Self::Port>, out: &mut Outbox<'_, Self::Port>);
 
@@ -75,9 +76,13 @@ pub(crate) struct Bench<N: Node> {
     pub(crate) answers: BTreeMap<u32, Option<Message>>,
     /// The connections it has hung up.
     pub(crate) hung_up: Vec<u32>,
+    /// How often it has ended itself.
+    pub(crate) exits: u32,
     /// How many fsyncs it has asked for.
     pub(crate) flushes: u32,
-    /// Whether fsyncs of logs do not end for now.
+    /// What it has asked of its disk, in order: the word and the file.
+    pub(crate) disk: Vec<String>,
+    /// Whether fsyncs do not end for now.
     pub(crate) disk_stalls: bool,
     stalled: Vec<Event<N::Port>>,
     alarms: BTreeMap<u32, Alarm<N>>,
@@ -94,7 +99,9 @@ impl<N: Node> Bench<N> {
             asked: Vec::new(),
             answers: BTreeMap::new(),
             hung_up: Vec::new(),
+            exits: 0,
             flushes: 0,
+            disk: Vec::new(),
             disk_stalls: false,
             stalled: Vec::new(),
             alarms: BTreeMap::new(),
@@ -122,6 +129,7 @@ impl<N: Node> Bench<N> {
 
     fn carry_out(&mut self, effects: Vec<Effect<N::Port>>, events: &mut VecDeque<Event<N::Port>>) {
         for effect in effects {
+            self.disk.extend(asked_of_disk(&effect));
             match effect {
                 Effect::Connect { peer, .. } => events.push_back(Event::Connected(peer)),
                 Effect::Send(peer, message, _) => self.asked.push((peer, message)),
@@ -137,20 +145,19 @@ impl<N: Node> Bench<N> {
                 Effect::CancelTimer(timer) => {
                     self.alarms.remove(&timer.slot());
                 }
-                Effect::Replace(file, _, token) => events.push_back(Event::Flushed(file, token)),
-                Effect::Flush(file, token) => {
-                    self.flushes += 1;
+                Effect::Replace(file, _, token) | Effect::Flush(file, token) => {
+                    self.flushes += u32::from(matches!(effect, Effect::Flush(..)));
                     let ends = Event::Flushed(file, token);
                     if self.disk_stalls { self.stalled.push(ends) } else { events.push_back(ends) }
                 }
                 Effect::Note(note) => self.notes.push((self.now, note)),
                 Effect::Close(peer) => self.asked.retain(|&(asked, _)| asked != peer),
+                Effect::Exit => self.exits += 1,
                 Effect::Listen
                 | Effect::StopListening
                 | Effect::Append(..)
                 | Effect::Truncate(..)
-                | Effect::Delete(_)
-                | Effect::Exit => (),
+                | Effect::Delete(_) => (),
             }
         }
     }
@@ -199,5 +206,27 @@ impl<N: Node> Bench<N> {
     /// Milliseconds since the beginning.
     pub(crate) fn milliseconds(at: Time) -> u64 {
         at.nanoseconds() / 1_000_000
+    }
+}
+
+fn asked_of_disk<P: Port<File: Debug>>(effect: &Effect<P>) -> Option<String> {
+    match effect {
+        Effect::Append(file, _) => Some(format!("append {file:?}")),
+        Effect::Truncate(file, _) => Some(format!("truncate {file:?}")),
+        Effect::Replace(file, _, _) => Some(format!("replace {file:?}")),
+        Effect::Flush(file, _) => Some(format!("flush {file:?}")),
+        Effect::Delete(file) => Some(format!("delete {file:?}")),
+        Effect::Connect { .. }
+        | Effect::Send(..)
+        | Effect::Respond(..)
+        | Effect::Hangup(_)
+        | Effect::SetTimer(..)
+        | Effect::SetTimerExponential(..)
+        | Effect::CancelTimer(_)
+        | Effect::Note(_)
+        | Effect::Close(_)
+        | Effect::Listen
+        | Effect::StopListening
+        | Effect::Exit => None,
     }
 }

@@ -7,8 +7,8 @@ use highwater::cluster::happened::Happened;
 use highwater::cluster::options::{BrokerOptions, TopicOptions};
 use highwater::cluster::protocol::{
     AlterPartition, AlteredPartition, AlteredPartitions, ErrorCode, Fetch, FetchLimits, FetchPartition,
-    Fetched, FetchedPartition, Fetcher, HeartbeatAnswer, LogEntry, Message, MetadataRecord, MetadataRecords,
-    PartitionState, Produce, ProducePartition, RegisteredBroker,
+    Fetched, FetchedPartition, Fetcher, HeartbeatAnswer, ListOffsets, LogEnd, LogEntry, Message,
+    MetadataRecord, MetadataRecords, PartitionState, Produce, ProducePartition, RegisteredBroker,
 };
 use highwater::cluster::store::MessageRun;
 use highwater::cluster::units::{
@@ -89,21 +89,50 @@ impl Desk {
         min_insync_replicas: u16,
         change: impl FnOnce(&mut BrokerOptions),
     ) -> Desk {
-        let generation = Version::V4_1.generation();
+        let topic = TopicOptions { min_insync_replicas, ..Version::V4_1.generation().topic };
+        Desk::with(Version::V4_1, state, topic, change)
+    }
+
+    /// Of this version, with a topic of this kind.
+    pub(crate) fn with(
+        version: Version,
+        state: PartitionState,
+        topic: TopicOptions,
+        change: impl FnOnce(&mut BrokerOptions),
+    ) -> Desk {
+        Desk::of_several(1, version, state, topic, change)
+    }
+
+    /// With so many partitions, all alike; what is said of one is said of the first.
+    pub(crate) fn of_several(
+        partitions: usize,
+        version: Version,
+        state: PartitionState,
+        topic: TopicOptions,
+        change: impl FnOnce(&mut BrokerOptions),
+    ) -> Desk {
+        let generation = version.generation();
         let mut options = generation.broker;
         change(&mut options);
-        let topic = TopicOptions { min_insync_replicas, ..generation.topic };
         let controller = Controller::new(
             NodeId(4),
             ALONE,
             generation,
             generation.controller,
-            &[Given { state: Some(state), replicas: state.replicas, min_insync_replicas, unclean: false }],
+            &vec![
+                Given {
+                    state: Some(state),
+                    replicas: state.replicas,
+                    min_insync_replicas: topic.min_insync_replicas,
+                    unclean: false,
+                };
+                partitions
+            ],
             3,
             None,
         );
         let records = controller.metadata_log().to_vec();
-        let held = [(topic, Holds::FromTheBeginning)];
+        let held = vec![(topic, Holds::FromTheBeginning); partitions];
         let broker =
             Broker::new(NodeId(1), generation, options, &generation.controller, 3, ALONE, &held, None);
         let mut bench = Bench::new(broker);
@@ -156,11 +185,20 @@ impl Desk {
 
     /// A broker is fenced, or no longer; it registered before this broker's time.
     pub(crate) fn fence(&mut self, broker: u16, fenced: bool) {
+        self.change_broker(broker, fenced, false);
+    }
+
+    /// A broker's controlled shutdown begins.
+    pub(crate) fn begins_to_stop(&mut self, broker: u16) {
+        self.change_broker(broker, false, true);
+    }
+
+    fn change_broker(&mut self, broker: u16, fenced: bool, in_controlled_shutdown: bool) {
         self.publish(MetadataRecord::BrokerChange {
             broker: NodeId(broker),
             broker_epoch: BrokerEpoch(u64::from(broker) - 1),
             fenced,
-            in_controlled_shutdown: false,
+            in_controlled_shutdown,
         });
     }
 
@@ -223,14 +261,20 @@ impl Desk {
     }
 
     pub(crate) fn send_fetch(&mut self, ask: Ask) -> u32 {
-        let partitions = self.bench.store.fetch.one(FetchPartition {
-            partition: ORDERS,
+        self.send_fetch_of(1, ask)
+    }
+
+    /// The same question about each of the first so many partitions.
+    pub(crate) fn send_fetch_of(&mut self, count: u32, ask: Ask) -> u32 {
+        let partitions = self.bench.store.fetch.take();
+        self.bench.store.fetch.get_mut(partitions).extend((0..count).map(|partition| FetchPartition {
+            partition: PartitionId(partition),
             current_leader_epoch: Some(LeaderEpoch(ask.leader_epoch)),
             fetch_offset: Offset(ask.offset),
             last_fetched_epoch: ask.last_epoch.map(LeaderEpoch),
             log_start_offset: Offset::ZERO,
             max_bytes: Bytes::new(1 << 20),
-        });
+        }));
         let fetcher = match ask.by {
             0 => Fetcher::Consumer,
             by => Fetcher::Replica(NodeId(by), ask.broker_epoch.map(BrokerEpoch)),
@@ -261,6 +305,21 @@ impl Desk {
     pub(crate) fn fetch(&mut self, ask: Ask) -> Got {
         let connection = self.send_fetch(ask);
         self.got(connection).expect("a fetch that waits for nothing is answered at once")
+    }
+
+    /// ListOffsets: where the log ends, as a follower or, without one, a consumer is told.
+    pub(crate) fn latest(&mut self, replica: Option<u16>) -> Result<u64, ErrorCode> {
+        let request = ListOffsets {
+            replica: replica.map(NodeId),
+            partition: ORDERS,
+            current_leader_epoch: Some(self.state.leader_epoch),
+            end: LogEnd::Latest,
+        };
+        let connection = self.bench.request(9, Message::ListOffsets(request));
+        let Some(Some(Message::ListedOffset(listed))) = self.bench.answers.get(&connection) else {
+            panic!("it is answered at once")
+        };
+        if listed.error == ErrorCode::None { Ok(listed.offset.0) } else { Err(listed.error) }
     }
 
     /// A follower says that its log ends here.
@@ -392,9 +451,22 @@ impl Desk {
         self.bench.feed(Event::Response(peer, Message::Fetched(Fetched { partitions, entries })));
     }
 
+    /// The process is asked to stop, is let go and ends.
+    pub(crate) fn stop(&mut self) {
+        self.bench.feed(Event::Stop);
+        let (peer, _) = self
+            .bench
+            .take_asked(|message| matches!(message, Message::Heartbeat(_)).then_some(()))
+            .expect("it asks to be let go");
+        let (error, is_caught_up, is_fenced, should_shut_down) = (ErrorCode::None, true, true, true);
+        let answer = HeartbeatAnswer { error, is_caught_up, is_fenced, should_shut_down };
+        self.bench.feed(Event::Response(peer, Message::HeartbeatAnswer(answer)));
+    }
+
     /// The process is killed and starts again; the disk has what it had.
     pub(crate) fn restart(&mut self) {
         self.bench.node.crash();
+        self.bench.silence();
         self.bench.asked.clear();
         self.bench.feed(Event::Start);
     }

@@ -69,6 +69,14 @@ impl Desk {
         Desk::at(voter(NodeId(4), ALONE, options, (state, min_insync_replicas, unclean)))
     }
 
+    /// The same partition as ever, with another version of Kafka.
+    pub(crate) fn with(version: Version, unclean: bool) -> Desk {
+        let generation = version.generation();
+        let partition = (state(&[1, 2, 3], 1), 2, unclean);
+        let options = generation.controller;
+        Desk::at(Controller::new(NodeId(4), ALONE, generation, options, vec![partition], 3, None))
+    }
+
     /// The controller's process begins.
     pub(crate) fn at(controller: Controller) -> Desk {
         let alive = (1..=3).map(|broker| (broker, BrokerEpoch(u64::from(broker) - 1))).collect();
@@ -118,6 +126,12 @@ impl Desk {
     /// The broker's process is gone, and long enough for that to be noticed.
     pub(crate) fn kill(&mut self, broker: u16) {
         self.alive.remove(&broker);
+        self.pass(12_000);
+    }
+
+    /// The same where sessions last 18 s.
+    pub(crate) fn kill_slowly(&mut self, broker: u16) {
+        self.kill(broker);
         self.pass(12_000);
     }
 

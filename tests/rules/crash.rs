@@ -1,9 +1,12 @@
 //! What a killed process loses, what a machine without power loses, and why nobody counts on either.
 
 use highwater::cluster::happened::Happened as Cluster;
+use highwater::cluster::protocol::ErrorCode;
+use highwater::cluster::units::Acks;
 use highwater::kernel::units::NodeId;
 use highwater::world::happened::Happened;
 
+use crate::broker::{Ask, Desk, ids};
 use crate::worlds::{Run, run};
 
 /// A follower is struck in the middle of the stream.
@@ -60,6 +63,26 @@ fn r1_11_1_a_killed_process_leaves_its_log_and_loses_its_newest_high_watermark()
     assert!(end > 0 && high_watermark > 0);
     assert_eq!((found_end, clean), (end, false), "the page cache is the machine's");
     assert!(found_high_watermark < high_watermark, "it was written down up to 5 s ago");
+}
+
+/// What waits, and what is on its way to the controller, is in memory alone.
+#[test]
+fn r1_11_1_a_killed_process_answers_nobody_and_proposes_anew() {
+    let mut desk = Desk::leading(&[1], 1);
+    let batch = desk.batch((7, 0, 0), 1);
+    desk.send(Acks::One, batch);
+    desk.follower_at(2, 1);
+    desk.decide(|state| state.isr = ids(&[1, 2]));
+    let produce = desk.produce(Acks::All, 1);
+    let fetch = desk.send_fetch(Ask { max_wait: 60_000, ..desk.ask(3, 2) });
+    assert!(desk.asks_the_controller(), "broker 2 may join");
+    desk.restart_and_lead();
+    assert!(!desk.asks_the_controller());
+    desk.bench.pass(120_000);
+    assert_eq!((desk.got(fetch), desk.error(produce)), (None, None));
+    // What was known of producers is in the log.
+    let again = desk.send(Acks::One, batch);
+    assert_eq!(desk.produced(again), Some((ErrorCode::None, 0)));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use highwater::cluster::generation::Version;
 use highwater::cluster::units::{BrokerEpoch, Replicas};
 use highwater::kernel::units::NodeId;
 
-use crate::broker::{ids, state};
+use crate::broker::{self, ids, state};
 use crate::controller::Desk;
 use crate::worlds;
 
@@ -71,6 +71,46 @@ fn r1_7_2_another_leader_is_another_leader_epoch_and_any_change_another_partitio
     let state = desk.state();
     assert_eq!((state.leader, state.isr, state.elr), (Some(NodeId(3)), ids(&[3]), Replicas::NONE));
     assert!(state.recovering);
+}
+
+/// `LeaderAndIsr.newLeaderAndIsr` of the old controller.
+#[test]
+fn r1_7_2_before_3_6_a_smaller_in_sync_set_was_a_new_leadership() {
+    for (version, epochs) in [(Version::V2_8, 1), (Version::V3_6, 0), (Version::V4_1, 0)] {
+        let mut desk = Desk::with(version, false);
+        let before = desk.state().leader_epoch;
+        desk.kill_slowly(3);
+        assert_eq!(desk.state().isr, ids(&[1, 2]), "{version:?}");
+        assert_eq!(desk.state().leader_epoch.0 - before.0, epochs, "{version:?}");
+    }
+}
+
+/// `Partition.makeLeader`: nothing is repaired.
+#[test]
+fn r1_7_2_a_leader_that_is_to_recover_says_at_once_that_it_has() {
+    let mut recovering = state(&[1], 1);
+    recovering.recovering = true;
+    let mut desk = broker::Desk::of(recovering, 1, |_| ());
+    desk.follower_at(2, 0);
+    let (_, changes) = desk.proposed().expect("broker 2 may join");
+    assert!(changes[0].recovered);
+}
+
+/// Available in 4.0, where it is off; before there is none.
+#[test]
+fn r1_7_3_before_4_1_nobody_is_eligible_who_is_not_in_sync() {
+    for (version, described) in [
+        (Version::V2_8, (0, vec![1], vec![])),
+        (Version::V3_9, (0, vec![1], vec![])),
+        (Version::V4_1, (0, vec![], vec![1, 2])),
+        (Version::V4_3, (0, vec![], vec![1, 2])),
+    ] {
+        let mut desk = Desk::with(version, false);
+        for broker in [3, 2, 1] {
+            desk.kill_slowly(broker);
+        }
+        assert_eq!(desk.described(), described, "{version:?}");
+    }
 }
 
 #[test]
@@ -156,6 +196,25 @@ fn r1_7_8_unclean_elections_are_the_topics_choice_and_leaderless_partitions_are_
         assert_eq!(desk.state().leader, unclean.then_some(NodeId(3)), "whoever lives, at once");
         desk.pass(300_000);
         assert_eq!(desk.state().leader, leader);
+    }
+}
+
+/// Until 3.8 KRaft's controller did not look at the setting (seen on a real cluster of 3.6); ZooKeeper's did.
+#[test]
+fn r1_7_8_the_controller_of_3_6_elects_nobody_uncleanly_by_itself() {
+    for (version, leader) in [
+        (Version::V2_8, Some(NodeId(3))),
+        (Version::V3_6, None),
+        (Version::V3_9, Some(NodeId(3))),
+        (Version::V4_1, Some(NodeId(3))),
+    ] {
+        let mut desk = Desk::with(version, true);
+        for broker in [2, 3, 1] {
+            desk.kill_slowly(broker);
+        }
+        desk.come_back(3);
+        desk.pass(300_000);
+        assert_eq!(desk.state().leader, leader, "{version:?}");
     }
 }
 

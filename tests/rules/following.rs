@@ -1,7 +1,9 @@
 //! The follower's fetch loop (`AbstractFetcherThread`, `ReplicaFetcherThread`) and what the leader says to it
 //! (`Partition.fetchRecords`).
 
+use highwater::cluster::generation::Version;
 use highwater::cluster::happened::Happened;
+use highwater::cluster::options::TopicOptions;
 use highwater::cluster::protocol::ErrorCode::{
     self, FencedLeaderEpoch, NotLeaderOrFollower, OffsetOutOfRange, UnknownLeaderEpoch,
 };
@@ -10,7 +12,7 @@ use highwater::cluster::units::{Acks, BrokerEpoch, Incarnation, LeaderEpoch, Off
 use highwater::devices::port::Event;
 use highwater::kernel::units::{Bytes, NodeId, Span};
 
-use crate::broker::{Ask, Desk, ORDERS};
+use crate::broker::{Ask, Desk, ORDERS, state};
 
 #[test]
 fn r1_3_1_one_fetch_at_a_time_and_the_next_from_the_new_log_end() {
@@ -82,6 +84,39 @@ fn r1_3_4_the_leader_checks_epoch_then_leadership_then_assignment_then_broker_ep
     }
 }
 
+/// `Replica.updateFetchStateOrThrow` comes after the read: what was read goes nowhere, and its lists serve again.
+#[test]
+fn r1_3_4_a_fetch_refused_after_reading_says_nothing_of_what_it_read() {
+    let version = Version::V4_1;
+    let topic = TopicOptions { min_insync_replicas: 2, ..version.generation().topic };
+    let mut desk = Desk::of_several(2, version, state(&[1, 2, 3], 1), topic, |_| ());
+    desk.produce(Acks::One, 1);
+    re_register(&mut desk);
+    let mut in_use = Vec::new();
+    // A former life of broker 2, broker 2 as it is, a consumer.
+    for (by, broker_epoch, error, batches) in
+        [(2, Some(1), NotLeaderOrFollower, 0), (2, None, ErrorCode::None, 1), (0, None, ErrorCode::None, 0)]
+    {
+        let connection = desk.send_fetch_of(2, Ask { broker_epoch, ..desk.ask(by, 0) });
+        let Some(Some(Message::Fetched(answer))) = desk.bench.answers.get(&connection) else {
+            panic!("it waits for nothing")
+        };
+        let store = &mut desk.bench.store;
+        let parts: Vec<_> =
+            store.fetched.get(answer.partitions).iter().map(|part| (part.error, part.entries)).collect();
+        assert_eq!(parts, [(error, batches), (error, 0)], "asked by {by} as {broker_epoch:?}");
+        assert_eq!(store.entries.get(answer.entries).len(), batches as usize);
+        store.release(Message::Fetched(*answer));
+        in_use.push((store.fetched.in_use(), store.entries.in_use()));
+    }
+    assert_eq!(in_use, [in_use[0]; 3], "no list is kept");
+    // Nor by one that waits, has read in vain, and is answered in the end.
+    let parked = desk.send_fetch_of(2, Ask { max_wait: 500, ..desk.ask(0, 0) });
+    assert_eq!(desk.got(parked), None);
+    let store = &desk.bench.store;
+    assert_eq!((store.fetched.in_use(), store.entries.in_use()), in_use[0]);
+}
+
 /// A new process of broker 2 registers and is unfenced.
 fn re_register(desk: &mut Desk) {
     let epoch = BrokerEpoch(desk.metadata_end());
@@ -130,6 +165,22 @@ fn r1_3_5_a_diverging_fetch_is_told_where_and_counts_for_nothing() {
         assert_eq!(noted, expected == Ok(None), "the follower's position is noted only if the logs agree");
         assert!(got.diverging.is_none() || got.batches == 0);
     }
+    // Below the log's start it is out of range, also where it diverges (KAFKA-12996).
+    for (last_epoch, offset, expected) in [
+        (Some(5), 6, ErrorCode::OffsetOutOfRange),
+        (Some(1), 6, ErrorCode::OffsetOutOfRange),
+        (Some(5), 7, ErrorCode::None),
+    ] {
+        let mut desk = Desk::following();
+        desk.feed_batches(&[1], 0);
+        desk.feed_answer(&[], &|part| part.error = OffsetOutOfRange);
+        list(&mut desk, LogEnd::Latest, ErrorCode::None, 9);
+        list(&mut desk, LogEnd::Earliest, ErrorCode::None, 7);
+        desk.feed_batches(&[5, 5], 0);
+        desk.elect(1, &[1, 2, 3]);
+        let got = desk.fetch(Ask { last_epoch, ..desk.ask(2, offset) });
+        assert_eq!((got.error, got.diverging), (expected, None), "{last_epoch:?} {offset} of a log from 7");
+    }
 }
 
 /// `LeaderEpochFileCache.endOffsetFor`.
@@ -176,6 +227,21 @@ fn r1_3_7_the_follower_cuts_to_the_lower_end_of_the_common_epoch_and_asks_again(
     }
 }
 
+/// KAFKA-18991, since 4.1; before, the offset alone had to match.
+#[test]
+fn r1_3_8_before_4_1_an_answer_of_another_epoch_counts_if_the_offset_is_the_same() {
+    for (version, expected) in [(Version::V3_6, 2), (Version::V3_9, 2), (Version::V4_1, 1)] {
+        let topic = TopicOptions { min_insync_replicas: 2, ..version.generation().topic };
+        let mut desk = Desk::with(version, state(&[1, 2, 3], 2), topic, |_| ());
+        desk.feed_batches(&[5], 0);
+        let (peer, _, asked) = desk.fetches().expect("it follows");
+        desk.elect(2, &[1, 2, 3]);
+        let batch = desk.batch((0, 0, 0), 1);
+        desk.answer_fetch(peer, asked, &[(batch, 5)], &|_| ());
+        assert_eq!(desk.end(), expected, "{version:?}");
+    }
+}
+
 /// KAFKA-14704, KAFKA-18991.
 #[test]
 fn r1_3_8_an_answer_counts_only_in_the_epoch_and_at_the_offset_it_was_asked_for() {
@@ -214,6 +280,36 @@ fn r1_3_9_a_follower_takes_what_its_leader_took_and_waits_after_an_error() {
     desk.elect(1, &[1, 2, 3]);
     let again = desk.send(Acks::One, batches[1]);
     assert_eq!(desk.produced(again), Some((ErrorCode::None, 1)), "recognised where it lies");
+}
+
+/// `UnifiedLog.maybeIncrementLogStartOffset` in `ReplicaFetcherThread.processPartitionData`.
+#[test]
+fn r1_3_9_the_log_start_follows_the_leaders() {
+    let mut desk = Desk::following();
+    for (batches, leaders, expected) in [(3, 1, 1), (0, 0, 1), (0, 3, 3)] {
+        let batches: Vec<_> = (0..batches).map(|_| (desk.batch((0, 0, 0), 1), 5)).collect();
+        desk.feed_answer(&batches, &|part| {
+            (part.log_start_offset, part.high_watermark) = (Offset(leaders), Offset(3));
+        });
+        let log = desk.bench.node.log(ORDERS).expect("it has a replica");
+        assert_eq!((log.start().0, log.end().0), (expected, 3), "the leader's begins at {leaders}");
+    }
+}
+
+/// `AbstractFetcherThread.processFetchRequest`: what it did not expect makes the partition a failed one.
+#[test]
+fn r1_3_9_after_what_it_cannot_append_it_fetches_no_more_until_new_metadata() {
+    let version = Version::V4_1;
+    let mut topic = version.generation().topic;
+    // Smaller than the leader's.
+    topic.segments.bytes = Bytes::new(150);
+    let mut desk = Desk::with(version, state(&[1, 2, 3], 2), topic, |_| ());
+    let batches = [desk.batch((0, 0, 0), 1), desk.batch((0, 0, 0), 1)];
+    desk.feed_answer(&[(batches[0], 5), (batches[1], 5)], &|_| ());
+    desk.bench.pass(60_000);
+    assert!(desk.end() == 0 && desk.fetches().is_none());
+    desk.elect(3, &[1, 2, 3]);
+    assert!(desk.fetches().is_some());
 }
 
 /// `AbstractFetcherThread.updateFetchOffsetAndMaybeMarkTruncationComplete` (seen on a real cluster: the old leader, refused
@@ -312,6 +408,8 @@ fn r1_3_12_a_cut_prunes_epochs_and_drags_the_high_watermark_down() {
     let log = desk.bench.node.log(ORDERS).expect("it has a replica");
     assert_eq!((log.end(), log.epochs().entries()), (Offset(1), &[(LeaderEpoch(1), Offset(0))][..]));
     assert_eq!(desk.high_watermark(), 1);
+    let written = desk.bench.disk.last().map(String::as_str);
+    assert_eq!(written, Some("replace RecoveryPoints"), "`LogManager.truncateTo` writes them down");
     // A leader that appended nothing has its epoch in the cache; to cut at the log end takes it away.
     desk.elect(1, &[1, 2, 3]);
     desk.elect(2, &[1, 2, 3]);

@@ -1,10 +1,15 @@
 //! The high watermark (`Partition.maybeIncrementLeaderHW`, `UnifiedLog.maybeUpdateHighWatermark`).
 
+use highwater::cluster::generation::Version;
 use highwater::cluster::happened::Happened;
-use highwater::cluster::protocol::ErrorCode::{self, IneligibleReplica};
+use highwater::cluster::options::TopicOptions;
+use highwater::cluster::protocol::ErrorCode::{
+    self, FencedLeaderEpoch, IneligibleReplica, NotLeaderOrFollower, OffsetNotAvailable,
+};
 use highwater::cluster::units::{Acks, Offset};
 
 use crate::broker::{Ask, Desk, state};
+use crate::worlds;
 
 #[test]
 fn r1_2_1_it_is_the_least_log_end_of_the_maximal_isr() {
@@ -21,6 +26,17 @@ fn r1_2_1_it_stands_still_below_min_isr() {
     desk.produce(Acks::One, 5);
     desk.follower_at(2, 5);
     assert_eq!(desk.high_watermark(), 0, "the committed in-sync set has one member");
+}
+
+/// KAFKA-15583.
+#[test]
+fn r1_2_1_before_3_7_it_does_not_wait_for_min_isr() {
+    for (version, expected) in [(Version::V2_8, 5), (Version::V3_6, 5), (Version::V3_9, 0)] {
+        let topic = TopicOptions { min_insync_replicas: 2, ..version.generation().topic };
+        let mut desk = Desk::with(version, state(&[1], 1), topic, |_| ());
+        desk.produce(Acks::One, 5);
+        assert_eq!(desk.high_watermark(), expected, "{version:?}");
+    }
 }
 
 #[test]
@@ -177,8 +193,49 @@ fn r1_2_7_it_is_written_down_every_five_seconds_and_a_restart_begins_with_that()
     assert_eq!(desk.recovered_high_watermark(), 3);
 }
 
-/// Only ListOffsets is refused while the high watermark is below the start of the leadership (KIP-207), and nobody here asks
-/// for that.
+/// `ReplicaManager.shutdown`; `UnifiedLog.loadHighWatermark` keeps it within the log.
+#[test]
+fn r1_2_7_a_clean_stop_writes_it_and_a_start_keeps_it_within_the_log() {
+    let found = |fault: &str| {
+        let run = worlds::run(&format!(
+            "topics.orders = {{ partitions = 1, replication.factor = 3 }}\n\
+             producers.web = {{ into = \"orders\", records = 700, rate = \"100/s\", acks = \"all\" }}\n\
+             faults = [{{ at = \"6900ms\", on = \"broker(2)\", for = \"1s\", {fault} }}]\nrun.until = \"60s\"\n"
+        ));
+        let recovered = run.cluster().filter_map(|(_, node, what)| {
+            let Happened::Recovered { end, high_watermark, .. } = what else { return None };
+            (node == 2).then_some((end.0, high_watermark.0))
+        });
+        recovered.last().expect("it starts again")
+    };
+    let (end, high_watermark) = found("do = \"stop\"");
+    assert!(high_watermark > 650 && high_watermark <= end, "{high_watermark} of {end}: as it stopped");
+    let (end, high_watermark) = found("do = \"crash\"");
+    assert!((400..=510).contains(&high_watermark) && end > 650, "{high_watermark} of {end}: of 5 s");
+    assert_eq!(found("do = \"power-loss\", lose = \"all-unsynced\""), (0, 0), "no more than the log has");
+}
+
+/// KIP-207, `Partition.fetchOffsetForTimestamp`.
+#[test]
+fn r1_2_8_a_consumer_is_not_told_where_the_log_ends_while_that_is_below_the_leaderships_start() {
+    let mut desk = Desk::following();
+    desk.feed_batches(&[5, 5, 5], 1);
+    assert_eq!(desk.latest(None), Err(NotLeaderOrFollower));
+    desk.elect(1, &[1, 2, 3]);
+    assert_eq!(desk.latest(None), Err(OffsetNotAvailable), "1 is known to be committed, 3 may have been");
+    assert_eq!(desk.latest(Some(2)), Ok(3), "a follower is told the log end");
+    desk.follower_at(2, 3);
+    desk.follower_at(3, 2);
+    assert_eq!((desk.high_watermark(), desk.latest(None)), (2, Err(OffsetNotAvailable)));
+    desk.follower_at(3, 3);
+    assert_eq!(desk.latest(None), Ok(3));
+    desk.produce(Acks::One, 1);
+    assert_eq!(desk.latest(None), Ok(3), "the high watermark");
+    desk.state.leader_epoch.0 -= 1;
+    assert_eq!(desk.latest(None), Err(FencedLeaderEpoch), "asked under an older epoch");
+}
+
+/// Fetch has no such guard.
 #[test]
 fn r1_2_8_a_leader_with_a_lagging_high_watermark_serves_consumers_fewer_records() {
     let mut desk = Desk::following();

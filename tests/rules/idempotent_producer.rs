@@ -100,6 +100,21 @@ fn r3_2_4_out_of_order_is_tried_again_and_at_the_next_expected_number_ends_the_e
     assert_eq!(desk.wire[2..], ["1-1#0.1"]);
     assert_eq!(desk.ids, 1, "no broker was asked");
     assert_eq!(desk.told(), ["0-0 success"]);
+    // What is in flight behind it is numbered anew as well, and what comes goes on from there.
+    let mut desk = Desk::new(options(), 5);
+    desk.pass(3);
+    desk.answer(ErrorCode::None);
+    while desk.in_flight() > 0 {
+        desk.answer(OutOfOrderSequenceNumber);
+    }
+    for _ in 0..3 {
+        desk.pass(300);
+        while desk.in_flight() > 0 {
+            desk.answer(ErrorCode::None);
+        }
+    }
+    let again: Vec<&str> = desk.wire.iter().map(String::as_str).filter(|sent| sent.ends_with(".1")).collect();
+    assert_eq!(again, ["1-1#0.1", "2-2#1.1", "3-3#2.1", "4-4#3.1"]);
 }
 
 /// `TransactionManager.resetIdempotentProducerId`.

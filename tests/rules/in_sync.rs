@@ -131,7 +131,7 @@ fn r1_4_6_at_an_election_members_count_as_caught_up_now() {
 #[test]
 fn r1_4_7_who_may_join() {
     type Case = (&'static str, fn(&mut Desk), fn(&mut Ask), bool);
-    let cases: [Case; 7] = [
+    let cases: [Case; 8] = [
         ("all that is committed, though behind the log end", |_| (), |ask| ask.offset = 5, true),
         (
             "less than is committed",
@@ -143,6 +143,7 @@ fn r1_4_7_who_may_join() {
         ),
         ("less than was there when the leadership began", |_| (), |ask| ask.offset = 2, false),
         ("fenced", |desk| desk.fence(2, true), |ask| ask.offset = 8, false),
+        ("about to stop", |desk| desk.begins_to_stop(2), |ask| ask.offset = 8, false),
         ("under another registration", |_| (), |ask| (ask.offset, ask.broker_epoch) = (8, Some(2)), false),
         ("under none", |_| (), |ask| (ask.offset, ask.broker_epoch) = (8, None), true),
         ("while something is pending", |desk| desk.bench.pass(45_000), |ask| ask.offset = 8, false),

@@ -1,12 +1,13 @@
 //! What brokers know of idempotent producers (`ProducerStateManager`, `ProducerAppendInfo`, `ProducerStateEntry`).
 
+use highwater::cluster::generation::Version;
 use highwater::cluster::protocol::ErrorCode::{self, InvalidProducerEpoch, OutOfOrderSequenceNumber};
 use highwater::cluster::protocol::Message;
 use highwater::cluster::store::MessageRun;
 use highwater::cluster::units::{Acks, LeaderEpoch, MessageId, Offset, ProducerEpoch, ProducerId, Sequence};
 use highwater::kernel::units::{Bytes, Time};
 
-use crate::broker::Desk;
+use crate::broker::{Desk, state};
 
 /// A batch: producer epoch, first sequence, records. The producer is number 7.
 type Sent = (u16, u32, u32);
@@ -113,6 +114,37 @@ fn r3_1_6_after_a_restart_only_the_last_batch_is_known() {
     assert_eq!(answer(&mut desk, SIX[4]).0, OutOfOrderSequenceNumber, "known before, not any more");
     assert_eq!(answer(&mut desk, (0, 6, 1)), (NONE, 6));
     assert_eq!(answer(&mut desk, SIX[5]), (NONE, 5), "and the window fills again");
+    // A clean stop writes no more down.
+    let mut desk = Desk::leading(&[1], 1);
+    for sent in SIX {
+        answer(&mut desk, sent);
+    }
+    desk.stop();
+    desk.restart_and_lead();
+    assert_eq!(answer(&mut desk, SIX[5]), (NONE, 5));
+    assert_eq!(answer(&mut desk, SIX[4]).0, OutOfOrderSequenceNumber);
+}
+
+/// The same where a truncation goes back to a snapshot close by, here that of the segment's beginning.
+#[test]
+fn r3_1_7_a_truncation_begins_with_the_newest_snapshot_below_it() {
+    for (segment, known) in [(1 << 30, true), (450, false)] {
+        let version = Version::V4_1;
+        let mut topic = version.generation().topic;
+        topic.segments.bytes = Bytes::new(segment);
+        let mut desk = Desk::with(version, state(&[1, 2, 3], 2), topic, |_| ());
+        for (epoch, sequence, records) in SIX {
+            let batch = desk.batch((7, epoch, sequence), records);
+            desk.feed_answer(&[(batch, 5)], &|_| ());
+        }
+        // With segments of four batches a snapshot was taken at offset 4.
+        desk.feed_answer(&[], &|part| part.diverging = Some((LeaderEpoch(5), Offset(5))));
+        desk.elect(1, &[1, 2, 3]);
+        assert_eq!(answer(&mut desk, SIX[4]), (NONE, 4));
+        assert_eq!(answer(&mut desk, SIX[3]), (NONE, 3), "the last of the snapshot");
+        let expected = if known { NONE } else { OutOfOrderSequenceNumber };
+        assert_eq!(answer(&mut desk, SIX[2]).0, expected, "segments of {segment} bytes");
+    }
 }
 
 /// `ProducerStateManager.truncateAndReload`.

@@ -1,8 +1,15 @@
 //! What a start makes of the segments it finds (`LogManager.loadLogs`, `LogLoader.load`, `LogLoader.recoverLog`).
 
 use highwater::cluster::happened::Happened as Cluster;
+use highwater::cluster::log::Log;
+use highwater::cluster::log::segments::SegmentLimits;
+use highwater::cluster::protocol::LogEntry;
+use highwater::cluster::store::{MessageRun, Store};
+use highwater::cluster::units::{Acks, LeaderEpoch, MessageId, Offset, ProducerEpoch, ProducerId, Sequence};
+use highwater::kernel::units::{Bytes, Span, Time};
 use highwater::world::happened::Happened;
 
+use crate::broker::Desk;
 use crate::worlds::{Run, run};
 
 /// Ten records a second and about ten a segment, until broker 2 has been struck.
@@ -70,6 +77,28 @@ fn r1_9_1_after_a_clean_stop_nothing_is_scanned_and_only_once() {
     assert!(!again.2 && again.3 < again.0, "the next stop was not clean");
 }
 
+/// KAFKA-10471.
+#[test]
+fn r1_9_1_a_process_killed_as_soon_as_it_starts_has_used_the_file_up() {
+    let mut desk = Desk::leading(&[1], 1);
+    desk.produce(Acks::One, 3);
+    desk.stop();
+    desk.bench.disk.clear();
+    desk.restart();
+    assert_eq!(desk.bench.disk.first().map(String::as_str), Some("delete CleanShutdown"), "first of all");
+    desk.restart();
+    let clean: Vec<bool> = desk
+        .bench
+        .notes
+        .iter()
+        .filter_map(|(_, note)| {
+            let Cluster::Recovered { clean, .. } = note else { return None };
+            Some(*clean)
+        })
+        .collect();
+    assert_eq!(clean[1..], [true, false], "of the second and the third process");
+}
+
 #[test]
 fn r1_9_2_after_any_other_stop_the_segment_of_the_recovery_point_and_those_after_it_are_scanned() {
     for fault in [CRASH, LOSE_ALL] {
@@ -79,6 +108,46 @@ fn r1_9_2_after_any_other_stop_the_segment_of_the_recovery_point_and_those_after
         assert!(!clean && bases.len() > 5, "{fault}: {bases:?}");
         let newest = bases[bases.len() - 2..].contains(&scanned_from);
         assert!(newest && scanned_from <= end, "{fault}: {scanned_from} of {bases:?}, up to {end}");
+    }
+}
+
+/// `LogLoader.recoverLog`: behind the first thing that is wrong everything goes, and whole segments with it; what lies before
+/// the recovery point is not looked at, nor whether one segment goes on where the one before ends.
+#[test]
+fn r1_9_2_the_first_bad_batch_ends_the_log() {
+    let mut store = Store::default();
+    let mut log = Log::with_limits(SegmentLimits { bytes: Bytes::new(1 << 30), span: Span::FOREVER });
+    // Three segments of three batches of a record and 100 bytes.
+    for offset in 0..9 {
+        if offset > 0 && offset % 3 == 0 {
+            log.roll(&store);
+        }
+        let producer = (ProducerId::NONE, ProducerEpoch(0), Sequence(0));
+        let run = MessageRun { first: MessageId(offset as u32), count: 1 };
+        let batch = store.add_batch(producer, &[run], Bytes::new(100), Time::ZERO);
+        log.append(
+            LogEntry { base_offset: Offset(offset), batch, epoch: LeaderEpoch(0) },
+            1,
+            Bytes::new(100),
+        );
+    }
+    // What is left of each segment, the recovery point; the log end, up to where nothing is missing, how many segments.
+    type Case = ([u64; 3], u64, (u64, u64, usize));
+    let cases: [Case; 6] = [
+        ([300, 300, 300], 0, (9, 9, 3)),
+        ([300, 300, 150], 0, (7, 7, 3)),
+        ([300, 250, 300], 0, (5, 5, 2)),
+        // Cut between two batches there is no bad one, and the next segment stays.
+        ([300, 200, 300], 0, (9, 5, 3)),
+        ([150, 300, 300], 3, (9, 1, 3)),
+        ([150, 300, 99], 6, (6, 1, 3)),
+    ];
+    for (left, recovery_point, expected) in cases {
+        let mut log = log.clone();
+        let left = left.map(Bytes::new);
+        let whole = log.recover(&left, Offset(recovery_point), &store, &mut Vec::new());
+        let found = (log.end().0, whole.0, log.segments().len());
+        assert_eq!(found, expected, "{left:?} left, scanned from {recovery_point}");
     }
 }
 
@@ -98,7 +167,13 @@ fn r1_9_4_the_log_ends_where_its_data_does_and_without_a_checkpoint_all_of_it_is
     let bases = bases_before(&run, place);
     assert_eq!(scanned_from, 0, "no recovery point was ever written down");
     assert_eq!(bases.last(), Some(&end), "when a segment is begun, those before it are fsynced");
-    assert!(high_watermark <= end);
+    assert_eq!(high_watermark, end, "the checkpoint lies above");
+    let epochs = run.cluster().filter(|(at, node, _)| *at > place && *node == 2);
+    let first = epochs.map(|(_, _, what)| what).find(|what| matches!(what, Cluster::Appended { .. }));
+    assert!(
+        matches!(first, Some(Cluster::Appended { base_offset, .. }) if base_offset.0 == end),
+        "what was committed is fetched again: {first:?}"
+    );
     assert!(lost(&run).is_some_and(|(old, new)| new == end && old > end), "{:?}", lost(&run));
 }
 

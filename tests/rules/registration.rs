@@ -1,15 +1,19 @@
 //! Registration, heartbeats, fencing and stopping (`ClusterControlManager`, `BrokerHeartbeatManager`,
 //! `QuorumController.maybeFenceStaleBroker`).
 
+use highwater::clients::happened::Happened as Client;
+use highwater::cluster::happened::Happened as Cluster;
 use highwater::cluster::protocol::ErrorCode::{self, DuplicateBrokerRegistration};
 use highwater::cluster::protocol::Heartbeat;
-use highwater::cluster::units::{BrokerEpoch, MetadataOffset};
+use highwater::cluster::units::{Acks, BrokerEpoch, MetadataOffset};
 use highwater::devices::port::Event;
 use highwater::kernel::units::NodeId;
+use highwater::world::happened::Happened;
 
 use crate::bench::Bench;
-use crate::broker::state;
+use crate::broker::{self, state};
 use crate::controller::Desk;
+use crate::worlds;
 
 #[test]
 fn r1_6_1_a_quick_restart_waits_for_the_session_of_the_former_process() {
@@ -23,6 +27,20 @@ fn r1_6_1_a_quick_restart_waits_for_the_session_of_the_former_process() {
     let epoch = desk.register(1, None).expect("the session is over");
     assert!(epoch.0 >= end.0, "the epoch is an offset of the metadata log");
     assert_eq!(desk.described(), (2, vec![2, 3], vec![]), "nobody replaced it before");
+}
+
+/// `ClusterControlManager.registerBroker` asks only for the session, whatever the former process ended like.
+#[test]
+fn r1_6_1_so_does_a_quick_restart_after_a_clean_stop() {
+    let mut desk = Desk::new();
+    desk.pass(4_000);
+    let stopping = Heartbeat { want_shut_down: true, ..desk.heartbeat(3) };
+    desk.alive.remove(&3);
+    assert!(desk.beat(stopping).should_shut_down, "it leads nothing");
+    desk.pass(9_000);
+    assert_eq!(desk.register(3, Some(BrokerEpoch(2))), Err(DuplicateBrokerRegistration));
+    desk.pass(1);
+    assert!(desk.register(3, Some(BrokerEpoch(2))).is_ok());
 }
 
 #[test]
@@ -95,6 +113,36 @@ fn r1_6_4_fencing_takes_a_broker_out_of_every_isr_and_leaves_its_epoch() {
     assert_eq!(desk.described(), (2, vec![2, 3], vec![]), "to be in sync again it has to fetch");
 }
 
+/// It knows of its fencing only from the metadata log.
+#[test]
+fn r1_6_4_a_fenced_leader_that_has_not_heard_serves_on() {
+    let run = worlds::run(
+        "topics.orders = { partitions = 1, replication.factor = 3, min.insync.replicas = 2 }\n\
+         producers.web = { into = \"orders\", records = 900, rate = \"50/s\", acks = \"1\" }\n\
+         readers.audit = { reads = [\"orders\"], max.partition.fetch.bytes = 1 }\n\
+         network.latency = \"30ms\"\n\
+         faults = [{ at = \"1s\", do = \"cut\", from = \"broker(1)\", to = [\"controllers\"], for = \"14s\" }]\n\
+         run.until = \"90s\"\n",
+    );
+    let entry = |is: &dyn Fn(u16, &Cluster) -> bool| {
+        run.cluster().find(|(_, node, what)| is(*node, what)).expect("it happens").0
+    };
+    let fenced = entry(&|_, what| matches!(what, Cluster::Fenced { broker: NodeId(1), fenced: true, .. }));
+    let heard =
+        entry(&|node, what| node == 1 && matches!(what, Cluster::Follows { epoch, .. } if epoch.0 > 0));
+    let served = |is: fn(&Happened) -> bool| {
+        run.entries()[fenced..heard].iter().filter(|entry| is(&entry.what)).count()
+    };
+    assert!(
+        served(|what| matches!(what, Happened::Cluster(Cluster::Acked { acks: Acks::One, .. }))) > 10,
+        "acks=1 is answered between the two"
+    );
+    assert!(
+        served(|what| matches!(what, Happened::Client(Client::Read { .. }))) > 0,
+        "and a reader that is behind reads on"
+    );
+}
+
 #[test]
 fn r1_6_5_a_stopping_broker_loses_leadership_and_may_stop_once_everybody_has_heard() {
     let mut desk = Desk::new();
@@ -110,6 +158,35 @@ fn r1_6_5_a_stopping_broker_loses_leadership_and_may_stop_once_everybody_has_hea
     assert!(!desk.beat(stopping).should_shut_down, "broker 2 has not heard of it");
     desk.beat(desk.heartbeat(2));
     assert!(desk.beat(stopping).should_shut_down);
+}
+
+/// `BrokerServer.shutdown`: high watermarks, then every log, and the clean-shutdown file last of all; with the controller's leave,
+/// or after five minutes without.
+#[test]
+fn r1_6_5_what_a_stopping_broker_writes_in_which_order() {
+    for is_let_go in [true, false] {
+        let mut desk = broker::Desk::leading(&[1], 1);
+        desk.produce(Acks::One, 3);
+        // Not a multiple of the checkpoints' period.
+        desk.bench.pass(1_234);
+        desk.bench.disk.clear();
+        desk.bench.disk_stalls = true;
+        if is_let_go {
+            desk.stop();
+        } else {
+            desk.bench.feed(Event::Stop);
+            desk.bench.pass(299_999);
+            let served = desk.produce(Acks::One, 1);
+            assert_eq!((desk.error(served), desk.bench.exits), (Some(ErrorCode::None), 0), "it serves on");
+            desk.bench.disk.clear();
+            desk.bench.pass(1);
+        }
+        let first = ["replace HighWatermarks", "flush Log(PartitionId(0), Offset(0))"];
+        assert_eq!(desk.bench.disk, first, "let go: {is_let_go}");
+        desk.bench.disk_goes_on();
+        assert_eq!(desk.bench.disk.last().map(String::as_str), Some("replace CleanShutdown"));
+        assert_eq!((desk.bench.disk.len(), desk.bench.exits), (3, 1));
+    }
 }
 
 /// KIP-966.
