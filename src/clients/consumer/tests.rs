@@ -52,6 +52,8 @@ struct Rig {
     resets: Vec<(u64, Option<u64>)>,
     /// The batch at this offset has a bad byte.
     rots: Option<u64>,
+    /// What such a question is answered with once.
+    refusal: Option<ErrorCode>,
 }
 
 impl Rig {
@@ -73,6 +75,7 @@ impl Rig {
             sought: Vec::new(),
             resets: Vec::new(),
             rots: Option::None,
+            refusal: None,
         };
         rig.feed(Event::Start);
         rig
@@ -104,7 +107,8 @@ impl Rig {
                     Effect::Send(peer, Message::ListOffsets(request), _) => {
                         self.sought.push((peer.node.0, request.end));
                         let offset = Offset(if request.end == LogEnd::Earliest { 7 } else { 99 });
-                        let (partition, error) = (request.partition, ErrorCode::None);
+                        let (partition, error) =
+                            (request.partition, self.refusal.take().unwrap_or(ErrorCode::None));
                         let answer = Message::ListedOffset(ListedOffset { partition, error, offset });
                         events.push(Event::Response(peer, answer));
                     }
@@ -274,6 +278,27 @@ fn a_position_that_is_not_in_the_log_is_reset_as_the_policy_says() {
         assert_eq!(rig.reader.position(FIRST).map(|position| position.0), goes_on);
         let asks_on = rig.fetches.iter().any(|(node, _)| *node == 1);
         assert_eq!(asks_on, goes_on.is_some(), "{policy:?} after {read}");
+    }
+}
+
+/// KIP-207: a new leader does not know yet where its log ends for consumers.
+#[test]
+fn an_end_that_is_not_known_yet_is_asked_for_again_after_the_backoff() {
+    for (error, asks_metadata) in
+        [(ErrorCode::OffsetNotAvailable, true), (ErrorCode::NotLeaderOrFollower, true)]
+    {
+        let mut rig = Rig::started([(1, 0), (2, 0)]);
+        rig.answer(1, |_| vec![(0, 5)]);
+        rig.pass(MS(200));
+        rig.refusal = Some(error);
+        rig.fail(1, ErrorCode::OffsetOutOfRange, None);
+        assert_eq!((rig.sought.len(), rig.resets.len()), (1, 0), "{error}");
+        assert_eq!(rig.questions, 1 + u32::from(asks_metadata), "{error}");
+        rig.pass(MS(79));
+        assert_eq!(rig.sought.len(), 1, "{error}: retry.backoff.ms less a fifth");
+        rig.pass(MS(1));
+        assert_eq!((rig.sought.len(), rig.resets.as_slice()), (2, &[(5, Some(99))][..]), "{error}");
+        assert_eq!(rig.positions()[0], 99, "{error}");
     }
 }
 

@@ -1,5 +1,8 @@
 //! The follower's side: one loop for each leader, that fetches for every partition it leads
 //! (`AbstractFetcherThread`, `ReplicaFetcherThread`; `num.replica.fetchers` = 1).
+//!
+//! `Departure from Kafka:` every fetch names all its partitions, where a session names those that changed (KIP-227); what the
+//! two say is the same.
 
 use super::flush::Waits;
 use super::out_of_range::OutOfRange;
