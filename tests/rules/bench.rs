@@ -227,6 +227,7 @@ fn asked_of_disk<P: Port<File: Debug>>(effect: &Effect<P>) -> Option<String> {
         | Effect::Close(_)
         | Effect::Listen
         | Effect::StopListening
+        | Effect::TakeNext(_)
         | Effect::Exit => None,
     }
 }
