@@ -2,7 +2,8 @@
 //!
 //! A test says its rule in its name and in its own words, with Kafka's class or ticket. Small rules are held on a bench, where
 //! one node is driven by hand ([`bench`], [`broker`], [`controller`], [`producer`]); what takes several nodes is held in a
-//! small world. Rules and clauses that are not modelled stand in [`NOT_MODELLED`] with the reason, and no number may be in neither.
+//! small world. Rules and clauses that are not modelled stand in [`NOT_MODELLED`] with the reason, and no number may be in
+//! neither.
 //!
 //! | section | file |
 //! |---|---|

@@ -160,8 +160,8 @@ fn r1_6_5_a_stopping_broker_loses_leadership_and_may_stop_once_everybody_has_hea
     assert!(desk.beat(stopping).should_shut_down);
 }
 
-/// `BrokerServer.shutdown`: high watermarks, then every log, and the clean-shutdown file last of all; with the controller's leave,
-/// or after five minutes without.
+/// `BrokerServer.shutdown`: high watermarks, then every log, and the clean-shutdown file last of all; with the controller's
+/// leave, or after five minutes without.
 #[test]
 fn r1_6_5_what_a_stopping_broker_writes_in_which_order() {
     for is_let_go in [true, false] {
