@@ -73,7 +73,7 @@ impl Desk {
     pub(crate) fn with(version: Version, unclean: bool) -> Desk {
         let generation = version.generation();
         let partition = (state(&[1, 2, 3], 1), 2, unclean);
-        let options = generation.controller;
+        let options = ControllerOptions { quorum_append_linger: Span::ZERO, ..generation.controller };
         Desk::at(Controller::new(NodeId(4), ALONE, generation, options, vec![partition], 3, None))
     }
 
