@@ -72,9 +72,10 @@ impl Desk {
     /// The same partition as ever, with another version of Kafka.
     pub(crate) fn with(version: Version, unclean: bool) -> Desk {
         let generation = version.generation();
-        let partition = (state(&[1, 2, 3], 1), 2, unclean);
+        let state = state(&[1, 2, 3], 1);
+        let given = Given { state: Some(state), replicas: state.replicas, min_insync_replicas: 2, unclean };
         let options = ControllerOptions { quorum_append_linger: Span::ZERO, ..generation.controller };
-        Desk::at(Controller::new(NodeId(4), ALONE, generation, options, vec![partition], 3, None))
+        Desk::at(Controller::new(NodeId(4), ALONE, generation, options, &[given], 3, None))
     }
 
     /// The controller's process begins.
