@@ -279,6 +279,7 @@ fn happened(run: &Run) -> Vec<String> {
         | Happened::Link { .. }
         | Happened::Disk { .. }
         | Happened::Rotted { .. }
+        | Happened::ClockSet { .. }
         | Happened::Lost { .. }
         | Happened::Paused
         | Happened::Resumed

@@ -15,6 +15,7 @@
 //! | [`finding`] | evidence |
 //! | [`story`] | what became of a record, in sentences |
 
+pub mod clocks;
 pub mod committed;
 pub mod finding;
 #[cfg(test)]
@@ -202,7 +203,9 @@ impl Checks {
                 }
                 Promise::NoDuplicates => no_duplicates::judge(look, &self.history, &self.reloads, &outcome),
                 Promise::OrderKept => order_kept::judge(look, &self.history, &self.reloads, &outcome),
-                Promise::Progress => progress::judge(look, &self.budget, ending, struck),
+                Promise::Progress => {
+                    progress::judge(look, &self.budget, self.reloads.clocks(), ending, struck)
+                }
             })
             .collect();
         Judgement { settled: ending.settled, outcome, promises }
@@ -235,6 +238,7 @@ impl Checks {
                 self.committed.partition(partition).truncated(node, new);
                 self.reads.truncated(node, partition, new);
             }
+            Happened::ClockSet { jump } => self.reloads.clock_was_set(now, node, jump),
             Happened::Rotted { partition, base_offset, of, batch } => {
                 self.budget.rotted(now, node, (partition, base_offset), of, batch);
             }

@@ -13,10 +13,12 @@
 //!
 //! This never knows whether a duplicate came of it.
 
+use crate::check::clocks::Clocks;
 use crate::check::history::History;
 use crate::check::look::Look;
 use crate::check::promised::Budget;
 use crate::cluster::units::{BatchId, PartitionId, ProducerEpoch};
+use crate::devices::clock::Jump;
 use crate::kernel::units::{NodeId, Time};
 use crate::scenario::model::Model;
 
@@ -27,6 +29,7 @@ pub struct Reloads {
     stopped: Vec<bool>,
     reloads: Vec<Reload>,
     renumberings: Vec<Renumbering>,
+    clocks: Clocks,
 }
 
 /// One reload.
@@ -48,6 +51,17 @@ impl Reloads {
         self.stopped.resize(usize::from(model.cluster.brokers) + 1, false);
         self.reloads.clear();
         self.renumberings.clear();
+        self.clocks.reset(model);
+    }
+
+    /// A clock was set: a broker forgets whose newest record is old by its own.
+    pub fn clock_was_set(&mut self, now: Time, node: NodeId, jump: Jump) {
+        self.clocks.set(now, node, jump);
+    }
+
+    /// How far the clocks were set.
+    pub fn clocks(&self) -> &Clocks {
+        &self.clocks
     }
 
     /// A node's process stopped.

@@ -45,7 +45,8 @@ pub(super) fn class(error: ErrorCode) -> Class {
         | ErrorCode::IneligibleReplica
         | ErrorCode::NewLeaderElected
         | ErrorCode::OperationNotAttempted
-        | ErrorCode::UnknownServerError => Class::Fatal,
+        | ErrorCode::UnknownServerError
+        | ErrorCode::InvalidTimestamp => Class::Fatal,
         ErrorCode::None => unreachable!("success is not an error to be classed"),
     }
 }

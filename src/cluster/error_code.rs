@@ -37,6 +37,7 @@ pub enum ErrorCode {
     NewLeaderElected,
     OperationNotAttempted,
     UnknownServerError,
+    InvalidTimestamp,
 }
 
 impl ErrorCode {
@@ -74,6 +75,7 @@ impl ErrorCode {
             ErrorCode::NewLeaderElected => "NEW_LEADER_ELECTED",
             ErrorCode::OperationNotAttempted => "OPERATION_NOT_ATTEMPTED",
             ErrorCode::UnknownServerError => "UNKNOWN_SERVER_ERROR",
+            ErrorCode::InvalidTimestamp => "INVALID_TIMESTAMP",
         }
     }
 }

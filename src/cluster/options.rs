@@ -86,6 +86,9 @@ pub struct TopicOptions {
     pub flush_interval: Span,
     /// `max.message.bytes` (`message.max.bytes`): the largest batch.
     pub max_message_bytes: Bytes,
+    /// `message.timestamp.after.max.ms` (`log.message.timestamp.after.max.ms`): a batch with a timestamp so far ahead of the
+    /// leader's clock is refused; `FOREVER`: none is.
+    pub timestamp_after_max: Span,
     /// `segment.bytes` and `segment.ms` (`log.segment.bytes`, `log.roll.ms`): when a log begins another segment.
     pub segments: SegmentLimits,
     /// `retention.ms` (`log.retention.ms`): a segment whose newest record is older is deleted; `FOREVER`: none is.

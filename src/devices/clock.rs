@@ -1,53 +1,71 @@
-//! A node's own idea of the time of day.
+//! A machine's clock: the time of day, as its processes read it.
 //!
-//! Timers run on simulated time ([`Time`]), as those of a process run on its monotonic clock; what a node writes into
-//! records or compares across machines is the time of day, and that can jump.
+//! A process counts a span it only waits for by its monotonic clock, which is simulated time itself and never jumps: those are
+//! its alarms. What it compares with an instant it noted before, writes into records or reads from them, it takes from the time
+//! of day (`System.currentTimeMillis`, in Kafka `Time.milliseconds`); and that can be set forward or back.
+//!
+//! Whoever is told something is told with what its machine's clock shows.
 
 use crate::kernel::units::{Span, Time};
 
-/// A time of day: nanoseconds since the run began by the clock that was read. Negative if that clock was set back far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TimeOfDay(i64);
-
-/// The clock of one machine. It begins right.
+/// The clock of one machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Clock {
     /// Nanoseconds ahead of simulated time.
     ahead: i64,
 }
 
+/// By how much a clock is set forward or back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jump {
+    /// Forward.
+    Forward(Span),
+    /// Back.
+    Back(Span),
+}
+
 impl Clock {
-    /// What the clock shows.
+    /// A clock that shows so much at the beginning of the run, which leaves room for being set back.
+    pub fn ahead(by: Span) -> Clock {
+        Clock { ahead: signed(by) }
+    }
+
+    /// What it shows. Panics if it was set back behind its zero.
     #[inline]
-    pub fn reads(self, now: Time) -> TimeOfDay {
-        TimeOfDay(signed(now.nanoseconds()) + self.ahead)
+    pub fn reads(self, now: Time) -> Time {
+        let shown = now.nanoseconds().checked_add_signed(self.ahead);
+        Time::from_nanoseconds(shown.expect("a clock begins so far ahead that it can be set back"))
     }
 
-    /// The clock is put forward.
-    pub fn jump_forward(&mut self, by: Span) {
-        self.ahead += signed(by.nanoseconds());
-    }
-
-    /// The clock is put back.
-    pub fn jump_back(&mut self, by: Span) {
-        self.ahead -= signed(by.nanoseconds());
-    }
-}
-
-impl TimeOfDay {
-    /// Nanoseconds since the run began.
-    pub const fn nanoseconds(self) -> i64 {
-        self.0
-    }
-
-    /// Whole milliseconds since the run began, as in a record's timestamp.
-    pub const fn milliseconds(self) -> i64 {
-        self.0.div_euclid(1_000_000)
+    /// It is set.
+    pub fn jump(&mut self, jump: Jump) {
+        match jump {
+            Jump::Forward(by) => self.ahead += signed(by),
+            Jump::Back(by) => self.ahead -= signed(by),
+        }
     }
 }
 
-fn signed(nanoseconds: u64) -> i64 {
-    i64::try_from(nanoseconds).expect("clocks run for less than 292 years")
+impl Jump {
+    /// The other way.
+    pub fn undone(self) -> Jump {
+        match self {
+            Jump::Forward(by) => Jump::Back(by),
+            Jump::Back(by) => Jump::Forward(by),
+        }
+    }
+
+    /// How far forward, in milliseconds.
+    pub fn milliseconds(self) -> i64 {
+        match self {
+            Jump::Forward(by) => signed(by) / 1_000_000,
+            Jump::Back(by) => -(signed(by) / 1_000_000),
+        }
+    }
+}
+
+fn signed(span: Span) -> i64 {
+    i64::try_from(span.nanoseconds()).expect("clocks run for less than 292 years")
 }
 
 #[cfg(test)]
@@ -56,12 +74,16 @@ mod tests {
 
     #[test]
     fn jumps_add_up_and_time_goes_on() {
-        let mut clock = Clock::default();
-        let at = |milliseconds| Time::ZERO + Span::from_milliseconds(milliseconds);
-        assert_eq!(clock.reads(at(5)).milliseconds(), 5);
-        clock.jump_back(Span::from_microseconds(6_500));
-        assert_eq!(clock.reads(at(5)).milliseconds(), -2, "rounded down, also below zero");
-        clock.jump_forward(Span::from_milliseconds(10));
-        assert_eq!(clock.reads(at(7)).nanoseconds(), 10_500_000);
+        let ms = Span::from_milliseconds;
+        let mut clock = Clock::ahead(ms(1_000));
+        let shows = |clock: Clock, milliseconds| clock.reads(Time::ZERO + ms(milliseconds)).since_start();
+        assert_eq!(shows(clock, 5), ms(1_005));
+        clock.jump(Jump::Back(ms(900)));
+        assert_eq!(shows(clock, 5), ms(105));
+        clock.jump(Jump::Forward(ms(10)));
+        assert_eq!(shows(clock, 7), ms(117));
+        clock.jump(Jump::Forward(ms(10)).undone());
+        clock.jump(Jump::Back(ms(900)).undone());
+        assert_eq!(clock, Clock::ahead(ms(1_000)));
     }
 }

@@ -7,7 +7,7 @@
 //! | [`port`] | every event a node may be told and every effect it may ask for |
 //! | [`network`] | connections that behave like TCP, and links that are slow, cut or lossy |
 //! | [`disk`] | page cache, writeback, fsync, and what a crash or a power loss leaves |
-//! | [`clock`] | a node's own idea of the time of day |
+//! | [`clock`] | a machine's time of day |
 
 #![deny(clippy::float_arithmetic)]
 

@@ -3,6 +3,7 @@
 use super::fault::{Action, Fault, Lose, Target, Trigger, When};
 use super::model::Model;
 use crate::cluster::protocol::{ElectLeaders, Reassign};
+use crate::devices::clock::Jump;
 use crate::devices::network::Slower;
 use crate::kernel::units::{NodeId, Span};
 
@@ -50,6 +51,8 @@ impl Model {
                 let offset = offset.map(|offset| format!(" at offset {offset}"));
                 format!("{kind}{}{} on {on}", offset.unwrap_or_default(), partition.unwrap_or_default())
             }
+            Action::ClockJump(Jump::Forward(by)) => format!("{kind} by {by} on {on}"),
+            Action::ClockJump(Jump::Back(by)) => format!("{kind} by {by} back on {on}"),
             Action::Cut { to, one_way } => format!("{kind} {}", ends(to, *one_way)),
             Action::SlowLink { to, one_way, slower: Slower { factor, extra } } => {
                 format!("{kind} {}, {factor} times the latency and {extra}", ends(to, *one_way))

@@ -3,6 +3,7 @@
 use super::words::{FaultKind, MessageKind};
 use crate::cluster::protocol::{ElectLeaders, Reassign};
 use crate::cluster::units::{Offset, PartitionId, TopicId};
+use crate::devices::clock::Jump;
 use crate::devices::network::Slower;
 use crate::kernel::units::{NodeId, Span, Time};
 
@@ -101,6 +102,8 @@ pub enum Action {
         /// Which batch, by an offset it holds; none: any of the log, each as likely.
         offset: Option<Offset>,
     },
+    /// `clock-jump`: the clock of the target's machine is set forward or back.
+    ClockJump(Jump),
     /// `elect`: an administrator moves leadership.
     Elect(ElectLeaders),
     /// `reassign`: an administrator moves replicas.
@@ -130,6 +133,7 @@ impl Action {
             Action::FsyncFails => FaultKind::FsyncFails,
             Action::FsyncLies => FaultKind::FsyncLies,
             Action::BitRot { .. } => FaultKind::BitRot,
+            Action::ClockJump(_) => FaultKind::ClockJump,
             Action::Stop => FaultKind::Stop,
             Action::Elect(_) => FaultKind::Elect,
             Action::Reassign(_) => FaultKind::Reassign,

@@ -11,6 +11,7 @@ use crate::cluster::options::{BrokerOptions, ControllerOptions, TopicOptions};
 use crate::cluster::planted::Planted;
 use crate::cluster::protocol::Reassign;
 use crate::cluster::units::{PartitionId, Replicas, TopicId, Voters};
+use crate::devices::clock::Jump;
 use crate::devices::{disk, network};
 use crate::kernel::distribution::Distribution;
 use crate::kernel::units::{Bytes, NodeId, Span, Time};
@@ -255,9 +256,21 @@ impl Model {
                 | Action::FullDisk
                 | Action::FsyncFails
                 | Action::FsyncLies
-                | Action::BitRot { .. } => all,
+                | Action::BitRot { .. }
+                | Action::ClockJump(_) => all,
             })
         })
+    }
+
+    /// What every clock shows at the beginning of a run: as much as it may be set back, in whole seconds.
+    pub fn clocks_begin_at(&self) -> Span {
+        let mut back = 0;
+        for fault in &self.faults {
+            if let Action::ClockJump(Jump::Back(by)) = fault.action {
+                back += by.nanoseconds().div_ceil(1_000_000_000);
+            }
+        }
+        Span::from_seconds(back)
     }
 
     /// A partition's topic and its number within it.

@@ -10,6 +10,7 @@ use super::model::{Chaos, Model, Topic};
 use super::words::{FaultKind, MessageKind};
 use crate::cluster::protocol::{ElectLeaders, Reassign};
 use crate::cluster::units::{PartitionId, Replicas, TopicId};
+use crate::devices::clock::Jump;
 use crate::devices::network::Slower;
 use crate::kernel::chance::{Stream, stream};
 use crate::kernel::units::{NodeId, Span, Time};
@@ -81,6 +82,8 @@ impl Hand<'_> {
             | Action::FsyncFails
             | Action::FsyncLies
             | Action::BitRot { .. } => self.brokers(),
+            Action::ClockJump(_) if self.below(4) == 0 => Target::Clients,
+            Action::ClockJump(_) => self.brokers(),
             Action::Crash
             | Action::Pause
             | Action::Isolate { .. }
@@ -120,6 +123,12 @@ impl Hand<'_> {
             FaultKind::FullDisk => Action::FullDisk,
             FaultKind::FsyncFails => Action::FsyncFails,
             FaultKind::FsyncLies => Action::FsyncLies,
+            FaultKind::ClockJump => {
+                let seconds = Span::from_seconds;
+                let most = self.one_of(&[seconds(1), seconds(60), seconds(3_600), seconds(3 * 86_400)]);
+                let by = self.span((Span::from_milliseconds(1), most));
+                Action::ClockJump(if self.below(2) == 0 { Jump::Forward(by) } else { Jump::Back(by) })
+            }
             FaultKind::BitRot => Action::BitRot { partition: None, offset: None },
             FaultKind::Stop => Action::Stop,
             FaultKind::Elect => {

@@ -90,6 +90,8 @@ words! {
         FsyncLies = "fsync-lies",
         /// A byte of a stored batch goes bad.
         BitRot = "bit-rot",
+        /// A clock is set forward or back.
+        ClockJump = "clock-jump",
         /// An administrator moves leadership.
         Elect = "elect",
         /// An administrator moves replicas.

@@ -152,7 +152,13 @@ impl<O: Observer> World<O> {
         effects.clear();
     }
 
-    fn set_timer(&mut self, node: NodeId, (timer, slot): (AnyTimer, u32), at: Time, cause: EventSeq) {
+    pub(super) fn set_timer(
+        &mut self,
+        node: NodeId,
+        (timer, slot): (AnyTimer, u32),
+        at: Time,
+        cause: EventSeq,
+    ) {
         if at == Time::NEVER {
             self.machines[usize::from(node.0)].unwant(slot);
         } else if self.machines[usize::from(node.0)].want(slot, at, cause) {

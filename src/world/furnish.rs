@@ -11,6 +11,7 @@ use crate::cluster::broker::{Broker, Holds};
 use crate::cluster::controller::{Controller, Given};
 use crate::cluster::protocol::PartitionState;
 use crate::cluster::units::MessageId;
+use crate::devices::clock::Clock;
 use crate::devices::disk::Disk;
 use crate::kernel::chance::{Occasion, Purpose};
 use crate::kernel::units::NodeId;
@@ -81,7 +82,11 @@ impl<O: Observer> World<O> {
         }
         self.sends_left = u64::from(first_message);
         self.machines.resize_with(usize::from(model.node_count()) + 1, Machine::default);
-        self.machines.iter_mut().for_each(Machine::reset);
+        let clock = Clock::ahead(model.clocks_begin_at());
+        for machine in &mut self.machines {
+            machine.reset();
+            machine.clock = clock;
+        }
         self.decided.clear();
         self.decided.extend_from_slice(self.controllers[0].image().all());
         let with_disks = model.cluster.brokers + model.cluster.controllers;

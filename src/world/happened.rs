@@ -3,6 +3,7 @@
 use crate::clients;
 use crate::cluster;
 use crate::cluster::units::{BatchId, Incarnation, Offset, PartitionId};
+use crate::devices::clock::Jump;
 use crate::kernel::trace::What;
 use crate::kernel::units::{Bytes, NodeId};
 use crate::scenario::words::{FaultKind, MessageKind};
@@ -81,6 +82,11 @@ pub enum Happened {
         what: FaultKind,
         /// Whether it is over.
         over: bool,
+    },
+    /// The clock of the node's machine was set.
+    ClockSet {
+        /// Forward or back.
+        jump: Jump,
     },
     /// A byte of a batch in the node's copy of a log has gone bad.
     Rotted {
@@ -176,6 +182,7 @@ impl What for Happened {
             Happened::Link { .. } => 233,
             Happened::Disk { .. } => 234,
             Happened::Rotted { .. } => 235,
+            Happened::ClockSet { .. } => 236,
         }
     }
 
@@ -209,6 +216,7 @@ impl What for Happened {
             Happened::Link { .. } => "link",
             Happened::Disk { .. } => "disk",
             Happened::Rotted { .. } => "rotted",
+            Happened::ClockSet { .. } => "clock-set",
         }
     }
 
@@ -246,6 +254,7 @@ impl What for Happened {
                 each("what", what as i64);
                 each("over", over.into());
             }
+            Happened::ClockSet { jump } => each("ms", jump.milliseconds()),
             Happened::Rotted { partition, base_offset, of, batch } => {
                 each("partition", partition.0.into());
                 each("offset", base_offset.0 as i64);

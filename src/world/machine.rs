@@ -2,6 +2,7 @@
 
 use super::due::AnyTimer;
 use crate::cluster::protocol::Message;
+use crate::devices::clock::Clock;
 use crate::devices::network::{Delivery, Hearer};
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::Time;
@@ -27,6 +28,8 @@ pub(super) struct Machine {
     pub(super) halted: bool,
     /// The count of starts ordered: one that was overtaken by another fault is not carried out.
     pub(super) starts: u32,
+    /// What its processes take for the time of day.
+    pub(super) clock: Clock,
     alarms: Vec<Alarm>,
     /// What reached a paused process.
     pub(super) held: Vec<(Held, EventSeq)>,

@@ -144,6 +144,7 @@ impl Metrics {
             | Happened::Link { .. }
             | Happened::Disk { .. }
             | Happened::Rotted { .. }
+            | Happened::ClockSet { .. }
             | Happened::Paused
             | Happened::Isolated => {
                 self.befell(entry.t, entry.node);

@@ -374,19 +374,25 @@ impl<O: Observer> World<O> {
         let mut effects = std::mem::take(&mut self.effects.broker);
         let broker = &mut self.brokers[usize::from(node.0) - 1];
         let mut out = Outbox::new(&mut effects, &mut self.store);
-        broker.begin(self.now, self.controllers[0].metadata_log(), &mut out);
+        let shown = self.machines[usize::from(node.0)].clock.reads(self.now);
+        broker.begin(shown, self.controllers[0].metadata_log(), &mut out);
         self.carry_out(node, &mut effects, cause);
         self.effects.broker = effects;
     }
 
-    /// Tells a process something, and carries out what it asks for.
+    /// Tells a process something, and carries out what it asks for. It knows the time by its machine's clock.
+    ///
+    /// `Departure from Kafka:` a controller goes by the monotonic clock alone. There its sessions do
+    /// (`BrokerHeartbeatTracker`), and its queue; but the timers of the quorum count by the time of day (`KafkaRaftClient`), and
+    /// a voter whose clock is set forward holds another election.
     pub(super) fn tell(&mut self, node: NodeId, told: Told, cause: EventSeq) {
         let id = usize::from(node.0);
+        let shown = self.machines[id].clock.reads(self.now);
         let brokers = self.brokers.len();
         if id <= brokers {
             let mut effects = std::mem::take(&mut self.effects.broker);
             let mut out = Outbox::new(&mut effects, &mut self.store);
-            self.brokers[id - 1].handle(self.now, BrokerPort::event(told), &mut out);
+            self.brokers[id - 1].handle(shown, BrokerPort::event(told), &mut out);
             self.carry_out(node, &mut effects, cause);
             self.effects.broker = effects;
         } else if id <= brokers + self.controllers.len() {
@@ -405,14 +411,14 @@ impl<O: Observer> World<O> {
             if client < self.producers.len() {
                 let mut effects = std::mem::take(&mut self.effects.producer);
                 let mut out = Outbox::new(&mut effects, &mut self.store);
-                self.producers[client].handle(self.now, ProducerPort::event(told), &mut out);
+                self.producers[client].handle(shown, ProducerPort::event(told), &mut out);
                 self.carry_out(node, &mut effects, cause);
                 self.effects.producer = effects;
             } else {
                 let reader = client - self.producers.len();
                 let mut effects = std::mem::take(&mut self.effects.reader);
                 let mut out = Outbox::new(&mut effects, &mut self.store);
-                self.readers[reader].handle(self.now, ReaderPort::event(told), &mut out);
+                self.readers[reader].handle(shown, ReaderPort::event(told), &mut out);
                 self.carry_out(node, &mut effects, cause);
                 self.effects.reader = effects;
             }

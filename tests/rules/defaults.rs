@@ -220,6 +220,7 @@ const TOPIC: &[Row] = &[
     ("flush.messages", NEVER, "1"),
     ("flush.ms", NEVER, "1000"),
     ("max.message.bytes", "1048588", "1000"),
+    ("message.timestamp.after.max.ms", "3600000", "1000"),
     ("segment.bytes", "1073741824", "104857600"),
     ("segment.ms", "604800000", "1000"),
     ("retention.ms", "604800000", "1000"),

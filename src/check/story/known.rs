@@ -75,6 +75,7 @@ impl Known {
                 | Happened::Link { .. }
                 | Happened::Disk { .. }
                 | Happened::Rotted { .. }
+                | Happened::ClockSet { .. }
                 | Happened::Resumed
                 | Happened::Isolated
                 | Happened::Joined

@@ -238,6 +238,7 @@ impl Telling<'_> {
                 | Happened::Link { .. }
                 | Happened::Disk { .. }
                 | Happened::Rotted { .. }
+                | Happened::ClockSet { .. }
                 | Happened::Resumed
                 | Happened::Isolated
                 | Happened::Joined
@@ -553,6 +554,7 @@ fn befell(what: Happened) -> Option<Fault> {
         | Happened::Link { .. }
         | Happened::Disk { .. }
         | Happened::Rotted { .. }
+        | Happened::ClockSet { .. }
         | Happened::Resumed
         | Happened::Joined
         | Happened::Healed

@@ -170,6 +170,7 @@ impl<'a> Replay<'a> {
             | Happened::Withheld { .. }
             | Happened::Ended { .. }
             | Happened::Wiped
+            | Happened::ClockSet { .. }
             | Happened::Link { .. }
             | Happened::Disk { .. }
             | Happened::Settled

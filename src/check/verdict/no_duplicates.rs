@@ -105,6 +105,14 @@ pub(super) fn not_recognised(
             model.broker.producer_id_expiration, options.options.delivery_timeout,
         ));
     }
+    let aged = reloads.clocks().aged();
+    if model.broker.producer_id_expiration <= options.options.delivery_timeout + aged {
+        return Some(format!(
+            "clocks were set until brokers may have taken a record for {aged} older than it was, and \
+             producer.id.expiration.ms is {}: they forget a producer by the time of day",
+            model.broker.producer_id_expiration,
+        ));
+    }
     if let Some(reload) = reloads.first(producer, partition) {
         return Some(reload.reason(model));
     }

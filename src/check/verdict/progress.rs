@@ -8,6 +8,7 @@
 //!
 //! What it does not check: how quick anything is while faults last.
 
+use crate::check::clocks::Clocks;
 use crate::check::finding::Finding;
 use crate::check::invariant::recoverable_disk::has_gap;
 use crate::check::look::Look;
@@ -22,14 +23,15 @@ const ALWAYS: &str =
     "faults are over, processes run, links are open, and every partition has a replica that may lead";
 
 /// Reads the verdict from how the run ended.
-pub fn judge(look: &impl Look, budget: &Budget, ending: &Ending, struck: bool) -> Judged {
+pub fn judge(look: &impl Look, budget: &Budget, clocks: &Clocks, ending: &Ending, struck: bool) -> Judged {
     let promise = Promise::Progress;
     let promised = promised(look);
     if ending.settled {
         let held = if struck { Held::Kept } else { Held::NotTested };
         return Judged { promise, held, promised, findings: 0, first: None };
     }
-    let promised = rot(look, budget).or_else(|| gap(look)).unwrap_or(promised);
+    let clock = || clocks.set_back().map(|back| Promised::no(back.reason(look.model())));
+    let promised = rot(look, budget).or_else(|| gap(look)).or_else(clock).unwrap_or(promised);
     let text = format!("after {} {}", ending.at, ending.unquiet.join(", and "));
     let first = Finding { promise, at: ending.at, text, witnesses: Vec::new() };
     let findings = ending.unquiet.len() as u64;

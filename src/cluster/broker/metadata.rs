@@ -119,6 +119,7 @@ impl Broker {
             parked_produces: Vec::new(),
             turns: Vec::new(),
             unflushed: 0,
+            has_led_for_long: false,
         });
     }
 }
@@ -126,7 +127,9 @@ impl Broker {
 impl Node<'_> {
     /// The run finds the broker registered, unfenced and up to date; its periodic tasks are at any point of their period.
     pub(super) fn begin(&mut self, now: Time, metadata: &[MetadataRecord], out: &mut Outbox<'_, BrokerPort>) {
+        self.running.has_led_for_long = true;
         self.replay(now, MetadataOffset(0), metadata, out);
+        self.running.has_led_for_long = false;
         self.running.controller = KnownController::first(self.config.voters);
         self.running.metadata_line.aim(self.config.voters.first);
         let registration = *self.running.image.broker(self.config.id);
@@ -212,7 +215,7 @@ impl Node<'_> {
         let replica = &mut self.running.replicas[place];
         if new_epoch {
             // At the beginning of the run it has led for long.
-            let writes_epochs = log.begin_epoch(state.leader_epoch) && now > Time::ZERO;
+            let writes_epochs = log.begin_epoch(state.leader_epoch) && !self.running.has_led_for_long;
             let joins_at_any = Planted::JoinBeforeEpochStart.is(self.config.planted);
             let joins_from = if joins_at_any { log.start() } else { log.end() };
             match &mut replica.role {

@@ -190,6 +190,8 @@ struct Running {
     turns: Vec<Waits>,
     /// Fetches and produces that wait for a replica, by its place among this broker's.
     waiting: Vec<Waiting>,
+    /// The run begins, and finds it leading.
+    has_led_for_long: bool,
     /// Once it shuts down: how many files are still to be fsynced.
     unflushed: u32,
     /// How far each log is flushed.

@@ -186,6 +186,12 @@ impl Node<'_> {
         if built.bytes > replica.options.max_message_bytes {
             return refuse(ErrorCode::MessageTooLarge);
         }
+        // By this broker's clock (`LogValidator.recordHasInvalidTimestamp`).
+        if built.timestamp.whole_milliseconds().since(now.whole_milliseconds())
+            > replica.options.timestamp_after_max
+        {
+            return refuse(ErrorCode::InvalidTimestamp);
+        }
         let mut epoch = leader.epoch();
         if built.bytes > self.stored.logs[place].segment_limit() {
             return refuse(ErrorCode::RecordListTooLarge);

@@ -62,6 +62,7 @@ pub(super) const V4_1: Generation = Generation {
         flush_messages: None,
         flush_interval: Span::FOREVER,
         max_message_bytes: Bytes::new(1_048_588),
+        timestamp_after_max: ms(3_600_000),
         retention_span: ms(7 * 24 * 3_600_000),
         retention_bytes: None,
         segments: SegmentLimits { bytes: Bytes::new(1 << 30), span: ms(7 * 24 * 3_600_000) },
@@ -78,6 +79,8 @@ pub(super) const V3_9: Generation = Generation {
     knows_eligible_leader_replicas: false,
     looks_for_stale_brokers_periodically: false,
     controller: ControllerOptions { eligible_leader_replicas: false, ..V4_1.controller },
+    // Until KIP-1030 (4.0).
+    topic: TopicOptions { timestamp_after_max: Span::FOREVER, ..V4_1.topic },
     ..V4_1
 };
 

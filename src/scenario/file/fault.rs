@@ -8,6 +8,7 @@ use super::section::{Schema, Section};
 use super::suggest;
 use super::target::{self, Partition, Target};
 use super::tree::{Node, Value};
+use crate::devices::clock::Jump;
 use crate::devices::network::Slower;
 use crate::kernel::units::{Span, Time};
 use crate::scenario::fault::{Action, Lose};
@@ -31,6 +32,7 @@ pub(super) const FAULT: Schema = Schema {
         "what",
         "partition",
         "offset",
+        "by",
         "unclean",
         "replicas",
         "topic",
@@ -44,12 +46,13 @@ pub(super) const AFTER: Schema =
     Schema { own: &["ack", "isr", "size", "leader-change", "nth", "plus"], later: &[], kafka: None };
 
 /// What a fault may do one day.
-const LATER: [&str; 5] = ["clock-jump", "delete-topic", "set", "join", "leave"];
+const LATER: [&str; 4] = ["delete-topic", "set", "join", "leave"];
 
 /// Keys that only some kinds of faults have.
-const OF_KINDS: [(&str, &[FaultKind]); 14] = [
+const OF_KINDS: [(&str, &[FaultKind]); 15] = [
     ("partition", &[FaultKind::BitRot, FaultKind::Elect, FaultKind::Reassign]),
     ("offset", &[FaultKind::BitRot]),
+    ("by", &[FaultKind::ClockJump]),
     ("unclean", &[FaultKind::Elect]),
     ("replicas", &[FaultKind::Reassign]),
     ("topic", &[FaultKind::AddPartitions]),
@@ -240,6 +243,10 @@ fn doing(kind: FaultKind, section: &Section<'_>, fault: Place, reading: &mut Rea
             }
             Doing::BitRot { partition: partition.flatten(), offset: offset.flatten() }
         }
+        FaultKind::ClockJump => {
+            let by = section.need("by", fault, "\"1h\"", reading)?;
+            Doing::Plain(Action::ClockJump(jump(by, reading)?))
+        }
         FaultKind::Stop => Doing::Plain(Action::Stop),
         FaultKind::Elect | FaultKind::Reassign | FaultKind::AddPartitions => {
             unreachable!("an administrator's request is read otherwise")
@@ -264,6 +271,17 @@ fn slower(section: &Section<'_>, fault: Place, reading: &mut Reading) -> Option<
     let factor = factor.map_or(Some(1), |node| reading.whole("factor", node, 1..=MOST_TIMES));
     let extra = extra.map_or(Some(Span::ZERO), |node| reading.span("latency", node));
     Some(Slower { factor: factor? as u32, extra: extra? })
+}
+
+/// `"1h"`, or `"-1h"` for back.
+fn jump(node: &Node, reading: &mut Reading) -> Option<Jump> {
+    if let Value::Text(text) = &node.value
+        && let Some(back) = text.trim().strip_prefix('-')
+    {
+        let back = Node { value: Value::Text(back.into()), place: node.place };
+        return reading.span("by", &back).map(Jump::Back);
+    }
+    reading.span("by", node).map(Jump::Forward)
 }
 
 /// `"all-unsynced"`, `"nothing"` or `{ records = n }`.

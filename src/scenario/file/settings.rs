@@ -279,6 +279,10 @@ pub(super) const BROKER: &[Property<Broker>] = &[
         name: "default.replication.factor",
         takes: Number(1, SHORT, |o, v| o.topic.replication_factor = v),
     },
+    Property {
+        name: "log.message.timestamp.after.max.ms",
+        takes: Milliseconds(0, LONG, |o, v| o.topic.options.timestamp_after_max = v),
+    },
     Property { name: "num.partitions", takes: Number(1, INT, |o, v| o.topic.partitions = v) },
 ];
 
@@ -299,6 +303,10 @@ pub(super) const TOPIC: &[Property<Topic>] = &[
     },
     Property { name: "flush.ms", takes: Milliseconds(0, LONG, |o, v| o.options.flush_interval = v) },
     Property { name: "max.message.bytes", takes: Bytes(0, |o, v| o.options.max_message_bytes = v) },
+    Property {
+        name: "message.timestamp.after.max.ms",
+        takes: Milliseconds(0, LONG, |o, v| o.options.timestamp_after_max = v),
+    },
     Property { name: "segment.bytes", takes: Bytes(SEGMENT_LEAST, |o, v| o.options.segments.bytes = v) },
     Property { name: "segment.ms", takes: Milliseconds(1, LONG, |o, v| o.options.segments.span = v) },
     Property { name: "retention.ms", takes: MillisecondsOrForEver(0, |o, v| o.options.retention_span = v) },

@@ -57,6 +57,7 @@ impl<O: Observer> World<O> {
             | Action::FsyncFails
             | Action::FsyncLies
             | Action::BitRot { .. }
+            | Action::ClockJump(_)
             | Action::Stop
             | Action::Elect(_)
             | Action::Reassign(_)

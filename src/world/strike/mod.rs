@@ -7,8 +7,10 @@
 //! | `process` | processes killed, stopped and started |
 //! | `power` | machines that go dark, disks that lose what they held |
 //! | [`link`] | links that are cut or slow, messages that are kept back |
+//! | `clock` | clocks that are set |
 //! | `disk` | disks that are slow, stall, are full, fail or lie, and bytes that go bad |
 
+mod clock;
 mod disk;
 pub(super) mod link;
 mod power;
@@ -67,6 +69,7 @@ impl<O: Observer> World<O> {
             Action::SlowLink { slower, .. } => self.slow(&ways, *slower, cause),
             Action::Hold { what, .. } => self.hold(&ways, *what, cause),
             Action::BitRot { .. } => self.rot(fault, &nodes, cause),
+            Action::ClockJump(jump) => self.set_clocks(&nodes, *jump, cause),
             Action::Elect(request) => self.administer(Administer::Elect(*request), cause),
             Action::Reassign(request) => self.administer(Administer::Reassign(*request), cause),
             Action::AddPartitions { total } => {
@@ -129,6 +132,7 @@ impl<O: Observer> World<O> {
             Action::Elect(_) | Action::Reassign(_) | Action::AddPartitions { .. } => (),
             // What has gone bad stays so.
             Action::BitRot { .. } => (),
+            Action::ClockJump(jump) => self.set_clocks(&nodes, jump.undone(), cause),
             action @ (Action::SlowDisk(_)
             | Action::StallDisk
             | Action::FullDisk
@@ -214,6 +218,7 @@ impl<O: Observer> World<O> {
             }
             Action::Wipe => usize::from(node.0) <= self.brokers.len(),
             Action::BitRot { partition, offset } => self.has_batch(node, *partition, *offset),
+            Action::ClockJump(_) => self.model.voters().place(node).is_none(),
             Action::Isolate { .. } | Action::Cut { .. } | Action::SlowLink { .. } | Action::Hold { .. } => {
                 true
             }
@@ -246,6 +251,7 @@ impl<O: Observer> World<O> {
             | Action::SlowDisk(_)
             | Action::StallDisk
             | Action::FsyncLies
+            | Action::ClockJump(_)
             | Action::Elect(_)
             | Action::Reassign(_)
             | Action::AddPartitions { .. } => (false, false, false),
@@ -287,6 +293,7 @@ fn ill(action: &Action) -> Option<Ill> {
         | Action::SlowLink { .. }
         | Action::Hold { .. }
         | Action::BitRot { .. }
+        | Action::ClockJump(_)
         | Action::Stop
         | Action::Elect(_)
         | Action::Reassign(_)
