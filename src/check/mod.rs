@@ -275,8 +275,8 @@ impl Checks {
         let (n, now) = at;
         match happened {
             Cluster::Appended { partition, batch, base_offset, epoch, leading, .. } => {
-                self.budget.appended(n, partition, epoch, batch);
                 let entry = LogEntry { base_offset, batch, epoch };
+                self.budget.appended(n, partition, entry, leading);
                 self.log_matching.appended(look, &self.budget, at, (node, leading), partition, entry);
                 if leading {
                     self.one_leader.appended(look, at, node, partition, epoch);
@@ -335,10 +335,12 @@ impl Checks {
                 self.budget.registered(n, now, broker);
                 self.leader_completeness.registered(broker);
             }
+            Cluster::Acked { partition, batch, base_offset, .. } => {
+                self.budget.acknowledged(look.log(node, partition), base_offset, batch);
+            }
             Cluster::Follows { .. }
             | Cluster::Rolled { .. }
             | Cluster::LogStart { .. }
-            | Cluster::Acked { .. }
             | Cluster::Refused { .. }
             | Cluster::Fenced { .. }
             | Cluster::ShuttingDown { .. }
@@ -351,7 +353,12 @@ impl Checks {
         match happened {
             Client::Called { message, .. } => self.history.called(now, message),
             Client::Told { first, count, outcome } => self.history.told(now, first, count, outcome),
-            Client::Attempted { attempt, .. } => self.history.attempted(attempt),
+            Client::Attempted { batch, attempt } => {
+                self.history.attempted(attempt);
+                if attempt > 1 {
+                    self.budget.attempted_again(batch);
+                }
+            }
             Client::Read { partition, base_offset, batch, epoch } => {
                 self.history.was_read(batch, look.store());
                 let leads = self.leader_completeness.newest(partition);

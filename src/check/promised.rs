@@ -29,7 +29,8 @@
 use std::fmt;
 
 use crate::cluster::happened::Election;
-use crate::cluster::protocol::PartitionState;
+use crate::cluster::log::Log;
+use crate::cluster::protocol::{LogEntry, PartitionState};
 use crate::cluster::units::{BatchId, LeaderEpoch, Offset, PartitionId, Replicas};
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::{NodeId, Time};
@@ -100,6 +101,14 @@ pub struct Append {
     pub epoch: LeaderEpoch,
 }
 
+/// Another time a batch was put in a log: a retry that was not recognised, or that nobody could recognise.
+#[derive(Clone, Copy, Debug)]
+struct Again {
+    batch: BatchId,
+    append: Append,
+    base_offset: Offset,
+}
+
 /// Every partition's budget, and when every batch was first appended.
 #[derive(Clone, Debug, Default)]
 pub struct Budget {
@@ -107,6 +116,11 @@ pub struct Budget {
     /// Which partitions each broker has a replica of; broker 1 comes first.
     of_broker: Vec<Vec<PartitionId>>,
     appends: Vec<Option<Append>>,
+    /// What leaders appended beyond that.
+    again: Vec<Again>,
+    /// Of batches that were appended more than once: which append was acknowledged since the newest attempt, of several the
+    /// first.
+    acknowledged: Vec<(BatchId, Append)>,
     eligible_leader_replicas: bool,
 }
 
@@ -140,6 +154,8 @@ impl Budget {
     pub fn reset(&mut self, model: &Model) {
         self.eligible_leader_replicas = model.controller_options.eligible_leader_replicas;
         self.appends.clear();
+        self.again.clear();
+        self.acknowledged.clear();
         self.partitions.clear();
         for partitions in &mut self.of_broker {
             partitions.clear();
@@ -166,16 +182,49 @@ impl Budget {
         }
     }
 
-    /// A batch was put in a log.
+    /// A batch was put in a log, by a leader or by one that copies.
     #[inline]
-    pub fn appended(&mut self, n: EventSeq, partition: PartitionId, epoch: LeaderEpoch, batch: BatchId) {
-        let batch = batch.0 as usize;
-        if batch >= self.appends.len() {
-            self.appends.resize(batch + 1, None);
+    pub fn appended(&mut self, n: EventSeq, partition: PartitionId, entry: LogEntry, leading: bool) {
+        let LogEntry { base_offset, batch, epoch } = entry;
+        let place = batch.0 as usize;
+        if place >= self.appends.len() {
+            self.appends.resize(place + 1, None);
         }
-        if self.appends[batch].is_none() {
-            self.appends[batch] = Some(Append { n, partition, epoch });
+        let append = Append { n, partition, epoch };
+        if self.appends[place].is_none() {
+            self.appends[place] = Some(append);
             self.partitions[partition.0 as usize].first_append.get_or_insert(n);
+        } else if leading {
+            self.again.push(Again { batch, append, base_offset });
+        }
+    }
+
+    /// A producer tries a batch again: what was acknowledged of it before, it has not heard of.
+    #[cold]
+    pub fn attempted_again(&mut self, batch: BatchId) {
+        self.acknowledged.retain(|&(other, _)| other != batch);
+    }
+
+    /// A broker acknowledges a batch that its log has at this offset.
+    #[inline]
+    pub fn acknowledged(&mut self, log: Option<&Log>, base_offset: Offset, batch: BatchId) {
+        if !self.again.is_empty() {
+            self.acknowledged_one_of(log, base_offset, batch);
+        }
+    }
+
+    fn acknowledged_one_of(&mut self, log: Option<&Log>, base_offset: Offset, batch: BatchId) {
+        let is_it = |again: &&Again| again.batch == batch;
+        let entry = log.and_then(|log| log.holds(base_offset)).filter(|entry| entry.batch == batch);
+        let (Some(entry), true) = (entry, self.again.iter().any(|again| is_it(&again))) else { return };
+        // A leadership is one broker's, and an offset in it one append.
+        let mut others = self.again.iter().rev().filter(is_it);
+        let other = others.find(|one| one.append.epoch == entry.epoch && one.base_offset == base_offset);
+        let append = other.map(|again| again.append).or(self.append(batch)).expect("it was appended before");
+        match self.acknowledged.iter_mut().find(|(other, _)| *other == batch) {
+            Some((_, known)) if append.n < known.n => *known = append,
+            Some(_) => (),
+            None => self.acknowledged.push((batch, append)),
         }
     }
 
@@ -209,7 +258,8 @@ impl Budget {
         let breach = Breach::Rotten { at: now, broker: node, offset };
         self.partitions[partition.0 as usize].rotten.get_or_insert(breach);
         if let Some(append) = self.append(of) {
-            self.appended(append.n, partition, append.epoch, batch);
+            let entry = LogEntry { base_offset: offset, batch, epoch: append.epoch };
+            self.appended(append.n, partition, entry, false);
         }
     }
 
@@ -263,9 +313,20 @@ impl Budget {
         *self.appends.get(batch.0 as usize)?
     }
 
+    /// Which append of a batch its producer was told of; none: none ever was made. If two were acknowledged at the same time,
+    /// which may be if the one was made on a connection the producer had given up, it is the first.
+    pub fn append_told(&self, batch: BatchId) -> Option<Append> {
+        let known = self.acknowledged.iter().find(|&&(other, _)| other == batch);
+        known.map(|&(_, append)| append).or(self.append(batch))
+    }
+
     /// What broke the budget of a batch since it was first appended; none: it was kept so far.
     pub fn breach_since_append(&self, batch: BatchId) -> Option<Breach> {
-        let append = self.append(batch)?;
+        self.breach_since_this(self.append(batch)?)
+    }
+
+    /// What broke the budget of a batch since this append of it; none: it was kept so far.
+    pub fn breach_since_this(&self, append: Append) -> Option<Breach> {
         let unclean = self.partitions[append.partition.0 as usize].unclean;
         let overtaken = unclean.filter(|&(epoch, _)| append.epoch < epoch).map(|(_, breach)| breach);
         self.breach_since(append.partition, append.n).or(overtaken)

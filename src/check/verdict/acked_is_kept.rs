@@ -3,8 +3,9 @@
 //! Where Kafka makes it: with acks=all a produce request is answered once the high watermark has passed it
 //! (`DelayedProduce`, `Partition.checkEnoughReplicasReachOffset`), and what is below a high watermark stays (KIP-966).
 //!
-//! What it rests on: acks=all, and the budget ([`promised`](crate::check::promised)) since the record was appended. acks=1
-//! promises nothing about the followers, acks=0 nothing at all.
+//! What it rests on: acks=all, and the budget ([`promised`](crate::check::promised)) since the record was appended: of a batch
+//! that was appended more than once, since the append whose acknowledgement the producer was told of. acks=1 promises nothing
+//! about the followers, acks=0 nothing at all.
 //!
 //! What it does not check: messages whose partition has no leader in the end, or that lie at or above its high watermark.
 //! Those make it inconclusive.
@@ -16,7 +17,6 @@ use crate::check::outcome::Outcome;
 use crate::check::promised::{Budget, Promised};
 use crate::check::{Held, Judged};
 use crate::cluster::units::{Acks, BatchId, MessageId};
-use crate::kernel::trace::EventSeq;
 use crate::scenario::model::Model;
 use crate::scenario::words::{Count, Promise};
 
@@ -52,11 +52,11 @@ fn broken(look: &impl Look, history: &History, budget: &Budget, outcome: &Outcom
     let model = look.model();
     let numbering = history.numbering();
     let mut findings = Findings::default();
-    for (&message, &batch) in outcome.lost.iter().zip(&first_batches(look, budget, &outcome.lost)) {
+    for (&message, &batch) in outcome.lost.iter().zip(&batches_told(look, budget, &outcome.lost)) {
         let producer = &model.producers[numbering.producer(message)];
         let without = without_promise(producer.options.acks);
-        let place = batch.and_then(|batch| Some((batch, budget.append(batch)?)));
-        let breach = place.and_then(|(batch, append)| Some((append, budget.breach_since_append(batch)?)));
+        let place = batch.and_then(|batch| Some((batch, budget.append_told(batch)?)));
+        let breach = place.and_then(|(_, append)| Some((append, budget.breach_since_this(append)?)));
         findings.add(without.is_none() && breach.is_none(), || {
             let promised = match (without, breach) {
                 (Some(reason), _) => Promised::no(reason),
@@ -92,22 +92,19 @@ fn broken(look: &impl Look, history: &History, budget: &Budget, outcome: &Outcom
     }
 }
 
-/// The batch that was appended first among those each message was in; if none ever was, none.
-fn first_batches(look: &impl Look, budget: &Budget, lost: &[MessageId]) -> Vec<Option<BatchId>> {
-    let mut first: Vec<Option<(EventSeq, BatchId)>> = vec![None; lost.len()];
-    for batch in (0..look.store().batch_count() as u32).map(BatchId) {
-        let Some(append) = budget.append(batch) else { continue };
+/// The newest batch each message was in and that was ever appended: an application sends again what failed, or what it was
+/// told nothing of, so that what it was told last is of that one.
+fn batches_told(look: &impl Look, budget: &Budget, lost: &[MessageId]) -> Vec<Option<BatchId>> {
+    let mut told: Vec<Option<BatchId>> = vec![None; lost.len()];
+    let batches = (0..look.store().batch_count() as u32).map(BatchId);
+    for batch in batches.filter(|&batch| budget.append(batch).is_some()) {
         for run in look.store().message_runs(batch) {
             let begin = lost.partition_point(|&message| message < run.first);
             let end = lost.partition_point(|&message| message.0 < run.first.0 + run.count);
-            for first in &mut first[begin..end] {
-                if first.is_none_or(|(n, _)| append.n < n) {
-                    *first = Some((append.n, batch));
-                }
-            }
+            told[begin..end].fill(Some(batch));
         }
     }
-    first.into_iter().map(|first| first.map(|(_, batch)| batch)).collect()
+    told
 }
 
 fn promised_for_all(model: &Model, budget: &Budget, outcome: &Outcome) -> Promised {
@@ -140,7 +137,7 @@ fn without_promise(acks: Acks) -> Option<&'static str> {
 mod tests {
     use crate::check::Held;
     use crate::check::hand::Step::*;
-    use crate::check::hand::{Step, answers, model, model_with_acks};
+    use crate::check::hand::{Hand, Step, answers, model, model_with_acks};
     use crate::cluster::happened::Election;
     use crate::cluster::units::Acks;
     use crate::scenario::words::Promise::AckedIsKept as PROMISE;
@@ -171,6 +168,42 @@ mod tests {
         let kept = [&ACKED[..], &TAKEN_OVER, &[Commit(2, 1, 1)]].concat();
         answers(model(), &kept, PROMISE, (Held::Kept, true));
         answers(model_with_acks(Acks::One), &kept, PROMISE, (Held::Kept, false));
+    }
+
+    /// The first append is gone with two machines; the producer has heard of the one after that, or of the first.
+    #[test]
+    fn what_was_sent_again_counts_from_the_append_it_was_told_of() {
+        let gone = [
+            Strike(1),
+            Power(1, 0),
+            Power(2, 0),
+            Start(1, 0),
+            Register(1),
+            Start(2, 0),
+            Register(2),
+            Elect(3, &[3], Election::Clean),
+            Leads(3),
+            Isr(&[1, 3]),
+            Isr(&[1, 2, 3]),
+        ];
+        let gone_again = [Elect(1, &[1, 2], Election::Clean), Leads(1), Cut(3, 0)];
+        let first = [Send, Put(1, 0, 0)];
+        let cases: [(&str, &[Step], &[Step], bool); 4] = [
+            ("the same batch again", &[], &[Retry(0), Put(3, 0, 1), Ack(3, 0), Success(0)], true),
+            ("an answer was lost", &[Ack(1, 0)], &[Retry(0), Put(3, 0, 1), Ack(3, 0), Success(0)], true),
+            ("told before", &[Ack(1, 0), Success(0)], &[Put(3, 0, 1)], false),
+            (
+                "another batch",
+                &[Failure(0)],
+                &[Resend(0), Again(0), Put(3, 1, 1), Ack(3, 1), Success(0)],
+                true,
+            ),
+        ];
+        for (name, before, then, is_promised) in cases {
+            let steps = [&first[..], before, &gone, then, &gone_again].concat();
+            let judged = Hand::play(model(), &steps).judged(PROMISE);
+            assert_eq!((judged.held, judged.promised.yes), (Held::Broken, is_promised), "{name}");
+        }
     }
 
     #[test]
