@@ -14,6 +14,7 @@ use highwater::check::Judgement;
 use highwater::cluster::happened::Happened as Cluster;
 use highwater::explore::one;
 use highwater::kernel::chance::{Stream, stream};
+use highwater::kernel::units::Time;
 use highwater::scenario::words::{Count, FaultKind};
 use highwater::world::happened::Happened;
 use highwater::world::metrics::Fate;
@@ -39,6 +40,7 @@ fn first() -> u64 {
 fn model(case: u64) -> String {
     let mut hand = Hand(stream(case, Stream::Swarm));
     let brokers = hand.among(3, 5);
+    let controllers = if hand.among(1, 3) == 1 { 3 } else { 1 };
     let replication_factor = hand.among(2, brokers.min(4));
     let min_insync_replicas = hand.among(1, replication_factor.min(3));
     let partitions = hand.among(1, 3);
@@ -73,7 +75,7 @@ fn model(case: u64) -> String {
     let most = hand.among(2, 6);
     let longest = hand.one_of(&["2000", "12000"]);
     format!(
-        "kafka = \"4.1\"\n\n[cluster]\nbrokers = {brokers}\neligible.leader.replicas.version = {eligible}\n\n\
+        "kafka = \"4.1\"\n\n[cluster]\nbrokers = {brokers}\ncontrollers = {controllers}\neligible.leader.replicas.version = {eligible}\n\n\
          [network]\nlatency = {latency}\n\n[disk]\nsurvives = \"{survives}\"\n\n[broker]\n{broker}\n\
          [topics.orders]\npartitions = {partitions}\nreplication.factor = {replication_factor}\n\
          min.insync.replicas = {min_insync_replicas}\n{topic}\n\
@@ -137,6 +139,8 @@ struct Reached {
     withheld: u64,
     leader_changes: u64,
     isr_shrinks: u64,
+    /// Controllers that took over from another.
+    takeovers: u64,
     /// Power losses and wipes that took records below a log end.
     took_records: u64,
     halted: u64,
@@ -166,6 +170,8 @@ impl Reached {
                 self.took_records += u64::from(new < old);
             } else if entry.what == Happened::Halted {
                 self.halted += 1;
+            } else if let Happened::Cluster(Cluster::ActiveController { active: true, .. }) = entry.what {
+                self.takeovers += u64::from(entry.t > Time::ZERO);
             } else if let Happened::Cluster(Cluster::Decided { partition, old_leader, state, .. }) =
                 entry.what
             {
@@ -206,6 +212,7 @@ fn nothing_promised_is_broken_within_the_budget() {
         ("leader changes", reached.leader_changes, cases / 4),
         ("ISR shrinks", reached.isr_shrinks, cases / 2),
         ("losses of page caches", reached.took_records, cases / 10),
+        ("controllers taking over", reached.takeovers, cases / 30),
         ("brokers ended by their disks", reached.halted, cases / 12),
         ("faults withheld", reached.withheld, cases / 7),
         ("messages acknowledged", reached.acked, cases * 70),

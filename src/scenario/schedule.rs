@@ -73,6 +73,9 @@ impl Hand<'_> {
             }
             Action::AddPartitions { .. } => unreachable!("of which topic is drawn with it"),
             // A controller's disk is what its quorum is for: one alone has none to mend it.
+            Action::PowerLoss(_) | Action::SlowDisk(_) | Action::StallDisk if self.is_quorum() => {
+                self.servers()
+            }
             Action::PowerLoss(_)
             | Action::Stop
             | Action::Wipe
@@ -174,9 +177,37 @@ impl Hand<'_> {
         }
     }
 
-    /// A broker or a few, seldom the controller.
+    /// A broker or a few, seldom the controller; of several, now and then.
     fn servers(&mut self) -> Target {
-        if self.below(8) == 0 { Target::Controller } else { self.brokers() }
+        match self.below(8) {
+            0 => self.controllers(),
+            1 if self.is_quorum() => self.controllers(),
+            _ => self.brokers(),
+        }
+    }
+
+    /// Of several controllers the active one, any, or two; seldom all.
+    fn controllers(&mut self) -> Target {
+        if !self.is_quorum() {
+            return Target::Controller;
+        }
+        let voters: Vec<NodeId> = self.model.voters().iter().collect();
+        match self.below(10) {
+            0..4 => Target::Controller,
+            4..7 => Target::SomeControllers(vec![self.one_of(&voters)]),
+            7..9 => {
+                let mut two = vec![self.one_of(&voters), self.one_of(&voters)];
+                two.sort_unstable();
+                two.dedup();
+                Target::SomeControllers(two)
+            }
+            _ => Target::Controllers,
+        }
+    }
+
+    /// Whether there are other controllers when one is struck.
+    fn is_quorum(&self) -> bool {
+        self.model.cluster.controllers > 1
     }
 
     /// The other end of a link.
@@ -309,6 +340,34 @@ mod tests {
             }
         }
         assert!(drawn[..3] == [0; 3] && drawn[3..].iter().all(|&drawn| drawn > 100), "{drawn:?}");
+    }
+
+    #[test]
+    fn of_several_controllers_one_is_struck_or_a_few() {
+        let kinds = r#"["crash", "slow-disk", "cut"]"#;
+        for (controllers, expected) in [(1, [true, false, false, false]), (3, [true; 4])] {
+            let text = TEXT.replace(
+                "cluster.brokers = 4",
+                &format!("cluster.brokers = 4\ncluster.controllers = {controllers}"),
+            );
+            let model = file::read("test", &text.replace(kinds, r#"["crash", "power-loss"]"#));
+            let model = Arc::new(model.expect("a model without a mistake"));
+            let mut drawn = [false; 4];
+            for fault in (0..500).flat_map(|seed| draw(&model, seed)) {
+                match &fault.on {
+                    Target::Controller => drawn[0] = true,
+                    Target::SomeControllers(some) if some.len() == 1 => drawn[1] = true,
+                    Target::SomeControllers(_) => drawn[2] = true,
+                    Target::Controllers => drawn[3] = true,
+                    Target::Brokers(_) | Target::Leader(_) | Target::Follower(..) | Target::Isr(_) => {
+                        continue;
+                    }
+                    other => panic!("{other:?} was not to be drawn"),
+                }
+                assert!(controllers > 1 || fault.action == Action::Crash, "{fault:?}: it has no other");
+            }
+            assert_eq!(drawn, expected, "{controllers} controllers");
+        }
     }
 
     #[test]
