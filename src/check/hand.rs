@@ -79,6 +79,8 @@ pub(super) enum Step {
     Cut(u16, u64),
     /// Retention takes what lies below this offset from a broker's log; a follower throws its log away and begins there.
     Remove(u16, u64),
+    /// The reader finds its position gone, and goes on there.
+    Reset(u64, Option<u64>),
     Restart(u16, u64),
     /// The controller elects a leader, with this in-sync set.
     Elect(u16, &'static [u16], Election),
@@ -251,6 +253,10 @@ impl Hand {
                 let high_watermark = &mut self.high_watermarks[index(broker)];
                 *high_watermark = high_watermark.map(|before| before.min(new));
                 self.happens(broker, Cluster::Truncated { partition: ORDERS, old, new, epoch });
+            }
+            Step::Reset(old, new) => {
+                let (old, new) = (Offset(old), new.map(Offset));
+                self.happens(reader, Client::Reset { partition: ORDERS, old, new });
             }
             Step::Remove(broker, new) => {
                 let (old, new) = (self.log_of(broker).start(), Offset(new));

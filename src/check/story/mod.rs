@@ -7,6 +7,7 @@
 mod again;
 mod known;
 mod lost;
+mod removed;
 mod replay;
 mod untold;
 mod words;
@@ -34,6 +35,9 @@ pub fn verdict_sentence(
         [] => vec![nothing_lost(model, store, entries, judgement)],
         lost => lost::story(model, store, entries, lost),
     };
+    if judgement.outcome.total.number(Count::Removed) > 0 {
+        sentences.extend(removed::story(model, store, entries));
+    }
     sentences.extend(untold::story(model, entries, &judgement.outcome));
     sentences.extend(failed(&judgement.outcome));
     for judged in &judgement.promises {
@@ -104,10 +108,11 @@ fn nothing_lost(
         );
     }
     let kept = match (acked, outcome.total.number(Count::Removed)) {
-        (_, removed @ 1..) => format!(
-            "Of {acked} acknowledged records {} are in their leaders' logs; retention has removed {removed}",
-            outcome.total.number(Count::Kept)
-        ),
+        (_, removed @ 1..) => {
+            let kept = outcome.total.number(Count::Kept);
+            let are = either(kept as usize, "is in its leader's log", "are in their leaders' logs");
+            format!("Of {acked} acknowledged records {kept} {are}; retention has removed {removed}")
+        }
         (1, 0) => "The one acknowledged record is in the leader's log".to_owned(),
         (_, 0) => format!("All {acked} acknowledged records are in their leaders' logs"),
     };
