@@ -6,7 +6,8 @@
 //! KAFKA-5494). Without idempotence: with one request in flight, or none ever sent again, nothing that succeeds can overtake.
 //!
 //! What it rests on: either of these. Without idempotence, for messages that were not told failure: a request that the client
-//! has given up is still handled, after those it sent later on another connection. With it, a broker that still knows the
+//! has given up is still handled, after those it sent later on another connection. With acks=0 that may befall every request:
+//! each counts as answered once it is sent (`NetworkClient.handleCompletedSends`), and so none holds back the next. With it, a broker that still knows the
 //! producer's last batches ([`reloads`](crate::check::reloads)), and that knew of the producer from its first batch on: a leader
 //! that does not takes whatever sequence comes first ([`LateStart`](crate::check::outcome::LateStart)). And one process that sent
 //! each message once: what an application sends again comes later, and a request of a process that is gone is still handled,
@@ -23,7 +24,7 @@ use crate::check::look::Look;
 use crate::check::outcome::{Inversion, Outcome};
 use crate::check::promised::Promised;
 use crate::check::reloads::Reloads;
-use crate::cluster::units::PartitionId;
+use crate::cluster::units::{Acks, PartitionId};
 use crate::scenario::model::Model;
 use crate::scenario::words::Promise;
 
@@ -90,6 +91,12 @@ fn promised(model: &Model, known: Known<'_>, producer: usize, one: Option<(Parti
     if !options.idempotence && one.is_some_and(|(_, failed)| failed) {
         return Promised::no("a request that the client gave up is still handled, after those it sent later");
     }
+    if options.acks == Acks::Zero {
+        return Promised::no(
+            "acks=0: nothing is answered, and what was sent on a connection that has ended is still handled, after what went \
+             over the next",
+        );
+    }
     if options.max_in_flight == 1 {
         return Promised::yes(
             "max.in.flight.requests.per.connection=1: nothing is sent before the last is answered",
@@ -116,6 +123,7 @@ mod tests {
     use crate::check::Held;
     use crate::check::hand::Step::*;
     use crate::check::hand::{Step, answers, model};
+    use crate::cluster::units::Acks;
     use crate::scenario::words::Promise::OrderKept as PROMISE;
 
     const SWAPPED: [Step; 8] =
@@ -142,9 +150,17 @@ mod tests {
 
     #[test]
     fn one_in_flight_or_no_retries_keep_the_order_too() {
-        for (max_in_flight, retries, promised) in [(5, 3, false), (1, 3, true), (5, 0, true)] {
+        for (acks, max_in_flight, retries, promised) in [
+            (Acks::All, 5, 3, false),
+            (Acks::All, 1, 3, true),
+            (Acks::One, 1, 3, true),
+            (Acks::All, 5, 0, true),
+            (Acks::Zero, 1, 3, false),
+            (Acks::Zero, 1, 0, false),
+        ] {
             let mut plain = model();
             let options = &mut plain.producers[0].options;
+            options.acks = acks;
             options.idempotence = false;
             options.max_in_flight = max_in_flight;
             options.retries = retries;
