@@ -75,7 +75,8 @@ fn model(case: u64) -> String {
     let most = hand.among(2, 6);
     let longest = hand.one_of(&["2000", "12000"]);
     format!(
-        "kafka = \"4.1\"\n\n[cluster]\nbrokers = {brokers}\ncontrollers = {controllers}\neligible.leader.replicas.version = {eligible}\n\n\
+        "kafka = \"4.1\"\n\n[cluster]\nbrokers = {brokers}\ncontrollers = {controllers}\n\
+         eligible.leader.replicas.version = {eligible}\n\n\
          [network]\nlatency = {latency}\n\n[disk]\nsurvives = \"{survives}\"\n\n[broker]\n{broker}\n\
          [topics.orders]\npartitions = {partitions}\nreplication.factor = {replication_factor}\n\
          min.insync.replicas = {min_insync_replicas}\n{topic}\n\

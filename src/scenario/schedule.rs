@@ -362,7 +362,12 @@ mod tests {
                     Target::Brokers(_) | Target::Leader(_) | Target::Follower(..) | Target::Isr(_) => {
                         continue;
                     }
-                    other => panic!("{other:?} was not to be drawn"),
+                    other @ (Target::Rack(..)
+                    | Target::Partition(_)
+                    | Target::Topic(_)
+                    | Target::Clients
+                    | Target::Producer(_)
+                    | Target::All(_)) => panic!("{other:?} was not to be drawn"),
                 }
                 assert!(controllers > 1 || fault.action == Action::Crash, "{fault:?}: it has no other");
             }

@@ -1,7 +1,8 @@
 //! The story of a loss.
 
+use super::fate::{Fault, befell, is_cut, trouble};
 use super::known::Known;
-use super::replay::{Down, Health, Replay};
+use super::replay::Replay;
 use super::words::{brokers, either, list, nodes, sentence};
 use crate::check::numbering::Numbering;
 use crate::cluster::happened::{Election, Happened as Cluster};
@@ -9,8 +10,9 @@ use crate::cluster::store::Store;
 use crate::cluster::units::{Acks, BatchId, MessageId, Offset, PartitionId};
 use crate::kernel::trace::Entry;
 use crate::kernel::units::{NodeId, Time};
+use crate::scenario::fault::Target;
 use crate::scenario::model::Model;
-use crate::world::happened::{Happened, LinkChange};
+use crate::world::happened::Happened;
 
 /// The most sentences about what happened after the record was acknowledged; beyond that the middle is left out.
 const MOST: usize = 12;
@@ -152,7 +154,7 @@ impl Telling<'_> {
                     if let Some(leader) = state.leader()
                         && (!over || self.has(&replay, leader))
                     {
-                        told.push(self.elected(&replay, entry.t, leader, election));
+                        told.push(self.elected(&replay, place - 1, leader, election));
                         over = replay.health(leader).down.is_none() && !self.has(&replay, leader);
                     }
                 }
@@ -281,7 +283,12 @@ impl Telling<'_> {
             let mut others = replay.cut_from(broker, new);
             others.retain(|other| !told.contains(other));
             if !others.is_empty() && !told.contains(&broker) {
-                sentences.push(format!("broker {broker} was cut off from {}", nodes(self.model, &others)));
+                let since = match (new, replay.cut_since(broker)) {
+                    (None, Some(since)) => format!(" at {since}"),
+                    (Some(_), _) | (None, None) => String::new(),
+                };
+                let others = nodes(self.model, &others);
+                sentences.push(format!("broker {broker} was cut off from {others}{since}"));
             }
             told.push(broker);
         }
@@ -435,15 +442,21 @@ impl Telling<'_> {
     /// Which replicas were already in trouble, and whether another had been elected.
     fn troubles(&self, replay: &Replay<'_>) -> Vec<String> {
         let partition = replay.partition(self.partition);
-        let mut sentences: Vec<String> = partition
-            .replicas
-            .iter()
-            .filter_map(|replica| {
-                let trouble = trouble(replay.health(replica.broker))?;
-                Some(format!("Broker {} {trouble}.", replica.broker))
-            })
-            .collect();
         let brokers_of = || partition.replicas.iter().map(|replica| replica.broker);
+        // Those of one fate in one sentence.
+        let mut fates: Vec<(String, Vec<NodeId>)> = Vec::new();
+        for broker in brokers_of() {
+            let Some(trouble) = trouble(replay.health(broker)) else { continue };
+            match fates.iter_mut().find(|(fate, _)| *fate == trouble) {
+                Some((_, all)) => all.push(broker),
+                None => fates.push((trouble, vec![broker])),
+            }
+        }
+        let fate = |(fate, all): &(String, Vec<NodeId>)| {
+            let fate = if all.len() > 1 { fate.replacen("was ", "were ", 1) } else { fate.clone() };
+            sentence(&format!("{} {fate}", brokers(all)))
+        };
+        let mut sentences: Vec<String> = fates.iter().map(fate).collect();
         sentences.extend(self.cuts(replay, brokers_of(), None).map(|words| sentence(&words)));
         let liars: Vec<(NodeId, Time)> =
             brokers_of().filter_map(|broker| Some((broker, replay.health(broker).lies?))).collect();
@@ -461,7 +474,16 @@ impl Telling<'_> {
         sentences
     }
 
-    fn elected(&self, replay: &Replay<'_>, at: Time, leader: NodeId, election: Option<Election>) -> String {
+    /// Another leads, by the entry at this place.
+    fn elected(
+        &self,
+        replay: &Replay<'_>,
+        place: usize,
+        leader: NodeId,
+        election: Option<Election>,
+    ) -> String {
+        let at = self.entries[place].t;
+        let asked = if self.was_asked_for(place) { ", as an administrator had asked" } else { "" };
         let how = match election {
             Some(Election::Clean) => " from the in-sync set",
             Some(Election::Eligible) => " from the eligible leader replicas",
@@ -473,7 +495,21 @@ impl Telling<'_> {
         let with = if self.has(replay, leader) { "the record in it" } else { "the record not in it" };
         let down =
             if replay.health(leader).down.is_some() { ", though its process was not running" } else { "" };
-        format!("At {at} broker {leader} was elected{how}{down}, its log ending at {end} and {with}.")
+        format!("At {at} broker {leader} was elected{how}{asked}{down}, its log ending at {end} and {with}.")
+    }
+
+    /// Whether an administrator had asked for another leader or other replicas since the leader changed last.
+    fn was_asked_for(&self, place: usize) -> bool {
+        let is_before = |what: &Happened| {
+            matches!(what, Happened::Cluster(Cluster::Decided { partition, election: Some(_), .. })
+                if *partition == self.partition)
+        };
+        let asks = |what: &Happened| {
+            matches!(what, Happened::Struck { fault }
+                if self.model.faults[*fault as usize].on == Target::Partition(self.partition))
+        };
+        let mut before = self.entries[..place].iter().rev().take_while(|entry| !is_before(&entry.what));
+        before.any(|entry| asks(&entry.what))
     }
 
     fn in_the_end(&self, replay: &Replay<'_>, offset: Option<Offset>) -> String {
@@ -510,67 +546,5 @@ impl Telling<'_> {
         let (base_offset, batch, _) = replicas.find_map(|replica| replica.find(self.batches))?;
         let place = self.store.messages(batch).position(|message| message == self.message)?;
         Some(base_offset.plus(place as u64))
-    }
-}
-
-/// What can befall a broker.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    Crash,
-    Stop,
-    PowerLoss,
-    Halt,
-    Wipe,
-    Pause,
-    Isolate,
-}
-
-fn is_cut(what: Happened) -> bool {
-    matches!(what, Happened::Link { change: LinkChange::Cut, .. })
-}
-
-fn befell(what: Happened) -> Option<Fault> {
-    match what {
-        Happened::Crashed => Some(Fault::Crash),
-        Happened::Stopping => Some(Fault::Stop),
-        Happened::PowerLost => Some(Fault::PowerLoss),
-        Happened::Halted => Some(Fault::Halt),
-        Happened::Wiped => Some(Fault::Wipe),
-        Happened::Paused => Some(Fault::Pause),
-        Happened::Isolated => Some(Fault::Isolate),
-        Happened::Cluster(_)
-        | Happened::Client(_)
-        | Happened::Sent { .. }
-        | Happened::Answered { .. }
-        | Happened::Delivered { .. }
-        | Happened::Fsynced { .. }
-        | Happened::Struck { .. }
-        | Happened::NoEffect { .. }
-        | Happened::Withheld { .. }
-        | Happened::Ended { .. }
-        | Happened::Lost { .. }
-        | Happened::Started { .. }
-        | Happened::Stopped
-        | Happened::Link { .. }
-        | Happened::Disk { .. }
-        | Happened::Rotted { .. }
-        | Happened::ClockSet { .. }
-        | Happened::Resumed
-        | Happened::Joined
-        | Happened::Healed
-        | Happened::Settled
-        | Happened::Unsettled => None,
-    }
-}
-
-/// What a broker suffers from, the worst first.
-fn trouble(health: Health) -> Option<String> {
-    match health {
-        Health { down: Some((at, Down::LostPower)), .. } => Some(format!("lost power at {at}")),
-        Health { down: Some((at, Down::Crashed)), .. } => Some(format!("crashed at {at}")),
-        Health { down: Some((at, Down::Stopped)), .. } => Some(format!("had stopped in order at {at}")),
-        Health { isolated: Some(at), .. } => Some(format!("was cut off from everybody else at {at}")),
-        Health { paused: Some(at), .. } => Some(format!("stood still from {at} on")),
-        Health { down: None, isolated: None, paused: None, .. } => None,
     }
 }

@@ -5,6 +5,8 @@
 //! is told.
 
 mod again;
+mod fate;
+mod kept;
 mod known;
 mod lost;
 mod removed;
@@ -12,13 +14,10 @@ mod replay;
 mod untold;
 mod words;
 
-use self::replay::Replay;
 use self::words::either;
 use super::outcome::Outcome;
 use super::{Held, Judgement};
-use crate::cluster::happened::Happened as Cluster;
 use crate::cluster::store::Store;
-use crate::cluster::units::Acks;
 use crate::kernel::trace::Entry;
 use crate::scenario::model::Model;
 use crate::scenario::words::{Count, Promise};
@@ -32,7 +31,7 @@ pub fn verdict_sentence(
     judgement: &Judgement,
 ) -> String {
     let mut sentences = match judgement.outcome.lost.as_slice() {
-        [] => vec![nothing_lost(model, store, entries, judgement)],
+        [] => vec![kept::story(model, store, entries, judgement)],
         lost => lost::story(model, store, entries, lost),
     };
     if judgement.outcome.total.number(Count::Removed) > 0 {
@@ -88,71 +87,13 @@ fn failed(outcome: &Outcome) -> Option<String> {
     (failed > 0).then(|| format!("{failed} {records} told as failed{there}{unseen}."))
 }
 
-fn nothing_lost(
-    model: &Model,
-    store: &Store,
-    entries: &[Entry<Happened>],
-    Judgement { settled, outcome, .. }: &Judgement,
-) -> String {
-    let acked = outcome.total.number(Count::Acked);
-    let unreadable = outcome.total.number(Count::Unreadable);
-    if acked == 0 {
-        return "No record was told success, so none could be lost.".to_owned();
-    }
-    if unreadable > 0 {
-        let has_rotted = entries.iter().any(|entry| matches!(entry.what, Happened::Rotted { .. }));
-        return format!(
-            "{unreadable} of {acked} acknowledged records cannot be read: {}their partition has no \
-            leader, or they lie at or above its high watermark.",
-            if has_rotted { "their leader's copy has a bad byte there, or " } else { "" },
-        );
-    }
-    let kept = match (acked, outcome.total.number(Count::Removed)) {
-        (_, removed @ 1..) => {
-            let kept = outcome.total.number(Count::Kept);
-            let are = either(kept as usize, "is in its leader's log", "are in their leaders' logs");
-            format!("Of {acked} acknowledged records {kept} {are}; retention has removed {removed}")
-        }
-        (1, 0) => "The one acknowledged record is in the leader's log".to_owned(),
-        (_, 0) => format!("All {acked} acknowledged records are in their leaders' logs"),
-    };
-    let kept = if *settled { kept } else { format!("{kept}, though the cluster had not settled in time") };
-    // With acks=0 no broker answers.
-    let answered =
-        model.producers.iter().zip(&outcome.producers).all(|(producer, counts)| {
-            producer.options.acks != Acks::Zero || counts.number(Count::Acked) == 0
-        });
-    match fewest_copies(model, store, entries).filter(|_| answered) {
-        None => format!("{kept}."),
-        Some(_) if outcome.total.number(Count::Removed) > 0 => format!("{kept}."),
-        Some(copies) => format!(
-            "{kept}; {} was in the logs of at least {copies} {} when a broker acknowledged it.",
-            either(acked as usize, "it", "each"),
-            either(copies, "broker", "brokers")
-        ),
-    }
-}
-
-/// In how many logs a batch was, at least, when a broker acknowledged it; none if none did.
-fn fewest_copies(model: &Model, store: &Store, entries: &[Entry<Happened>]) -> Option<usize> {
-    let mut replay = Replay::new(model, store);
-    let mut fewest = None;
-    for entry in entries {
-        replay.apply(entry);
-        if let Happened::Cluster(Cluster::Acked { partition, batch, .. }) = entry.what {
-            let copies = replay.partition(partition).holders(&[batch]).len();
-            fewest = Some(fewest.map_or(copies, |fewest: usize| fewest.min(copies)));
-        }
-    }
-    fewest
-}
-
 #[cfg(test)]
 mod tests {
     use crate::check::hand::Step::*;
     use crate::check::hand::{Hand, Step, model, model_with_acks};
     use crate::cluster::happened::Election;
-    use crate::cluster::units::Acks;
+    use crate::cluster::units::{Acks, PartitionId};
+    use crate::scenario::fault::Target;
     use crate::scenario::model::Model;
 
     /// A record that only the leader has is acknowledged with acks=1.
@@ -203,8 +144,8 @@ mod tests {
             &ALONE,
             &then,
             &[
-                "The one acknowledged record is in the leader's log; it was in the logs of at least 1 broker when a \
-                broker acknowledged it.",
+                "The one acknowledged record is in the leader's log; it was in the logs of at least 1 broker, \
+                but not necessarily on any disk, when a broker acknowledged it.",
                 "Nobody was told what became of 3 records of producer web: 1 is in no log.",
                 "Its process was killed at 0.700 s.",
             ],
@@ -462,7 +403,16 @@ mod tests {
             &EVERYWHERE,
             &[],
             &["All 2 acknowledged records are in their leaders' logs; each was in the logs of at \
-                least 3 brokers when a broker acknowledged it."],
+                least 3 brokers, but not necessarily on any disk, when a broker acknowledged it."],
+        );
+        tell(
+            model(),
+            &EVERYWHERE[..10],
+            &[],
+            &[
+                "The one acknowledged record is in the leader's log; it was in the logs of at least 3 brokers, and on at \
+                least 3 disks, when a broker acknowledged it.",
+            ],
         );
         tell(
             model(),
@@ -517,14 +467,36 @@ mod tests {
         let begin = [&[At(100), Apart(3, 1), Apart(1, 3), Lies(1), Lies(2)][..], &ALONE].concat();
         let lied = "The disks of brokers 1 and 2 lied about fsyncs from 0.100 s on.";
         let then = [&then[..1], &then[5..]].concat();
-        let apart = "Broker 1 was cut off from broker 3.";
+        let apart = "Broker 1 was cut off from broker 3 at 0.100 s.";
         tell(one(), &begin, &then, &[acked, had, apart, lied, elected, cut_back, gone]);
     }
 
     #[test]
+    fn those_of_one_fate_are_named_together_and_so_is_who_asked_for_it() {
+        let begin =
+            [&[At(100), Isolate(2), Isolate(3), At(200), Send, Put(1, 0, 0), Ack(1, 0), Success(0)][..]];
+        let elected = [At(9_000), Elect(2, &[2, 3], Election::Clean), Leads(2), At(12_000), Cut(1, 0)];
+        let acked = "Record 1 of producer web was acknowledged by broker 1 at 0.200 s and is gone.";
+        let had = "Broker 1 had it at offset 0 of orders-0, in its page cache only; brokers 2 and 3 did not have it \
+            (their logs ended at 0).";
+        let fate = "Brokers 2 and 3 were cut off from everybody else at 0.100 s.";
+        let cut = "At 12.000 s broker 1 cut its log back to 0 to agree with its leader, broker 2, and the record with it.";
+        for (struck, asked) in [(true, ", as an administrator had asked"), (false, "")] {
+            let mut model = model_with_acks(Acks::One);
+            model.faults[0].on = Target::Partition(PartitionId(0));
+            let how = format!(
+                "At 9.000 s broker 2 was elected from the in-sync set{asked}, its log ending at 0 and the record not in it."
+            );
+            let strikes: &[Step] = if struck { &[Strike(1)] } else { &[] };
+            let then = [strikes, &elected].concat();
+            tell(model, &begin.concat(), &then, &[acked, had, fate, &how, cut, "No log has it in the end."]);
+        }
+    }
+
+    #[test]
     fn a_second_copy_and_what_was_overtaken_say_how() {
-        let kept = "The one acknowledged record is in the leader's log; it was in the logs of at least 1 broker \
-            when a broker acknowledged it.";
+        let kept = "The one acknowledged record is in the leader's log; it was in the logs of at least 1 broker, \
+            but not necessarily on any disk, when a broker acknowledged it.";
         let begin = [Send, Put(1, 0, 0), At(20), Ack(1, 0), At(3_000), Retry(0), At(3_001), Put(1, 0, 0)];
         let end = [Commit(1, 2, 0), Success(0)];
         let twice = "The promise no-duplicates is broken: record 1 of producer web is in orders-0 more than once, again \

@@ -117,6 +117,13 @@ impl<'a> Replay<'a> {
         others
     }
 
+    /// Since when links of this node are cut; none: since different instants, or not at all.
+    pub(super) fn cut_since(&self, node: NodeId) -> Option<Time> {
+        let mut cuts = self.cuts.iter().filter(|(from, to, _)| *from == node || *to == node);
+        let (_, _, first) = *cuts.next()?;
+        cuts.all(|(_, _, since)| *since == first).then_some(first)
+    }
+
     /// Takes the next entry in.
     pub(super) fn apply(&mut self, entry: &Entry<Happened>) {
         match entry.what {
@@ -237,6 +244,12 @@ impl Partition {
     /// One replica.
     pub(super) fn replica(&self, broker: NodeId) -> &Replica {
         self.replicas.iter().find(|replica| replica.broker == broker).expect("a replica of the partition")
+    }
+
+    /// In how many logs a batch is, and on how many disks.
+    pub(super) fn copies(&self, batch: BatchId) -> (usize, usize) {
+        let found = || self.replicas.iter().filter_map(|replica| replica.find(&[batch]));
+        (found().count(), found().filter(|&(_, _, durable)| durable).count())
     }
 
     /// Who has any of these batches.

@@ -7,11 +7,11 @@
 //!
 //! What it rests on: either of these. Without idempotence, for messages that were not told failure: a request that the client
 //! has given up is still handled, after those it sent later on another connection. With acks=0 that may befall every request:
-//! each counts as answered once it is sent (`NetworkClient.handleCompletedSends`), and so none holds back the next. With it, a broker that still knows the
-//! producer's last batches ([`reloads`](crate::check::reloads)), and that knew of the producer from its first batch on: a leader
-//! that does not takes whatever sequence comes first ([`LateStart`](crate::check::outcome::LateStart)). And one process that sent
-//! each message once: what an application sends again comes later, and a request of a process that is gone is still handled,
-//! after those of the next.
+//! each counts as answered once it is sent (`NetworkClient.handleCompletedSends`), and so none holds back the next. With
+//! idempotence, a broker that still knows the producer's last batches ([`reloads`](crate::check::reloads)), and that knew of the
+//! producer from its first batch on: a leader that does not takes whatever sequence comes first
+//! ([`LateStart`](crate::check::outcome::LateStart)). And one process that sent each message once: what an application sends
+//! again comes later, and a request of a process that is gone is still handled, after those of the next.
 //!
 //! What it does not check: messages that are not in the log, and the order between producers or partitions.
 
