@@ -1,76 +1,49 @@
 //! What is still to happen, in the order (time, sequence).
 //!
-//! An entry of the heap is four integers; what it stands for lies in a slab whose slots are used again. Cancelling
-//! frees the slot and moves its generation on, so that a stale entry is recognised when it surfaces.
+//! An entry of the heap is one number; what it stands for lies in a slab whose slots are used again. Nothing is taken back:
+//! whoever no longer wants an event knows it when the event comes.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::units::Time;
 
-/// Names a pending event, for cancelling it. Of no use once the event has been taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
-    slot: u32,
-    generation: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
-    time: Time,
-    sequence: u64,
-    slot: u32,
-    generation: u32,
-}
+/// Its time, the count of those put in before it, and its slot, as one number: the least comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry(u128);
 
 impl Entry {
-    /// Its place in the order, as one number: time, then sequence.
-    #[inline]
-    fn place(&self) -> u128 {
-        u128::from(self.time.nanoseconds()) << 64 | u128::from(self.sequence)
-    }
-}
+    /// 2^28 events can be pending at once,
+    const SLOT_BITS: u32 = 28;
+    /// and 2^36 put in during a run.
+    const SEQUENCE_BITS: u32 = 36;
 
-impl Ord for Entry {
-    fn cmp(&self, other: &Entry) -> Ordering {
-        // The heap gives its greatest first: the least place is greatest.
-        other.place().cmp(&self.place())
-    }
-}
-
-impl PartialOrd for Entry {
     #[inline]
-    fn partial_cmp(&self, other: &Entry) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-
-    // What the heap asks. Left to `partial_cmp`, every comparison would be made of three.
-    #[inline]
-    fn lt(&self, other: &Entry) -> bool {
-        other.place() < self.place()
+    fn new(time: Time, sequence: u64, slot: usize) -> Entry {
+        let below = sequence << Entry::SLOT_BITS | slot as u64;
+        Entry(u128::from(time.nanoseconds()) << 64 | u128::from(below))
     }
 
     #[inline]
-    fn le(&self, other: &Entry) -> bool {
-        other.place() <= self.place()
+    fn time(self) -> Time {
+        Time::from_nanoseconds((self.0 >> 64) as u64)
     }
-}
 
-#[derive(Clone, Debug)]
-struct Slot<E> {
-    generation: u32,
-    event: Option<E>,
+    #[inline]
+    fn slot(self) -> usize {
+        self.0 as usize & ((1 << Entry::SLOT_BITS) - 1)
+    }
 }
 
 /// Pending events. Two at one instant come out in the order they were put in.
 #[derive(Clone, Debug)]
 pub struct Queue<E> {
-    heap: BinaryHeap<Entry>,
+    heap: BinaryHeap<Reverse<Entry>>,
     /// The first of the heap has been taken. It is replaced by what is put in next, which is less work than taking it out
     /// and putting that in: most events lead to one other, soon.
     first_is_taken: bool,
-    slots: Vec<Slot<E>>,
-    free: Vec<u32>,
+    slots: Vec<E>,
+    free: Vec<usize>,
     sequence: u64,
 }
 
@@ -88,18 +61,16 @@ impl<E: Copy> Default for Queue<E> {
 
 impl<E: Copy> Queue<E> {
     /// Puts `event` in at `time`; what is put in at one instant comes out in the order of putting in.
-    pub fn push(&mut self, time: Time, event: E) -> Key {
+    pub fn push(&mut self, time: Time, event: E) {
         let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None => {
-                self.slots.push(Slot { generation: 0, event: None });
-                u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 events are pending")
+            Some(slot) => {
+                self.slots[slot] = event;
+                slot
             }
+            None => self.new_slot(event),
         };
-        let held = &mut self.slots[slot as usize];
-        held.event = Some(event);
-        let key = Key { slot, generation: held.generation };
-        let entry = Entry { time, sequence: self.sequence, slot, generation: key.generation };
+        assert!(self.sequence >> Entry::SEQUENCE_BITS == 0, "fewer than 2^36 events are put in");
+        let entry = Reverse(Entry::new(time, self.sequence, slot));
         self.sequence += 1;
         if self.first_is_taken {
             self.first_is_taken = false;
@@ -107,18 +78,13 @@ impl<E: Copy> Queue<E> {
         } else {
             self.heap.push(entry);
         }
-        key
     }
 
-    /// Takes the event `key` names out of the queue; `None` if it has been taken or cancelled already.
-    pub fn cancel(&mut self, key: Key) -> Option<E> {
-        let held = &mut self.slots[key.slot as usize];
-        if held.generation != key.generation {
-            return None;
-        }
-        held.generation = held.generation.wrapping_add(1);
-        self.free.push(key.slot);
-        held.event.take()
+    #[cold]
+    fn new_slot(&mut self, event: E) -> usize {
+        assert!(self.slots.len() >> Entry::SLOT_BITS == 0, "fewer than 2^28 events are pending");
+        self.slots.push(event);
+        self.slots.len() - 1
     }
 
     /// The next event and its time.
@@ -127,20 +93,19 @@ impl<E: Copy> Queue<E> {
     }
 
     /// The next event and its time, if it is not after `last`.
+    #[inline]
     pub fn pop_until(&mut self, last: Time) -> Option<(Time, E)> {
-        loop {
-            if std::mem::take(&mut self.first_is_taken) {
-                self.heap.pop();
-            }
-            let entry = *self.heap.peek()?;
-            if entry.time > last {
-                return None;
-            }
-            self.first_is_taken = true;
-            if let Some(event) = self.cancel(Key { slot: entry.slot, generation: entry.generation }) {
-                return Some((entry.time, event));
-            }
+        if self.first_is_taken {
+            self.first_is_taken = false;
+            self.heap.pop();
         }
+        let &Reverse(entry) = self.heap.peek()?;
+        if entry.time() > last {
+            return None;
+        }
+        self.first_is_taken = true;
+        self.free.push(entry.slot());
+        Some((entry.time(), self.slots[entry.slot()]))
     }
 
     /// How many events are pending.
@@ -155,7 +120,8 @@ impl<E: Copy> Queue<E> {
 
     /// Every pending event, in no order that means anything.
     pub fn pending(&self) -> impl Iterator<Item = &E> {
-        self.slots.iter().filter_map(|slot| slot.event.as_ref())
+        let taken = usize::from(self.first_is_taken);
+        self.heap.iter().skip(taken).map(|&Reverse(entry)| &self.slots[entry.slot()])
     }
 
     /// Empties the queue and keeps its memory.
@@ -187,16 +153,16 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_event_never_comes_and_its_slot_serves_again() {
+    fn a_slot_serves_again_and_what_is_pending_is_known() {
         let mut queue = Queue::default();
-        let first = queue.push(at(1), 'x');
-        assert_eq!(queue.cancel(first), Some('x'));
-        let second = queue.push(at(2), 'y');
-        assert_eq!(queue.cancel(first), None, "the slot is another event's now");
-        assert_eq!(queue.len(), 1);
-        assert_eq!(queue.pop(), Some((at(2), 'y')));
-        assert_eq!(queue.cancel(second), None);
-        assert!(queue.is_empty() && queue.pop().is_none());
+        queue.push(at(1), 'x');
+        queue.push(at(3), 'z');
+        assert_eq!(queue.pop(), Some((at(1), 'x')));
+        assert_eq!((queue.len(), queue.pending().collect::<String>().as_str()), (1, "z"));
+        queue.push(at(2), 'y');
+        assert_eq!((queue.len(), queue.slots.len()), (2, 2));
+        assert_eq!((queue.pop(), queue.pop()), (Some((at(2), 'y')), Some((at(3), 'z'))));
+        assert!(queue.is_empty() && queue.pop().is_none() && queue.pending().next().is_none());
     }
 
     #[test]
