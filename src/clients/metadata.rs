@@ -37,7 +37,8 @@ pub(super) struct Metadata {
     failures: u32,
     /// `equivalentResponseCount`: refreshes in a row that said nothing new.
     equivalent: u32,
-    refreshed: Option<Time>,
+    /// When what is known becomes too old.
+    expires: Time,
     asked: usize,
 }
 
@@ -96,7 +97,7 @@ impl Metadata {
             backing_off: false,
             failures: 0,
             equivalent: 0,
-            refreshed: None,
+            expires: Time::NEVER,
             asked: options.first_asked,
         }
     }
@@ -105,7 +106,7 @@ impl Metadata {
     pub(super) fn forget(&mut self) {
         self.partitions.fill(UNKNOWN);
         (self.there, self.needed, self.in_progress, self.backing_off) = (0, true, false, false);
-        (self.failures, self.equivalent, self.refreshed) = (0, 0, None);
+        (self.failures, self.equivalent, self.expires) = (0, 0, Time::NEVER);
     }
 
     /// How many partitions there are, those with the lowest places; none: the topic has not been seen.
@@ -143,7 +144,7 @@ impl Metadata {
     /// Whether it is time to ask and nobody is being asked: until then, nothing else is sent (`NetworkClient.isReady`).
     #[inline]
     pub(super) fn is_due(&self, now: Time) -> bool {
-        !self.in_progress && !self.backing_off && (self.needed || now >= self.expires())
+        (self.needed || now >= self.expires) && !self.in_progress && !self.backing_off
     }
 
     /// Whom to ask something that any broker can answer.
@@ -153,7 +154,7 @@ impl Metadata {
 
     /// When what is known becomes too old.
     pub(super) fn expires(&self) -> Time {
-        self.refreshed.map_or(Time::NEVER, |refreshed| refreshed + self.max_age)
+        self.expires
     }
 
     /// Something was wrong with what is known: ask as soon as may be.
@@ -214,6 +215,7 @@ impl Metadata {
             // something to send or to fetch asks on (`unknownLeaderTopics`).
             self.needed |= leader.is_none() || self.leader(place).is_none();
         }
+<<<<<<< HEAD
         // UNKNOWN_TOPIC_OR_PARTITION: the broker asked has not heard of it. A topic's first partition is there if any is.
         let mut begin = 0;
         for &end in &self.topics {
@@ -222,6 +224,12 @@ impl Metadata {
         }
         changed |= self.there != before;
         self.refreshed = Some(now);
+=======
+        // UNKNOWN_TOPIC_OR_PARTITION: the broker asked has not heard of it.
+        self.needed |= seen < self.partitions.len();
+        self.known |= seen > 0;
+        self.expires = now + self.max_age;
+>>>>>>> eae2aff (What happened is known where it is made: no second look at its kind on the way to the digest and the checks)
         self.failures = 0;
         self.finish(alarm, out);
         changed

@@ -38,25 +38,8 @@ pub struct Entry<W> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digest(u64);
 
-/// Odd multipliers, one a place: of an entry's integers none can stand for another, and all are multiplied side by side.
-const MULTIPLIERS: [u64; 16] = [
-    0xa076_1d64_78bd_642f,
-    0xe703_7ed1_a0b4_28db,
-    0x8ebc_6af0_9c88_c6e3,
-    0x5899_65cc_7537_4cc3,
-    0x1d8e_4e27_c47d_124f,
-    0xeb44_acca_b455_d165,
-    0x9fb2_1c65_1e98_df25,
-    0xc3a5_c85c_97cb_3127,
-    0xb492_b66f_be98_f273,
-    0x9ae1_6a3b_2f90_404f,
-    0xcc9e_2d51_1b87_3593,
-    0x27d4_eb2f_1656_67c5,
-    0x85eb_ca77_c2b2_ae63,
-    0xff51_afd7_ed55_8ccd,
-    0xc4ce_b9fe_1a85_ec53,
-    0x94d0_49bb_1331_11eb,
-];
+/// Odd, with as many ones as zeros and no pattern.
+const MULTIPLIER: u64 = 0xa076_1d64_78bd_642f;
 
 impl Digest {
     const START: Digest = Digest(0x6869_6768_7761_7465);
@@ -65,23 +48,23 @@ impl Digest {
     #[inline(always)]
     fn mix<W: What>(&mut self, entry: &Entry<W>) {
         let place = entry.n.0 << 32 | u64::from(entry.node.0) << 16 | u64::from(entry.what.code());
-        let mut sum = entry.t.nanoseconds().wrapping_mul(MULTIPLIERS[0]);
-        sum = sum.wrapping_add(place.wrapping_mul(MULTIPLIERS[1]));
-        let mut column = 2;
-        entry.what.integers(&mut |_, value| {
-            // A little more than the value, so that a zero is not the same as nothing.
-            let value = (value as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
-            sum = sum.wrapping_add(value.wrapping_mul(MULTIPLIERS[column & (MULTIPLIERS.len() - 1)]));
-            column += 1;
-        });
-        let product = u128::from(self.0 ^ sum) * u128::from(MULTIPLIERS[0]);
-        self.0 = (product as u64) ^ ((product >> 64) as u64) ^ sum.rotate_left(32);
+        // By itself first: one entry need not wait for the one before.
+        let mut mixed = fold(fold(MULTIPLIER, entry.t.nanoseconds()), place);
+        entry.what.integers(&mut |_, value| mixed = fold(mixed, value as u64));
+        self.0 = fold(self.0, mixed);
     }
 
     /// The value so far.
     pub const fn value(self) -> u64 {
         self.0
     }
+}
+
+/// Both halves of a product, one upon the other: every bit of either number changes bits everywhere.
+#[inline(always)]
+fn fold(state: u64, value: u64) -> u64 {
+    let product = u128::from(state ^ value) * u128::from(MULTIPLIER);
+    (product as u64) ^ ((product >> 64) as u64)
 }
 
 impl std::fmt::Display for Digest {
@@ -104,12 +87,17 @@ impl<W: What> Trace<W> {
         Trace { digest: Digest::START, last: EventSeq(0), kept: keep.then(Vec::new) }
     }
 
-    /// Adds an entry, whose number must be [`Trace::next`].
+    /// Adds an entry, whose number must be [`Trace::next`]. If entries are kept, [`Trace::keep`] is to be told of it too.
     #[inline(always)]
     pub fn add(&mut self, entry: &Entry<W>) {
         debug_assert_eq!(entry.n, self.next(), "entries are numbered as they happen");
         self.last = entry.n;
         self.digest.mix(entry);
+    }
+
+    /// Keeps an entry, if entries are kept. Apart from [`Trace::add`], since it is rare and what comes between is not.
+    #[inline(always)]
+    pub fn keep(&mut self, entry: &Entry<W>) {
         if let Some(kept) = &mut self.kept {
             kept.push(*entry);
         }
@@ -161,7 +149,9 @@ mod tests {
         let mut trace = Trace::new(keep);
         for &(t, what) in entries {
             let (n, t) = (trace.next(), Time::from_nanoseconds(t));
-            trace.add(&Entry { n, t, node: NodeId(1), what, cause: EventSeq(0) });
+            let entry = Entry { n, t, node: NodeId(1), what, cause: EventSeq(0) };
+            trace.add(&entry);
+            trace.keep(&entry);
         }
         trace.digest().value()
     }

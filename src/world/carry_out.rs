@@ -159,9 +159,10 @@ impl<O: Observer> World<O> {
         at: Time,
         cause: EventSeq,
     ) {
+        let machine = &mut self.machines[usize::from(node.0)];
         if at == Time::NEVER {
-            self.machines[usize::from(node.0)].unwant(slot);
-        } else if self.machines[usize::from(node.0)].want(slot, at, cause) {
+            machine.unwant(slot);
+        } else if machine.want(slot, at, cause) {
             self.queue.push(at, Due { what: What::Alarm(node, timer), cause: EventSeq(0) });
         }
     }

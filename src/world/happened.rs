@@ -9,7 +9,9 @@ use crate::kernel::units::{Bytes, NodeId};
 use crate::scenario::words::{FaultKind, MessageKind};
 
 /// One happening; the node is the entry's.
+// Its tag is its own: where one is made its kind is known, and nobody need look for it again within what a node reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Happened {
     /// A broker or controller reports.
     Cluster(cluster::happened::Happened),

@@ -213,6 +213,7 @@ impl<O: Observer> World<O> {
         let view =
             View { model: &self.model, store: &self.store, brokers: &self.brokers, decided: &self.decided };
         self.observer.observe(&view, entry);
+        self.trace.keep(entry);
         if self.schedule.is_watching() {
             self.watch(entry.node, &entry.what, entry.n);
         }

@@ -51,7 +51,7 @@ impl<M: Copy> Network<M> {
         if connection.client_end != ClientEnd::Opening {
             return Delivery::Nothing;
         }
-        if self.is_cut(connection.peer.node, connection.client) {
+        if self.links.is_cut(connection.peer.node, connection.client) {
             around.schedule(CONNECT.next(connection.asked, now), connection.pending(slot, What::Syn));
             return Delivery::Nothing;
         }
@@ -110,16 +110,27 @@ impl<M: Copy> Network<M> {
     /// The oldest message under way on `way` is at the other machine, if the link lets it pass.
     #[inline]
     fn oldest(&mut self, now: Time, slot: u32, way: Way, around: &mut impl Surroundings<M>) -> Delivery<M> {
-        let connection = &self.connections[slot as usize];
-        let (client, server) = (connection.client, connection.peer.node);
+        let connection = &mut self.connections[slot as usize];
+        let (from, to) = connection.ends(way);
+        let oldest = connection.ways[way.index()].under_way.front();
+        let is_awaited = match way {
+            Way::Up => oldest.is_some(),
+            Way::Down => connection.client_end != ClientEnd::Ended,
+        };
+        if !is_awaited {
+            return Delivery::Nothing;
+        }
+        if !self.nodes[usize::from(to.0)].on || self.links.is_cut(from, to) {
+            return self.hold(now, slot, way, around);
+        }
+        if oldest.is_some_and(|message| around.keeps_back(from, to, message)) {
+            // It has come through, so that no kernel sends it again, and waits for `let_go`.
+            connection.resume(now, slot, way, around);
+            connection.ways[way.index()].kept_back = true;
+            return Delivery::Nothing;
+        }
         match way {
-            Way::Up if connection.ways[UP.index()].under_way.is_empty() => Delivery::Nothing,
-            Way::Up if !self.reaches(client, server) => self.hold(now, slot, way, around),
-            Way::Up if self.is_kept_back(slot, way, around) => self.keep_back(now, slot, way, around),
             Way::Up => self.at_server(now, slot, around),
-            Way::Down if connection.client_end == ClientEnd::Ended => Delivery::Nothing,
-            Way::Down if !self.reaches(server, client) => self.hold(now, slot, way, around),
-            Way::Down if self.is_kept_back(slot, way, around) => self.keep_back(now, slot, way, around),
             Way::Down => self.at_client(now, slot, around),
         }
     }
@@ -132,8 +143,7 @@ impl<M: Copy> Network<M> {
             connection.ways[UP.index()].stuck.get_or_insert(now);
             return self.refuse(now, slot, around);
         }
-        self.resume(now, slot, UP, around);
-        let connection = &mut self.connections[slot as usize];
+        connection.resume(now, slot, UP, around);
         let message = connection.ways[UP.index()]
             .under_way
             .pop_front()
@@ -147,8 +157,8 @@ impl<M: Copy> Network<M> {
 
     #[inline]
     fn at_client(&mut self, now: Time, slot: u32, around: &mut impl Surroundings<M>) -> Delivery<M> {
-        self.resume(now, slot, DOWN, around);
         let connection = &mut self.connections[slot as usize];
+        connection.resume(now, slot, DOWN, around);
         let down = &mut connection.ways[DOWN.index()];
         match down.under_way.pop_front() {
             Some(message) => Delivery::Response(connection.hearer(), message),
@@ -162,7 +172,7 @@ impl<M: Copy> Network<M> {
         if connection.client_end == ClientEnd::Ended {
             return Delivery::Nothing;
         }
-        if !self.is_cut(connection.peer.node, connection.client) {
+        if !self.links.is_cut(connection.peer.node, connection.client) {
             return self.disconnected(now, slot, around);
         }
         // A reset is sent once: it takes the next attempt of the client's kernel to provoke another.
@@ -187,40 +197,6 @@ impl<M: Copy> Network<M> {
         Delivery::Nothing
     }
 
-    #[inline]
-    fn is_kept_back(&self, slot: u32, way: Way, around: &impl Surroundings<M>) -> bool {
-        let connection = &self.connections[slot as usize];
-        let (client, server) = (connection.client, connection.peer.node);
-        let (from, to) = if way == UP { (client, server) } else { (server, client) };
-        let oldest = connection.ways[way.index()].under_way.front();
-        oldest.is_some_and(|message| around.keeps_back(from, to, message))
-    }
-
-    /// The oldest has come through, so that no kernel sends it again, and waits for [`Network::let_go`].
-    fn keep_back(
-        &mut self,
-        now: Time,
-        slot: u32,
-        way: Way,
-        around: &mut impl Surroundings<M>,
-    ) -> Delivery<M> {
-        self.resume(now, slot, way, around);
-        self.connections[slot as usize].ways[way.index()].kept_back = true;
-        Delivery::Nothing
-    }
-
-    /// If the way was stuck, it no longer is: what would have arrived meanwhile follows at this instant.
-    #[inline]
-    fn resume(&mut self, now: Time, slot: u32, way: Way, around: &mut impl Surroundings<M>) {
-        let connection = &mut self.connections[slot as usize];
-        let stream = &mut connection.ways[way.index()];
-        if stream.stuck.take().is_some() {
-            for _ in 0..std::mem::take(&mut stream.passed_over) {
-                around.schedule(now, connection.pending(slot, What::Data(way)));
-            }
-        }
-    }
-
     /// The machine answers that there is no such connection.
     fn refuse(&mut self, now: Time, slot: u32, around: &mut impl Surroundings<M>) -> Delivery<M> {
         let connection = &mut self.connections[slot as usize];
@@ -239,6 +215,6 @@ impl<M: Copy> Network<M> {
 
     #[inline]
     fn reaches(&self, from: NodeId, to: NodeId) -> bool {
-        self.nodes[usize::from(to.0)].on && !self.is_cut(from, to)
+        self.nodes[usize::from(to.0)].on && !self.links.is_cut(from, to)
     }
 }

@@ -202,8 +202,7 @@ impl<M: Copy> Connection<M> {
             self.latency.sample(self.latencies.draw(occasion))
         };
         if !links.slow.is_empty() {
-            let (client, server) = (self.client, self.peer.node);
-            let (from, to) = if way == UP { (client, server) } else { (server, client) };
+            let (from, to) = self.ends(way);
             latency = links.slowed(from, to, latency);
         }
         if loss.numerator() == 0 {
@@ -232,6 +231,26 @@ impl<M: Copy> Connection<M> {
             connection: ConnectionId { slot, generation: self.generation },
             from: self.client,
             message,
+        }
+    }
+
+    /// From whom to whom a way leads.
+    #[inline]
+    pub(super) fn ends(&self, way: Way) -> (NodeId, NodeId) {
+        match way {
+            Way::Up => (self.client, self.peer.node),
+            Way::Down => (self.peer.node, self.client),
+        }
+    }
+
+    /// If the way was stuck, it no longer is: what would have arrived meanwhile follows at this instant.
+    #[inline]
+    pub(super) fn resume(&mut self, now: Time, slot: u32, way: Way, around: &mut impl Surroundings<M>) {
+        let stream = &mut self.ways[way.index()];
+        if stream.stuck.take().is_some() {
+            for _ in 0..std::mem::take(&mut stream.passed_over) {
+                around.schedule(now, self.pending(slot, What::Data(way)));
+            }
         }
     }
 

@@ -75,6 +75,8 @@ struct Links {
     options: Options,
     /// What slows a direction down, for as long as it does.
     slow: Vec<(NodeId, NodeId, Slower)>,
+    /// How many cuts lie on each direction that has any.
+    cuts: BTreeMap<(NodeId, NodeId), u32>,
 }
 
 /// What the network asks of the world.
@@ -158,8 +160,6 @@ pub struct Network<M> {
     connections: Vec<Connection<M>>,
     used: usize,
     free: Vec<u32>,
-    /// How many cuts lie on each direction that has any.
-    cuts: BTreeMap<(NodeId, NodeId), u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -188,12 +188,11 @@ impl<M: Copy> Network<M> {
     /// A network of nodes 0 to `nodes`: all machines have power, no process listens.
     pub fn new(options: &Options, nodes: u16) -> Network<M> {
         let mut network = Network {
-            links: Links { options: options.clone(), slow: Vec::new() },
+            links: Links { options: options.clone(), slow: Vec::new(), cuts: BTreeMap::new() },
             nodes: Vec::new(),
             connections: Vec::new(),
             used: 0,
             free: Vec::new(),
-            cuts: BTreeMap::new(),
         };
         network.reset(options, nodes);
         network
@@ -216,7 +215,7 @@ impl<M: Copy> Network<M> {
         }
         self.used = 0;
         self.free.clear();
-        self.cuts.clear();
+        self.links.cuts.clear();
     }
 
     /// Opens a connection. Panics if the client has one to this peer, open or opening.
@@ -418,12 +417,12 @@ impl<M: Copy> Network<M> {
 
     /// Cuts one direction. Cuts nest: each needs its [`Network::heal`].
     pub fn cut(&mut self, from: NodeId, to: NodeId) {
-        *self.cuts.entry((from, to)).or_insert(0) += 1;
+        *self.links.cuts.entry((from, to)).or_insert(0) += 1;
     }
 
     /// Takes one cut back. What is stuck passes when the sender's kernel next tries. Panics if there is no cut.
     pub fn heal(&mut self, from: NodeId, to: NodeId) {
-        match self.cuts.entry((from, to)) {
+        match self.links.cuts.entry((from, to)) {
             Entry::Vacant(_) => panic!("a heal needs a cut from {from} to {to}"),
             Entry::Occupied(mut cuts) if *cuts.get() > 1 => *cuts.get_mut() -= 1,
             Entry::Occupied(cuts) => {
@@ -461,13 +460,7 @@ impl<M: Copy> Network<M> {
 
     /// Takes every cut back.
     pub fn heal_all(&mut self) {
-        self.cuts.clear();
-    }
-
-    /// Whether nothing passes from one node to the other.
-    #[inline]
-    pub fn is_cut(&self, from: NodeId, to: NodeId) -> bool {
-        !self.cuts.is_empty() && self.cuts.contains_key(&(from, to))
+        self.links.cuts.clear();
     }
 
     /// Whether anything that a client has sent is still to be handled: it is under way, or at a server that has not answered.
@@ -502,6 +495,12 @@ impl<M: Copy> Network<M> {
 }
 
 impl Links {
+    /// Whether nothing passes from one node to the other.
+    #[inline]
+    fn is_cut(&self, from: NodeId, to: NodeId) -> bool {
+        !self.cuts.is_empty() && self.cuts.contains_key(&(from, to))
+    }
+
     /// A latency as it is while the link is slow.
     fn slowed(&self, from: NodeId, to: NodeId, latency: Span) -> Span {
         let slow = self.slow.iter().filter(|(one, other, _)| (*one, *other) == (from, to));

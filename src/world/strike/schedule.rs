@@ -50,12 +50,12 @@ impl Schedule {
         let faults = &model.faults;
         self.states.clear();
         self.states.resize_with(faults.len(), State::default);
-        self.watching = 0;
         self.outstanding = faults.len();
         self.holds.clear();
         self.stalled.clear();
         let withholds = faults.iter().any(|fault| fault.within_budget);
         self.standings = withholds.then(Standings::default);
+        self.watching = usize::from(withholds);
         if let Some(standings) = &mut self.standings {
             standings.reset(model);
         }
@@ -67,7 +67,7 @@ impl Schedule {
     /// Whether some fault waits for something to happen, or depends on it.
     #[inline]
     pub(in crate::world) fn is_watching(&self) -> bool {
-        self.watching > 0 || self.standings.is_some()
+        self.watching > 0
     }
 
     /// Whether every fault has struck and ended.
@@ -104,7 +104,7 @@ impl<O: Observer> World<O> {
         if let Some(standings) = &mut self.schedule.standings {
             standings.see(node, what);
         }
-        if self.schedule.watching > 0 {
+        if self.schedule.watching > usize::from(self.schedule.standings.is_some()) {
             self.watch_triggers(what, cause);
         }
     }
