@@ -49,6 +49,7 @@ impl Surroundings<Message> for Around<'_> {
 
 impl<O: Observer> World<O> {
     /// Carries effects out in the order they were asked for.
+    #[inline(never)]
     pub(super) fn carry_out<P: Spoken>(
         &mut self,
         node: NodeId,

@@ -34,7 +34,7 @@ pub(super) trait Spoken: Port<Message = Message, Store = Store> {
     fn note(note: Self::Note) -> Happened;
 
     /// What a node of this kind is told.
-    #[inline]
+    #[inline(always)]
     fn event(told: Told) -> Event<Self>
     where
         Self: Sized,

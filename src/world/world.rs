@@ -161,7 +161,7 @@ impl<O: Observer> World<O> {
             What::Network(pending) => {
                 let (network, _, mut around) = self.around(cause);
                 let delivery = network.arrive(time, pending, &mut around);
-                self.deliver(delivery, cause);
+                self.deliver_inline(delivery, cause);
             }
             What::Alarm(node, timer) => self.on_alarm(node, timer),
             What::Fsync { node, file, token, incarnation } => {
@@ -220,34 +220,54 @@ impl<O: Observer> World<O> {
     }
 
     /// Something has reached a machine: its process is told, or will be when it goes on.
-    pub(super) fn deliver(&mut self, delivery: Delivery<Message>, cause: EventSeq) {
-        let node = match delivery {
-            Delivery::Nothing => return,
-            Delivery::Connected(hearer) | Delivery::Disconnected(hearer) | Delivery::Response(hearer, _) => {
-                hearer.client
-            }
-            Delivery::Request { server, .. } => server,
-        };
-        let machine = &mut self.machines[usize::from(node.0)];
-        if machine.is_paused() {
-            machine.held.push((Held::Delivery(delivery), cause));
-            return;
-        }
+    #[inline(always)]
+    fn deliver_inline(&mut self, delivery: Delivery<Message>, cause: EventSeq) {
         match delivery {
             Delivery::Nothing => (),
-            Delivery::Connected(hearer) => self.tell(node, Told::Connected(hearer.peer), cause),
-            Delivery::Disconnected(hearer) => self.tell(node, Told::Disconnected(hearer.peer), cause),
-            Delivery::Response(hearer, message) => {
-                let cause = self.note_message(node, Happened::Delivered { from: hearer.peer.node }, cause);
-                self.tell(node, Told::Response(hearer.peer, message), cause);
-                self.store.release(message);
+            Delivery::Connected(hearer) => {
+                if !self.is_held(hearer.client, Held::Delivery(delivery), cause) {
+                    self.tell(hearer.client, Told::Connected(hearer.peer), cause);
+                }
             }
-            Delivery::Request { connection, from, message, .. } => {
-                let cause = self.note_message(node, Happened::Delivered { from }, cause);
-                self.tell(node, Told::Request(connection, from, message), cause);
-                self.store.release(message);
+            Delivery::Disconnected(hearer) => {
+                if !self.is_held(hearer.client, Held::Delivery(delivery), cause) {
+                    self.tell(hearer.client, Told::Disconnected(hearer.peer), cause);
+                }
+            }
+            Delivery::Response(hearer, message) => {
+                let node = hearer.client;
+                if !self.is_held(node, Held::Delivery(delivery), cause) {
+                    let from = hearer.peer.node;
+                    let cause = self.note_message(node, Happened::Delivered { from }, cause);
+                    self.tell_inline(node, Told::Response(hearer.peer, message), cause);
+                    self.store.release(message);
+                }
+            }
+            Delivery::Request { server, connection, from, message } => {
+                if !self.is_held(server, Held::Delivery(delivery), cause) {
+                    let cause = self.note_message(server, Happened::Delivered { from }, cause);
+                    self.tell_inline(server, Told::Request(connection, from, message), cause);
+                    self.store.release(message);
+                }
             }
         }
+    }
+
+    /// The same, where it is rare.
+    #[inline(never)]
+    pub(super) fn deliver(&mut self, delivery: Delivery<Message>, cause: EventSeq) {
+        self.deliver_inline(delivery, cause);
+    }
+
+    /// Whether a process stands still: what reached it is kept for when it goes on.
+    #[inline(always)]
+    fn is_held(&mut self, node: NodeId, what: Held, cause: EventSeq) -> bool {
+        let machine = &mut self.machines[usize::from(node.0)];
+        let is_paused = machine.is_paused();
+        if is_paused {
+            machine.held.push((what, cause));
+        }
+        is_paused
     }
 
     fn on_alarm(&mut self, node: NodeId, timer: AnyTimer) {
@@ -260,7 +280,7 @@ impl<O: Observer> World<O> {
             Rings::Now(cause) if machine.is_paused() => {
                 machine.held.push((Held::Timer(timer, self.now), cause))
             }
-            Rings::Now(cause) => self.tell(node, Told::Timer(timer), cause),
+            Rings::Now(cause) => self.tell_inline(node, Told::Timer(timer), cause),
         }
     }
 
@@ -381,12 +401,20 @@ impl<O: Observer> World<O> {
         self.effects.broker = effects;
     }
 
+    /// Tells a process something, where it is rare.
+    #[inline(never)]
+    pub(super) fn tell(&mut self, node: NodeId, told: Told, cause: EventSeq) {
+        self.tell_inline(node, told, cause);
+    }
+
     /// Tells a process something, and carries out what it asks for. It knows the time by its machine's clock.
     ///
     /// `Departure from Kafka:` a controller goes by the monotonic clock alone. There its sessions do
     /// (`BrokerHeartbeatTracker`), and its queue; but the timers of the quorum count by the time of day (`KafkaRaftClient`), and
     /// a voter whose clock is set forward holds another election.
-    pub(super) fn tell(&mut self, node: NodeId, told: Told, cause: EventSeq) {
+    // Inlined where it is often and known what is told, so that nobody looks for it again.
+    #[inline(always)]
+    fn tell_inline(&mut self, node: NodeId, told: Told, cause: EventSeq) {
         let id = usize::from(node.0);
         let shown = self.machines[id].clock.reads(self.now);
         let brokers = self.brokers.len();
