@@ -7,7 +7,7 @@ use crate::kernel::units::{NodeId, Time};
 
 impl<M: Copy> Network<M> {
     /// Takes back what [`Surroundings::schedule`] was given, at its instant.
-    #[inline]
+    #[inline(always)]
     pub fn arrive(&mut self, now: Time, pending: Pending, around: &mut impl Surroundings<M>) -> Delivery<M> {
         let Pending { slot, generation, what } = pending;
         if self.connections[slot as usize].generation != generation {
@@ -22,6 +22,7 @@ impl<M: Copy> Network<M> {
         }
     }
 
+    #[inline(never)]
     fn syn(&mut self, now: Time, slot: u32, around: &mut impl Surroundings<M>) -> Delivery<M> {
         let connection = &self.connections[slot as usize];
         let (client, server) = (connection.client, connection.peer.node);
@@ -46,6 +47,7 @@ impl<M: Copy> Network<M> {
         Delivery::Nothing
     }
 
+    #[inline(never)]
     fn last_leg(&mut self, now: Time, slot: u32, around: &mut impl Surroundings<M>) -> Delivery<M> {
         let connection = &self.connections[slot as usize];
         if connection.client_end != ClientEnd::Opening {
@@ -65,7 +67,7 @@ impl<M: Copy> Network<M> {
         Delivery::Connected(connection.hearer())
     }
 
-    #[inline]
+    #[inline(always)]
     fn data(&mut self, now: Time, slot: u32, way: Way, around: &mut impl Surroundings<M>) -> Delivery<M> {
         let stream = &mut self.connections[slot as usize].ways[way.index()];
         if stream.stuck.is_some() || stream.kept_back {
@@ -75,6 +77,7 @@ impl<M: Copy> Network<M> {
         self.oldest(now, slot, way, around)
     }
 
+    #[inline(never)]
     fn retransmission(
         &mut self,
         now: Time,
@@ -108,7 +111,7 @@ impl<M: Copy> Network<M> {
     }
 
     /// The oldest message under way on `way` is at the other machine, if the link lets it pass.
-    #[inline]
+    #[inline(always)]
     fn oldest(&mut self, now: Time, slot: u32, way: Way, around: &mut impl Surroundings<M>) -> Delivery<M> {
         let connection = &mut self.connections[slot as usize];
         let (from, to) = connection.ends(way);
@@ -135,7 +138,7 @@ impl<M: Copy> Network<M> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn at_server(&mut self, now: Time, slot: u32, around: &mut impl Surroundings<M>) -> Delivery<M> {
         let connection = &mut self.connections[slot as usize];
         if connection.server_end != ServerEnd::Open {
@@ -155,7 +158,7 @@ impl<M: Copy> Network<M> {
         connection.request(slot, message)
     }
 
-    #[inline]
+    #[inline(always)]
     fn at_client(&mut self, now: Time, slot: u32, around: &mut impl Surroundings<M>) -> Delivery<M> {
         let connection = &mut self.connections[slot as usize];
         connection.resume(now, slot, DOWN, around);
@@ -167,6 +170,7 @@ impl<M: Copy> Network<M> {
         }
     }
 
+    #[inline(never)]
     fn reset_packet(&mut self, now: Time, slot: u32, around: &mut impl Surroundings<M>) -> Delivery<M> {
         let connection = &self.connections[slot as usize];
         if connection.client_end == ClientEnd::Ended {
@@ -185,6 +189,7 @@ impl<M: Copy> Network<M> {
     }
 
     /// Keeps what did not get through until the sender's kernel tries again.
+    #[inline(never)]
     fn hold(&mut self, now: Time, slot: u32, way: Way, around: &mut impl Surroundings<M>) -> Delivery<M> {
         let connection = &mut self.connections[slot as usize];
         let since = *connection.ways[way.index()].stuck.get_or_insert(now);
@@ -198,6 +203,7 @@ impl<M: Copy> Network<M> {
     }
 
     /// The machine answers that there is no such connection.
+    #[inline(never)]
     fn refuse(&mut self, now: Time, slot: u32, around: &mut impl Surroundings<M>) -> Delivery<M> {
         let connection = &mut self.connections[slot as usize];
         let at = connection.arrival(now, DOWN, RESET, None, &self.links, around.chance());
@@ -205,6 +211,7 @@ impl<M: Copy> Network<M> {
         Delivery::Nothing
     }
 
+    #[inline(never)]
     fn disconnected(&mut self, now: Time, slot: u32, around: &mut impl Surroundings<M>) -> Delivery<M> {
         let connection = &mut self.connections[slot as usize];
         let hearer = connection.hearer();
