@@ -215,7 +215,6 @@ impl Metadata {
             // something to send or to fetch asks on (`unknownLeaderTopics`).
             self.needed |= leader.is_none() || self.leader(place).is_none();
         }
-<<<<<<< HEAD
         // UNKNOWN_TOPIC_OR_PARTITION: the broker asked has not heard of it. A topic's first partition is there if any is.
         let mut begin = 0;
         for &end in &self.topics {
@@ -223,13 +222,7 @@ impl Metadata {
             begin = end;
         }
         changed |= self.there != before;
-        self.refreshed = Some(now);
-=======
-        // UNKNOWN_TOPIC_OR_PARTITION: the broker asked has not heard of it.
-        self.needed |= seen < self.partitions.len();
-        self.known |= seen > 0;
         self.expires = now + self.max_age;
->>>>>>> eae2aff (What happened is known where it is made: no second look at its kind on the way to the digest and the checks)
         self.failures = 0;
         self.finish(alarm, out);
         changed

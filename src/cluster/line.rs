@@ -57,6 +57,8 @@ pub(super) enum Alarm {
     MayConnect,
     /// Nothing came in time; the connection is closed.
     GaveUp,
+    /// It was of a request that has been answered since.
+    Stale,
 }
 
 impl<T: Timer> Line<T> {
@@ -104,10 +106,10 @@ impl<T: Timer> Line<T> {
         out.cancel_timer(self.timer);
     }
 
-    pub(super) fn answered<P: Port<Message = Message, Timer = T>>(&mut self, out: &mut Outbox<'_, P>) {
+    /// The alarm of the request stays set: the next request moves it, and if there is none it says nothing.
+    pub(super) fn answered(&mut self) {
         assert_eq!(self.state, State::Waiting, "an answer follows a request");
         self.state = State::Idle;
-        out.cancel_timer(self.timer);
     }
 
     /// The connection has ended, or could not be opened. Gives whether a request was lost with it.
@@ -124,7 +126,8 @@ impl<T: Timer> Line<T> {
         match self.state {
             State::BackingOff => self.state = State::Down,
             State::Resting => self.state = State::Idle,
-            State::Down | State::Connecting | State::Idle | State::Waiting => {
+            State::Idle => return Alarm::Stale,
+            State::Down | State::Connecting | State::Waiting => {
                 self.give_up(out);
                 return Alarm::GaveUp;
             }

@@ -16,7 +16,7 @@ use crate::kernel::chance::{Chance, Occasion, Purpose};
 use crate::kernel::distribution::Distribution;
 use crate::kernel::queue::Queue;
 use crate::kernel::trace::EventSeq;
-use crate::kernel::units::{NodeId, Time};
+use crate::kernel::units::{NodeId, Span, Time};
 
 /// What the network needs of the world for one call.
 pub(super) struct Around<'a> {
@@ -96,13 +96,13 @@ impl<O: Observer> World<O> {
                         let draw = self.chance.draw(Purpose::Backoff, u64::from(node.0), occasion);
                         Distribution::Uniform(least, most).sample(draw)
                     };
-                    self.set_timer(node, (P::timer(timer), timer.slot()), self.now + after, cause);
+                    self.set_timer::<P>(node, timer, after, cause);
                 }
                 Effect::SetTimerExponential(timer, mean) => {
                     let occasion = Occasion(u64::from(timer.slot()), self.now.nanoseconds());
                     let draw = self.chance.draw(Purpose::Workload, u64::from(node.0), occasion);
                     let after = Distribution::Exponential(mean).sample(draw);
-                    self.set_timer(node, (P::timer(timer), timer.slot()), self.now + after, cause);
+                    self.set_timer::<P>(node, timer, after, cause);
                 }
                 Effect::CancelTimer(timer) => self.machines[usize::from(node.0)].unwant(timer.slot()),
                 Effect::Append(file, bytes) => {
@@ -153,19 +153,26 @@ impl<O: Observer> World<O> {
         effects.clear();
     }
 
-    pub(super) fn set_timer(
+    #[inline]
+    pub(super) fn set_timer<P: Spoken>(
         &mut self,
         node: NodeId,
-        (timer, slot): (AnyTimer, u32),
-        at: Time,
+        timer: P::Timer,
+        after: Span,
         cause: EventSeq,
     ) {
+        let (slot, at) = (timer.slot(), self.now + after);
         let machine = &mut self.machines[usize::from(node.0)];
         if at == Time::NEVER {
             machine.unwant(slot);
         } else if machine.want(slot, at, cause) {
-            self.queue.push(at, Due { what: What::Alarm(node, timer), cause: EventSeq(0) });
+            self.queue_alarm(node, P::timer(timer), at);
         }
+    }
+
+    #[inline(never)]
+    fn queue_alarm(&mut self, node: NodeId, timer: AnyTimer, at: Time) {
+        self.queue.push(at, Due { what: What::Alarm(node, timer), cause: EventSeq(0) });
     }
 
     fn schedule_fsync(&mut self, node: NodeId, file: AnyFile, token: u32, at: Time, cause: EventSeq) {

@@ -335,6 +335,13 @@ impl Node<'_> {
         available >= asker.min_bytes
     }
 
+    /// A fetch has waited for `fetch.max.wait.ms`; if it has been answered meanwhile, its alarm was left as it was.
+    pub(super) fn expire_fetch(&mut self, now: Time, slot: u32, out: &mut Outbox<'_, BrokerPort>) {
+        if self.running.parked_fetches[slot as usize].waiting.is_some() {
+            self.answer_parked_fetch(now, slot, out);
+        }
+    }
+
     /// Answers a waiting fetch with what there is. It reads afresh, and what it tells of the follower was noted when it came.
     pub(super) fn answer_parked_fetch(&mut self, now: Time, slot: u32, out: &mut Outbox<'_, BrokerPort>) {
         let parked = &mut self.running.parked_fetches[slot as usize];
@@ -345,7 +352,6 @@ impl Node<'_> {
                 self.running.waiting[place].fetches.retain(|&waiting| waiting != slot);
             }
         }
-        out.cancel_timer(Timer::FetchExpires(slot));
         let reading = self.read(now, asker, &asked, false, out);
         asked.clear();
         self.running.parked_fetches[slot as usize].partitions = asked;

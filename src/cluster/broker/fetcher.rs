@@ -164,7 +164,7 @@ impl Node<'_> {
         out: &mut Outbox<'_, BrokerPort>,
     ) {
         let thread = self.fetcher_of(peer.node).expect("a fetcher asked");
-        self.running.fetchers[thread].line.answered(out);
+        self.running.fetchers[thread].line.answered();
         let asked = std::mem::take(&mut self.running.fetchers[thread].asked);
         let mut first_entry = 0;
         for (index, (place, asked)) in asked.iter().enumerate() {
@@ -367,6 +367,7 @@ impl Node<'_> {
         match self.running.fetchers[thread].line.alarm(out) {
             Alarm::MayConnect => self.fetch_from(now, thread, out),
             Alarm::GaveUp => self.on_fetcher_failed(now, thread, out),
+            Alarm::Stale => (),
         }
     }
 }

@@ -143,7 +143,7 @@ impl Node<'_> {
         response: AlteredPartitions,
         out: &mut Outbox<'_, BrokerPort>,
     ) {
-        self.running.isr.line.answered(out);
+        self.running.isr.line.answered();
         let under_way = std::mem::take(&mut self.running.isr.under_way);
         if response.error == ErrorCode::NotController {
             // The connection is closed, and the next goes to whom the metadata log then has as controller.
@@ -221,6 +221,7 @@ impl Node<'_> {
         match self.running.isr.line.alarm(out) {
             Alarm::MayConnect => self.send_isr_changes(now, out),
             Alarm::GaveUp => self.running.isr.lost(),
+            Alarm::Stale => (),
         }
     }
 }

@@ -136,7 +136,7 @@ impl Node<'_> {
         out: &mut Outbox<'_, BrokerPort>,
     ) {
         let lifecycle = &mut self.running.lifecycle;
-        lifecycle.line.answered(out);
+        lifecycle.line.answered();
         if response.error == ErrorCode::NotController {
             return self.leave_controller(out);
         }
@@ -157,7 +157,7 @@ impl Node<'_> {
         out: &mut Outbox<'_, BrokerPort>,
     ) {
         let lifecycle = &mut self.running.lifecycle;
-        lifecycle.line.answered(out);
+        lifecycle.line.answered();
         if answer.error == ErrorCode::NotController {
             return self.leave_controller(out);
         }
@@ -221,6 +221,7 @@ impl Node<'_> {
             Alarm::MayConnect => self.communicate(now, out),
             // The request's time is over: the next attempt is due when a heartbeat would be (`onTimeout`).
             Alarm::GaveUp => self.communicate_later(out),
+            Alarm::Stale => (),
         }
     }
 }

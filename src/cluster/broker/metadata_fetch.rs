@@ -78,7 +78,7 @@ impl Node<'_> {
         response: MetadataRecords,
         out: &mut Outbox<'_, BrokerPort>,
     ) {
-        self.running.metadata_line.answered(out);
+        self.running.metadata_line.answered();
         self.running.controller.learn(response.epoch, response.leader);
         if response.error != ErrorCode::None {
             self.running.metadata_line.give_up(out);
@@ -98,6 +98,7 @@ impl Node<'_> {
         match self.running.metadata_line.alarm(out) {
             Alarm::MayConnect => self.fetch_metadata(out),
             Alarm::GaveUp => self.ask_elsewhere(out),
+            Alarm::Stale => (),
         }
     }
 

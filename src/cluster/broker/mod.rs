@@ -455,8 +455,8 @@ impl Node<'_> {
             Timer::LogStartCheckpoint => self.on_log_start_checkpoint(out),
             Timer::FetcherLine(place) => self.on_fetcher_line(now, place as usize, out),
             Timer::FetcherBackoff(place) => self.fetch_from(now, place as usize, out),
-            Timer::FetchExpires(place) => self.answer_parked_fetch(now, place, out),
-            Timer::ProduceExpires(place) => self.expire_produce(now, place, out),
+            Timer::FetchExpires(place) => self.expire_fetch(now, place, out),
+            Timer::ProduceExpires(place) => self.expire_produce(place, out),
         }
     }
 

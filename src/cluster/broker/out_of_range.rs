@@ -77,7 +77,7 @@ impl Node<'_> {
     ) {
         let thread = self.fetcher_of(peer.node).expect("a fetcher asked");
         let asking = &mut self.running.fetchers[thread];
-        asking.line.answered(out);
+        asking.line.answered();
         let (end, epoch) = asking.out_of_range.asked.take().expect("a fetcher asked for this");
         let place = asking.out_of_range.places[0] as usize;
         let is_mine = asking.places.contains(&(place as u32));

@@ -22,6 +22,8 @@ pub(super) struct ParkedProduce {
     asked: Vec<ProducePartition>,
     /// What has become of the first of them.
     entries: Vec<Appended>,
+    /// Whether its alarm is set. One that comes when it is not is that of a request answered since.
+    has_alarm: bool,
 }
 
 /// Who produces, and how.
@@ -127,6 +129,7 @@ impl Node<'_> {
                     self.running.parked_produces[slot].entries = entries;
                     // The purgatory's timer counts whole milliseconds, from the last one on (`SystemTimer.add`).
                     let expires = now.whole_milliseconds() + asker.timeout;
+                    self.running.parked_produces[slot].has_alarm = true;
                     out.set_timer(Timer::ProduceExpires(slot as u32), expires.max(now).since(now));
                     self.let_next_come(asker.connection, slot as u32, out);
                     return self.wake_after_append(now, slot, out);
@@ -298,8 +301,12 @@ impl Node<'_> {
     }
 
     /// `request.timeout.ms` has passed: what is not decided is told REQUEST_TIMED_OUT. The records stay in the log.
-    pub(super) fn expire_produce(&mut self, _now: Time, slot: u32, out: &mut Outbox<'_, BrokerPort>) {
-        for entry in &mut self.running.parked_produces[slot as usize].entries {
+    pub(super) fn expire_produce(&mut self, slot: u32, out: &mut Outbox<'_, BrokerPort>) {
+        let parked = &mut self.running.parked_produces[slot as usize];
+        if !parked.has_alarm {
+            return;
+        }
+        for entry in &mut parked.entries {
             entry.answer = entry.answer.or(Some(ErrorCode::RequestTimedOut));
         }
         self.answer_parked_produce(slot, out);
@@ -310,12 +317,12 @@ impl Node<'_> {
         let parked = &mut self.running.parked_produces[slot as usize];
         let asker = parked.asker.expect("a waiting produce has somebody who asked");
         let mut entries = std::mem::take(&mut parked.entries);
+        parked.has_alarm = false;
         for entry in &entries {
             if let Some(place) = self.stored.place(entry.partition) {
                 self.running.waiting[place].produces.retain(|&waiting| waiting != slot);
             }
         }
-        out.cancel_timer(Timer::ProduceExpires(slot));
         if !self.is_its_turn(asker.connection, slot) {
             self.running.parked_produces[slot as usize].entries = entries;
             return;

@@ -411,7 +411,7 @@ impl Controller {
 
     fn on_response(&mut self, now: Time, peer: Peer, message: Message, out: &mut Outbox<'_, ControllerPort>) {
         let place = self.place_of(peer);
-        self.volatile.lines[place].answered(out);
+        self.volatile.lines[place].answered();
         match message {
             Message::MetadataRecords(response) => self.on_records(now, place, response, out),
             Message::QuorumAnswer(answer) => self.on_quorum_answer(now, place, answer, out),

@@ -317,7 +317,7 @@ impl Controller {
         match self.volatile.lines[place].alarm(out) {
             Alarm::MayConnect => self.speak_to(place, out),
             // The line backs off and comes again.
-            Alarm::GaveUp => (),
+            Alarm::GaveUp | Alarm::Stale => (),
         }
     }
 

@@ -1,11 +1,10 @@
 //! Clocks that are set.
 
-use crate::clients::consumer::ReaderTimer;
-use crate::clients::producer::ProducerTimer;
+use crate::clients::consumer::{ReaderPort, ReaderTimer};
+use crate::clients::producer::{ProducerPort, ProducerTimer};
 use crate::devices::clock::Jump;
 use crate::kernel::trace::EventSeq;
-use crate::kernel::units::NodeId;
-use crate::world::due::AnyTimer;
+use crate::kernel::units::{NodeId, Span};
 use crate::world::happened::Happened;
 use crate::world::observe::Observer;
 use crate::world::world::World;
@@ -25,12 +24,11 @@ impl<O: Observer> World<O> {
             if !is_running || node < self.model.producer_node(0) {
                 continue;
             }
-            let wake = if node < self.model.reader_node(0) {
-                AnyTimer::Producer(ProducerTimer::Wake)
+            if node < self.model.reader_node(0) {
+                self.set_timer::<ProducerPort>(node, ProducerTimer::Wake, Span::ZERO, cause);
             } else {
-                AnyTimer::Reader(ReaderTimer::Wake)
-            };
-            self.set_timer(node, (wake, wake.slot()), self.now, cause);
+                self.set_timer::<ReaderPort>(node, ReaderTimer::Wake, Span::ZERO, cause);
+            }
         }
     }
 }
