@@ -21,6 +21,13 @@ fn said(name: &str, text: &str) -> Option<String> {
     let flags = text.lines().filter_map(|line| line.strip_prefix("#! --set ")).map(str::to_owned);
     let overrides = Overrides { set: flags.collect(), seed: None };
     let report = file::read_with(name, text, &overrides).err()?;
+    for problem in &report.problems {
+        assert!(
+            problem.help.is_some(),
+            "{name}: {} says what is wrong, and not what to write",
+            problem.message
+        );
+    }
     Some(format!("{}\n{report}\n", diagnostic::render(&report, false)))
 }
 

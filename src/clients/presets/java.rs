@@ -109,7 +109,8 @@ pub(super) fn settle_producer(
             options.idempotence = false;
             if explicit {
                 let because = format!("idempotence was asked for, and `{property} = {value}` rules it out");
-                conflicts.push(Conflict { property, against: Some("enable.idempotence"), because });
+                let instead = format!("leave out `{property}`, or write `enable.idempotence = false`");
+                conflicts.push(Conflict { property, against: Some("enable.idempotence"), because, instead });
             }
         }
         if options.max_in_flight > MOST_IN_FLIGHT_WITH_IDEMPOTENCE {
@@ -119,6 +120,10 @@ pub(super) fn settle_producer(
                 because: format!(
                     "with idempotence at most 5 requests may be in flight, not {}",
                     options.max_in_flight
+                ),
+                instead: format!(
+                    "write `max.in.flight.requests.per.connection = {MOST_IN_FLIGHT_WITH_IDEMPOTENCE}` or less, or \
+                     `enable.idempotence = false`"
                 ),
             });
         }
@@ -130,6 +135,10 @@ pub(super) fn settle_producer(
                 property: "delivery.timeout.ms",
                 against: None,
                 because: format!("it must be at least `linger.ms` + `request.timeout.ms`, which is {least}"),
+                instead: format!(
+                    "write `delivery.timeout.ms = {}` or more, or shorten `request.timeout.ms`",
+                    least.nanoseconds().div_ceil(1_000_000)
+                ),
             });
         }
         options.delivery_timeout = least;

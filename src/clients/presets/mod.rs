@@ -22,6 +22,8 @@ pub struct Conflict {
     pub against: Option<&'static str>,
     /// Why it cannot stand.
     pub because: String,
+    /// What to set instead.
+    pub instead: String,
 }
 
 impl Library {

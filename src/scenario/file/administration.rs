@@ -71,8 +71,8 @@ fn elect(section: &Section<'_>, reading: &mut Reading) -> Option<Request> {
         None => Some(Request::Elect(None)),
         Some(node) if unclean => {
             let message = "an unclean election takes whoever is alive";
-            reading
-                .problem(Problem::new("model::contradiction", message).at(node.place).label("leave it out"));
+            let problem = Problem::new("model::contradiction", message).at(node.place);
+            reading.problem(problem.label("to one broker").help("leave out either `to` or `unclean`"));
             None
         }
         Some(node) => Some(Request::Elect(Some(target::read("to", node, target::FAULT_TARGETS, reading)?))),
@@ -89,7 +89,8 @@ fn replicas(node: &Node, reading: &mut Reading) -> Option<Vec<Placed<i128>>> {
         replicas.push(Placed { value: number, place: broker.place });
     }
     if replicas.is_empty() {
-        reading.problem(Problem::new("model::assignment", "a partition needs a replica").at(node.place));
+        let problem = Problem::new("model::assignment", "a partition needs a replica").at(node.place);
+        reading.problem(problem.help(format!("for example `replicas = {EXAMPLE}`")));
         return None;
     }
     Some(replicas)

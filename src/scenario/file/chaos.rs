@@ -56,7 +56,8 @@ fn counts(node: &Node, reading: &mut Reading) -> Option<(u32, u32)> {
     let (least, most) = (least?, most?);
     if most < least {
         let problem = Problem::new("model::out-of-range", "`faults` goes from more to less").at(node.place);
-        reading.problem(problem.label("the smaller comes first"));
+        let help = format!("the smaller comes first: `faults = [{most}, {least}]`");
+        reading.problem(problem.label("the wrong way round").help(help));
         return None;
     }
     Some((least as u32, most as u32))
@@ -66,7 +67,8 @@ fn kinds(node: &Node, reading: &mut Reading) -> Option<Vec<FaultKind>> {
     let list = reading.list("kinds", node, "[\"crash\", \"power-loss\"]")?;
     if list.is_empty() {
         let problem = Problem::new("model::out-of-range", "`kinds` names no kind of fault").at(node.place);
-        reading.problem(problem.label("an empty list"));
+        let help = "leave it out for the usual ones, or name some: `kinds = [\"crash\", \"power-loss\"]`";
+        reading.problem(problem.label("an empty list").help(help));
         return None;
     }
     let kinds: Vec<_> = list.iter().map(|node| fault::kind("kinds", node, reading)).collect();

@@ -137,7 +137,8 @@ pub(super) fn reader(name: &Key, table: &Table, place: Place, reading: &mut Read
         if let Some(&first) = seen.get(topic) {
             let problem =
                 Problem::new("model::set-twice", format!("`reads` names `{topic}` twice")).at(node.place);
-            reading.problem(problem.label("and again here").related(first, "named here"));
+            let problem = problem.label("and again here").related(first, "named here");
+            reading.problem(problem.help("once is enough: leave one of them out"));
             continue;
         }
         seen.insert(topic, node.place);
@@ -189,7 +190,8 @@ fn settled(
     let place_of = |name| section.settings.iter().find(|set| set.name == name).map(|set| set.place);
     for conflict in conflicts {
         let message = format!("the library refuses `{}` of {title}: {}", conflict.property, conflict.because);
-        let mut problem = Problem::new("model::config-exception", message).label("a ConfigException");
+        let problem = Problem::new("model::config-exception", message).label("a ConfigException");
+        let mut problem = problem.help(conflict.instead);
         problem.place = place_of(conflict.property);
         if let Some(against) = conflict.against.and_then(place_of) {
             problem = problem.related(against, "set here");
@@ -209,7 +211,8 @@ fn size(node: &Node, reading: &mut Reading) -> Option<Bytes> {
     if !(1..=limits::RECORD_BYTES).contains(&size.get()) {
         let problem =
             Problem::new("model::out-of-range", "`size` must be between 1B and 1GiB").at(node.place);
-        reading.problem(problem.label("out of range"));
+        reading
+            .problem(problem.label("out of range").help("a record has at least a byte: `size = \"100B\"`"));
         return None;
     }
     Some(size)
@@ -222,7 +225,8 @@ fn rate(node: &Node, reading: &mut Reading) -> Option<Rate> {
         if limits::VIRTUAL_TIME < spacing {
             let problem =
                 Problem::new("model::limit", format!("`{key}` is slower than one send in 10 years"));
-            reading.problem(problem.at(node.place).label("too slow"));
+            let help = format!("a model runs for 10 years at most; for example `{key} = \"1/d\"`");
+            reading.problem(problem.at(node.place).label("too slow").help(help));
             return None;
         }
         Some(spacing)

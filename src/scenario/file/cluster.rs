@@ -123,7 +123,8 @@ fn limited_brokers(node: &Node, reading: &mut Reading) -> Option<u16> {
         return Some(brokers as u16);
     }
     let message = format!("a cluster has at most {} brokers", limits::BROKERS.end());
-    reading.problem(Problem::new("model::limit", message).at(node.place).label("too many"));
+    let problem = Problem::new("model::limit", message).at(node.place).label("too many");
+    reading.problem(problem.help(format!("write `brokers = {}` or less", limits::BROKERS.end())));
     None
 }
 
@@ -187,7 +188,8 @@ fn links(node: &Node, reading: &mut Reading) -> Vec<Link> {
     let list = reading.list("links", node, EXAMPLE).unwrap_or_default();
     if list.len() > limits::LINKS {
         let message = format!("at most {} links have a latency of their own", limits::LINKS);
-        reading.problem(Problem::new("model::limit", message).at(node.place).label("too many"));
+        let problem = Problem::new("model::limit", message).at(node.place).label("too many");
+        reading.problem(problem.help("join groups at once: `between = [\"rack(a)\", \"rack(b)\"]`"));
         return Vec::new();
     }
     list.iter().filter_map(|node| link(node, EXAMPLE, reading)).collect()
@@ -281,7 +283,12 @@ pub(super) fn broker(version: Version, table: Option<&Table>, reading: &mut Read
         {
             let message = format!("Kafka does not start when `replica.fetch.wait.max.ms` is above `{name}`");
             let label = format!("{} against {limit}", options.replica_fetch_wait_max);
-            reading.problem(Problem::new("model::config-exception", message).at(place).label(label));
+            let least = options.replica_fetch_wait_max.nanoseconds().div_ceil(1_000_000);
+            let most = limit.nanoseconds() / 1_000_000;
+            let help =
+                format!("write `{name} = {least}` or more, or `replica.fetch.wait.max.ms = {most}` or less");
+            let problem = Problem::new("model::config-exception", message).at(place);
+            reading.problem(problem.label(label).help(help));
         }
     }
     broker

@@ -85,7 +85,8 @@ fn once_each(lines: &[Line], reading: &mut Reading) {
         if let Some(first) = seen.insert(&key.value, key.place) {
             let problem =
                 Problem::new("model::set-twice", format!("`{}` is set twice", key.value)).at(key.place);
-            reading.problem(problem.label("and again here").related(first, "set here"));
+            let problem = problem.label("and again here").related(first, "set here");
+            reading.problem(problem.help("leave one of them out"));
         }
     }
 }
@@ -100,7 +101,8 @@ fn promises(key: &str, node: &Node, seen: &mut Vec<(Promise, Place)>, reading: &
         if let Some(&(_, first)) = seen.iter().find(|(known, _)| *known == promise) {
             let problem =
                 Problem::new("model::set-twice", format!("`{promise}` is expected twice")).at(node.place);
-            reading.problem(problem.label("and again here").related(first, "named here"));
+            let problem = problem.label("and again here").related(first, "named here");
+            reading.problem(problem.help("it is either kept or broken: leave one of them out"));
             continue;
         }
         seen.push((promise, node.place));

@@ -125,9 +125,9 @@ pub(super) fn read_all(node: &Node, reading: &mut Reading) -> Vec<Draft> {
     };
     if list.len() > limits::FAULTS {
         let message = format!("a model has at most {} faults", limits::FAULTS);
-        reading.problem(
-            Problem::new("model::limit", message).at(list[limits::FAULTS].place).label("one too many"),
-        );
+        let problem = Problem::new("model::limit", message).at(list[limits::FAULTS].place);
+        let help = "leave some out, or let one strike several: `on = \"brokers(1,2)\"`";
+        reading.problem(problem.label("one too many").help(help));
         return Vec::new();
     }
     list.iter().filter_map(|node| read(node, reading)).collect()
@@ -177,7 +177,8 @@ fn refuse_keys_of_others(section: &Section<'_>, kind: FaultKind, reading: &mut R
     let mut refuse = |key: &str, label: String| {
         if let Some(place) = section.key_place(key) {
             let message = format!("`{kind}` takes no `{key}`");
-            reading.problem(Problem::new("model::contradiction", message).at(place).label(label));
+            let problem = Problem::new("model::contradiction", message).at(place).label(label);
+            reading.problem(problem.help("leave it out"));
         }
     };
     for (key, kinds) in OF_KINDS.into_iter().filter(|(_, kinds)| !kinds.contains(&kind)) {
@@ -340,7 +341,8 @@ fn trigger(after: &Section<'_>, place: Place, plus: Span, reading: &mut Reading)
     for (key, of) in [("size", "isr"), ("nth", "leader-change")] {
         if let Some(node) = after.get(key).filter(|_| *kind != of) {
             let message = format!("`{key}` goes with `{of}`");
-            reading.problem(Problem::new("model::when", message).at(node.place).label("leave it out"));
+            let problem = Problem::new("model::when", message).at(node.place);
+            reading.problem(problem.help(format!("leave it out, or wait for `{of}`")));
         }
     }
     let node = after.get(kind)?;

@@ -68,7 +68,8 @@ pub(super) fn too_deep(source: usize, text: &str) -> Option<Problem> {
         if depth > NESTING || dots >= NESTING {
             let message = format!("nested more than {NESTING} deep");
             let place = Place { source, start, end: at };
-            return Some(Problem::new("file::nested-too-deeply", message).at(place).label("here"));
+            let problem = Problem::new("file::nested-too-deeply", message).at(place).label("here");
+            return Some(problem.help("no model needs more than 4"));
         }
     }
     None

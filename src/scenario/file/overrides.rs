@@ -152,7 +152,8 @@ fn descend(node: &mut Node, from: &Key, path: &[Key], value: Node) -> Result<(),
         }
         Value::Text(_) | Value::Whole(_) | Value::Fraction | Value::Switch(_) | Value::Date => {
             let message = format!("`{}` is {}: nothing can be set below it", from.text, node.value.kind());
-            Err(Box::new(Problem::new("model::override", message).at(path[0].place)))
+            let problem = Problem::new("model::override", message).at(path[0].place);
+            Err(Box::new(problem.help(format!("set `{}` itself", from.text))))
         }
     }
 }

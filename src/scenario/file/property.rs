@@ -146,7 +146,7 @@ fn number_from(
         Value::Text(text) => match text.trim().parse() {
             Ok(number) => number,
             Err(_) => {
-                not_bare(setting, text, of, reading);
+                not_bare(setting, text, of, least, reading);
                 return None;
             }
         },
@@ -162,7 +162,7 @@ fn number_from(
 }
 
 /// A string that is no number: one with a unit is shown without it.
-fn not_bare(setting: &Setting<'_>, text: &str, of: &str, reading: &mut Reading) {
+fn not_bare(setting: &Setting<'_>, text: &str, of: &str, least: i128, reading: &mut Reading) {
     let name = &setting.name;
     let bare = match of {
         "milliseconds" => quantity::span(text).ok().map(|span| (span.nanoseconds() / 1_000_000).max(1)),
@@ -178,7 +178,9 @@ fn not_bare(setting: &Setting<'_>, text: &str, of: &str, reading: &mut Reading) 
         }
         None => {
             let of = if of.is_empty() { String::new() } else { format!(" of {of}") };
-            Problem::new("model::wrong-type", format!("`{name}` takes a number{of}")).label("no number")
+            Problem::new("model::wrong-type", format!("`{name}` takes a number{of}"))
+                .label("no number")
+                .help(format!("for example `{name} = {}`", least.max(1)))
         }
     };
     reading.problem(problem.at(place));

@@ -134,9 +134,14 @@ impl Reading {
 
     /// A number outside its bounds.
     pub(super) fn out_of_range(&mut self, key: &str, place: Place, number: i128, least: i128, most: i128) {
-        let bound = if number < least { format!("at least {least}") } else { format!("at most {most}") };
+        let (bound, nearest) = if number < least {
+            (format!("at least {least}"), least)
+        } else {
+            (format!("at most {most}"), most)
+        };
         let problem = Problem::new("model::out-of-range", format!("`{key}` must be {bound}"));
-        self.problem(problem.at(place).label("out of range"));
+        let help = format!("the nearest there is: `{key} = {nearest}`");
+        self.problem(problem.at(place).label("out of range").help(help));
     }
 
     /// `true` or `false`.
@@ -193,6 +198,8 @@ impl Reading {
         let mut problem = Problem::new("model::not-modelled", format!("{what} is not modelled yet"));
         if !instead.is_empty() {
             problem = problem.help(format!("possible so far: {}", suggest::listed(instead)));
+        } else {
+            problem = problem.help("leave it out; the README says what is not modelled");
         }
         self.problem(problem.at(place).label("not modelled yet"));
     }
@@ -311,7 +318,8 @@ impl Reading {
     pub(super) fn above_zero(&mut self, key: &str, place: Place, span: Span) -> Option<Span> {
         if span == Span::ZERO {
             let message = format!("`{key}` must be more than nothing");
-            self.problem(Problem::new("model::out-of-range", message).at(place).label("no time at all"));
+            let problem = Problem::new("model::out-of-range", message).at(place).label("no time at all");
+            self.problem(problem.help("nothing takes no time: the least is `\"1ns\"`"));
             return None;
         }
         Some(span)
@@ -333,7 +341,7 @@ impl Reading {
         if high < low {
             let message = format!("`{key}` goes from more to less");
             let problem = Problem::new("model::out-of-range", message).at(node.place);
-            self.problem(problem.label("the smaller comes first"));
+            self.problem(problem.label("the wrong way round").help("the smaller comes first"));
             return None;
         }
         Some((low, high))

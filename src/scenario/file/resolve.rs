@@ -61,7 +61,8 @@ pub(super) fn clients(
     let clients = producers + readers;
     if usize::from(before) + clients > limits::NODES {
         let message = format!("brokers, controllers and clients are more than {}", limits::NODES);
-        reading.problem(Problem::new("model::limit", message));
+        let help = "leave some out: one producer may send as much as many";
+        reading.problem(Problem::new("model::limit", message).help(help));
         return None;
     }
     Some((before + 1, clients as u16))
@@ -248,8 +249,9 @@ impl<'m> Names<'m> {
             if total > limits::RECORDS {
                 let message =
                     format!("a model sends at most {} million records", limits::RECORDS / 1_000_000);
-                reading
-                    .problem(Problem::new("model::limit", message).at(draft.records.place).label("too many"));
+                let problem = Problem::new("model::limit", message).at(draft.records.place);
+                let left = limits::RECORDS.saturating_sub(total - draft.records.value);
+                reading.problem(problem.label("too many").help(format!("here at most `records = {left}`")));
                 return Vec::new();
             }
             let Some((into, _)) = self.topic(&draft.into.value, draft.into.place, reading) else { continue };
@@ -311,7 +313,8 @@ impl<'m> Names<'m> {
                 if size.value > replicas {
                     let message = format!("the in-sync set never has {} members", size.value);
                     let problem = Problem::new("model::out-of-range", message).at(size.place);
-                    reading.problem(problem.label(format!("the partition has {replicas} replicas")));
+                    let problem = problem.label(format!("the partition has {replicas} replicas"));
+                    reading.problem(problem.help(format!("a number from 0 to {replicas}")));
                     return None;
                 }
                 When::After(Trigger::Isr(partition, size.value as u16), plus)
@@ -354,7 +357,8 @@ impl<'m> Names<'m> {
                     let id = broker(number.value, number.place, self.cluster.brokers, reading)?;
                     if replicas.contains(id) || replicas.len() == Replicas::MOST {
                         let message = "a partition has each replica once, and at most seven";
-                        reading.problem(Problem::new("model::assignment", message).at(number.place));
+                        let problem = Problem::new("model::assignment", message).at(number.place);
+                        reading.problem(problem.help("leave it out, or name another broker"));
                         return None;
                     }
                     replicas.push(id);
@@ -404,7 +408,8 @@ pub(super) fn check_holders(topics: &[Topic], faults: &[Fault], reading: &mut Re
         all.dedup();
         if all.len() > Replicas::MOST {
             let message = format!("a partition is on at most {} brokers over the whole run", Replicas::MOST);
-            return reading.problem(Problem::new("model::limit", message));
+            let help = "move it among fewer brokers, or in a model of its own";
+            return reading.problem(Problem::new("model::limit", message).help(help));
         }
     }
 }

@@ -67,9 +67,9 @@ impl<'n> Section<'n> {
                 if let Some(&first) = seen.get(&setting.name) {
                     let problem =
                         Problem::new("model::set-twice", format!("`{}` is set twice", setting.name));
-                    reading.problem(
-                        problem.at(setting.place).label("and again here").related(first, "set here"),
-                    );
+                    let problem =
+                        problem.at(setting.place).label("and again here").related(first, "set here");
+                    reading.problem(problem.help("leave one of them out"));
                     continue;
                 }
                 seen.insert(setting.name.clone(), setting.place);

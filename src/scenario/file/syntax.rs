@@ -55,11 +55,13 @@ pub(super) fn explained(number: usize, text: &str, error: &Error) -> Problem {
     let place = Place { source: number, start: span.start.min(text.len()), end: span.end.min(text.len()) };
     if error.message() != "duplicate key" {
         let message = error.message().trim_end_matches(", expected nothing");
-        return Problem::new("file::syntax", message).at(place);
+        return Problem::new("file::syntax", message)
+            .at(place)
+            .help("a model file is TOML: https://toml.io/en/v1.0.0");
     }
     let place = whole_key(text, place);
     let problem = Problem::new("model::set-twice", format!("`{}` is set twice", &text[place.range()]));
-    let problem = problem.at(place).label("and again here");
+    let problem = problem.at(place).label("and again here").help("leave one of them out");
     match first_of(text, place) {
         Some(first) => problem.related(first, "set here"),
         None => problem,

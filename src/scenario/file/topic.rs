@@ -60,7 +60,8 @@ pub(super) fn read(
         {
             let message = "`replication.factor` and `assignment` disagree";
             let problem = Problem::new("model::contradiction", message).at(set.node.place);
-            reading.problem(problem.label(format!("the assignment gives {replicas} replicas")));
+            let problem = problem.label(format!("the assignment gives {replicas} replicas"));
+            reading.problem(problem.help("leave it out: the assignment says it"));
         }
         topic.replication_factor = replicas;
     }
@@ -69,7 +70,8 @@ pub(super) fn read(
         if assignment.as_ref().is_some_and(|assigned| assigned.len() as u64 != count) {
             let problem =
                 Problem::new("model::contradiction", "`partitions` and `assignment` disagree").at(node.place);
-            reading.problem(problem.label(format!("the assignment lists {}", topic.partitions)));
+            let problem = problem.label(format!("the assignment lists {}", topic.partitions));
+            reading.problem(problem.help("leave it out: the assignment says it"));
         }
         Some(count)
     });
@@ -111,13 +113,15 @@ fn assignment(node: &Node, reading: &mut Reading) -> Option<Vec<Vec<Placed<i128>
             None
         };
         if let Some(message) = wrong {
-            reading.problem(Problem::new("model::assignment", message).at(partition.place));
+            let problem = Problem::new("model::assignment", message).at(partition.place);
+            reading.problem(problem.help(format!("for example `assignment = {EXAMPLE}`")));
             return None;
         }
         assigned.push(replicas);
     }
     if assigned.is_empty() {
-        reading.problem(Problem::new("model::assignment", "a topic needs a partition").at(node.place));
+        let problem = Problem::new("model::assignment", "a topic needs a partition").at(node.place);
+        reading.problem(problem.help(format!("for example `assignment = {EXAMPLE}`, or leave it out")));
         return None;
     }
     Some(assigned)
@@ -164,7 +168,8 @@ pub(super) fn place_all(
         if total > limits::PARTITIONS {
             let message = format!("a model has at most {} partitions", limits::PARTITIONS);
             let problem = Problem::new("model::limit", message).at(draft.partitions.place).label("too many");
-            reading.problem(problem);
+            let left = limits::PARTITIONS.saturating_sub(total - growth.of(draft));
+            reading.problem(problem.help(format!("there is room for {left} of this topic")));
             return Vec::new();
         }
     }
@@ -229,7 +234,8 @@ fn placed(draft: &Draft, brokers: u16, reading: &mut Reading) -> Option<Vec<Repl
             let id = super::resolve::broker(broker.value, broker.place, brokers, reading)?;
             if replicas.contains(id) {
                 let message = format!("broker {id} holds two replicas of one partition");
-                reading.problem(Problem::new("model::assignment", message).at(broker.place).label("again"));
+                let problem = Problem::new("model::assignment", message).at(broker.place).label("again");
+                reading.problem(problem.help("leave it out, or name another broker"));
                 return None;
             }
             replicas.push(id);
