@@ -3,8 +3,8 @@
 use highwater::cluster::generation::Version;
 use highwater::cluster::options::TopicOptions;
 use highwater::cluster::protocol::ErrorCode::{
-    self, InvalidProducerEpoch, MessageTooLarge, NotEnoughReplicas, NotEnoughReplicasAfterAppend,
-    NotLeaderOrFollower, OutOfOrderSequenceNumber, RequestTimedOut,
+    self, InvalidProducerEpoch, InvalidTimestamp, MessageTooLarge, NotEnoughReplicas,
+    NotEnoughReplicasAfterAppend, NotLeaderOrFollower, OutOfOrderSequenceNumber, RequestTimedOut,
 };
 use highwater::cluster::units::{Acks, LeaderEpoch, Offset};
 use highwater::kernel::units::Bytes;
@@ -289,7 +289,7 @@ fn r1_1_9_a_leader_elected_again_keeps_them_waiting() {
 #[test]
 fn r1_1_10_refusals_of_the_gate_leave_no_record_and_later_errors_may() {
     type Case = (&'static str, fn(&mut Desk) -> u32, ErrorCode, bool);
-    let cases: [Case; 7] = [
+    let cases: [Case; 8] = [
         (
             "below min.insync.replicas",
             |desk| {
@@ -306,6 +306,15 @@ fn r1_1_10_refusals_of_the_gate_leave_no_record_and_later_errors_may() {
                 desk.send(Acks::All, batch)
             },
             MessageTooLarge,
+            false,
+        ),
+        (
+            "from more than an hour ahead",
+            |desk| {
+                let batch = desk.batch_of(3_600_001);
+                desk.send(Acks::All, batch)
+            },
+            InvalidTimestamp,
             false,
         ),
         (

@@ -209,6 +209,14 @@ impl Desk {
         self.bench.store.add_batch(producer, &[run], Bytes::new(100), self.bench.now)
     }
 
+    /// A batch whose records are stamped so many milliseconds ahead.
+    pub(crate) fn batch_of(&mut self, ahead: u64) -> BatchId {
+        let producer = (ProducerId::NONE, ProducerEpoch(0), Sequence(0));
+        let run = MessageRun { first: MessageId(0), count: 1 };
+        let timestamp = self.bench.now + Span::from_milliseconds(ahead);
+        self.bench.store.add_batch(producer, &[run], Bytes::new(100), timestamp)
+    }
+
     /// A batch beyond `max.message.bytes`.
     pub(crate) fn large_batch(&mut self) -> BatchId {
         let producer = (ProducerId::NONE, ProducerEpoch(0), Sequence(0));

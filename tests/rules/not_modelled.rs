@@ -7,11 +7,7 @@ pub(crate) const NOT_MODELLED: &[(&str, &str, &str)] = &[
         "INVALID_REQUIRED_ACKS",
         "a model that asks for it is refused before it runs, so no broker is ever asked",
     ),
-    (
-        "r1_1_10",
-        "CRC and timestamp errors",
-        "nothing changes a batch between producer and broker, and brokers compare no timestamps with their clocks",
-    ),
+    ("r1_1_10", "CRC errors", "nothing changes a batch between producer and broker"),
     (
         "r1_3_2",
         "the truncation to the high watermark of a log without an epoch cache",
