@@ -86,6 +86,11 @@ impl<T: Timer> Line<T> {
         self.state == State::Waiting
     }
 
+    /// Whether a request can go now, or a connection be asked for: nothing is under way that its owner will hear of.
+    pub(super) fn is_free(&self) -> bool {
+        matches!(self.state, State::Down | State::Idle)
+    }
+
     pub(super) fn send<P: Port<Message = Message, Timer = T>>(
         &mut self,
         message: Message,

@@ -37,7 +37,8 @@ impl Distribution {
         match self {
             Distribution::Constant(span) => span,
             Distribution::Uniform(low, high) => {
-                low + Span::from_nanoseconds(draw.below(high.nanoseconds() - low.nanoseconds() + 1))
+                let range = (high.nanoseconds() - low.nanoseconds()).saturating_add(1);
+                low + Span::from_nanoseconds(draw.below(range))
             }
             Distribution::Exponential(mean) => {
                 from_float(-libm::log(1.0 - unit(draw)) * mean.nanoseconds() as f64)

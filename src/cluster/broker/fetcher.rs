@@ -36,6 +36,21 @@ pub(super) struct FetcherThread {
     pub(super) flushing: u32,
 }
 
+impl FetcherThread {
+    /// Whether it fetches for this replica; those asked about one after the other are found quickly if they stand so.
+    #[inline]
+    fn fetches_for(&self, place: u32, looked_at: &mut usize) -> bool {
+        let (before, rest) = self.places.split_at((*looked_at).min(self.places.len()));
+        match rest.iter().position(|&one| one == place) {
+            Some(found) => {
+                *looked_at = before.len() + found + 1;
+                true
+            }
+            None => before.contains(&place),
+        }
+    }
+}
+
 impl Node<'_> {
     /// The loop that fetches from `leader`.
     pub(super) fn fetcher_of(&self, leader: NodeId) -> Option<usize> {
@@ -101,7 +116,7 @@ impl Node<'_> {
         let (options, planted) = (&self.config.options, self.config.planted);
         let running = &mut *self.running;
         let thread = &mut running.fetchers[place];
-        if thread.line.is_waiting() || thread.places.is_empty() || thread.flushing > 0 {
+        if !thread.line.is_free() || thread.places.is_empty() || thread.flushing > 0 {
             return;
         }
         if !thread.out_of_range.is_empty() {
@@ -167,15 +182,17 @@ impl Node<'_> {
         self.running.fetchers[thread].line.answered();
         let asked = std::mem::take(&mut self.running.fetchers[thread].asked);
         let mut first_entry = 0;
+        // What was asked for stands in the order of the places, as long as those are the same.
+        let mut looked_at = 0;
         for (index, (place, asked)) in asked.iter().enumerate() {
             let result = out.store.fetched.get(response.partitions)[index];
             assert_eq!(result.partition, asked.partition, "a response has the order of its request");
             let entries = first_entry..first_entry + result.entries as usize;
             first_entry = entries.end;
+            let is_mine = self.running.fetchers[thread].fetches_for(*place, &mut looked_at);
             let place = *place as usize;
             // A partition that has moved on meanwhile, to another offset, leader or epoch, has no use for the answer.
             let must_match = self.config.generation.response_must_match_epoch;
-            let is_mine = self.running.fetchers[thread].places.contains(&(place as u32));
             let current = self.running.replicas[place].follower_mut().copied().filter(|follower| {
                 is_mine
                     && follower.is_ready(now)

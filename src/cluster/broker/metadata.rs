@@ -16,7 +16,7 @@ use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{MetadataRecord, PartitionState};
 use crate::cluster::replica::leader::Leader;
 use crate::cluster::replica::{Replica, Role};
-use crate::cluster::units::{MetadataOffset, Offset, PartitionId};
+use crate::cluster::units::{MetadataOffset, Offset};
 use crate::devices::port::{Channel, Effect, Outbox, Peer};
 use crate::kernel::units::{Span, Time};
 
@@ -160,13 +160,14 @@ impl Node<'_> {
         for (index, record) in records.iter().enumerate() {
             self.running.image.replay(MetadataOffset(offset.0 + index as u64), record);
         }
-        for (index, record) in records.iter().enumerate() {
-            let Some(partition) = partition_of(record) else { continue };
-            // Of several changes of one partition the last is applied.
-            let again = records[index + 1..].iter().any(|later| partition_of(later) == Some(partition));
-            if let (false, Some(place)) = (again, self.place(partition)) {
-                let state = *self.running.image.partition(partition);
-                self.apply(now, place, &state, out);
+        for record in records {
+            let MetadataRecord::Partition { partition, state, .. } = record else { continue };
+            // Of several changes of one partition the last is applied: each has a partition epoch of its own.
+            let newest = *self.running.image.partition(*partition);
+            if let Some(place) =
+                self.place(*partition).filter(|_| newest.partition_epoch == state.partition_epoch)
+            {
+                self.apply(now, place, &newest, out);
             }
         }
         self.end_idle_fetchers(out);
@@ -330,14 +331,5 @@ impl Node<'_> {
         let all = self.running.replicas.iter().map(|replica| replica.high_watermark);
         let (bytes, token) = self.stored.write_high_watermarks(all);
         out.ask(Effect::Replace(File::HighWatermarks, bytes, token));
-    }
-}
-
-fn partition_of(record: &MetadataRecord) -> Option<PartitionId> {
-    match record {
-        MetadataRecord::Partition { partition, .. } => Some(*partition),
-        MetadataRecord::RegisterBroker { .. }
-        | MetadataRecord::BrokerChange { .. }
-        | MetadataRecord::LeaderChange { .. } => None,
     }
 }
