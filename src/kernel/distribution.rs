@@ -122,6 +122,12 @@ mod tests {
     const N: u64 = 20_000;
 
     #[test]
+    fn anywhere_between_now_and_never_is_a_span_too() {
+        let spans = sorted(Distribution::Uniform(Span::ZERO, Span::FOREVER), N);
+        assert!(spans[0] < Span::FOREVER.nanoseconds() / 1_000 && spans[N as usize - 1] > spans[0]);
+    }
+
+    #[test]
     fn quantiles_are_those_of_the_shape() {
         let ms = |n| Span::from_nanoseconds(n * MS);
         let uniform = sorted(Distribution::Uniform(ms(1), ms(10)), N);
