@@ -14,7 +14,9 @@
 //! | 1.5 AlterPartition | `alter_partition` |
 //! | 1.6 registration, heartbeat, fencing, stopping | `registration` |
 //! | 1.7 elections | `election` |
+//! | 1.8 files and fsyncs | `storage` |
 //! | 1.9 loading and recovery | `recovery` |
+//! | 1.10 errors of the disk | `io_error` |
 //! | 1.11 what a crash takes | `crash` |
 //! | 1.12 the metadata quorum | `quorum` |
 //! | 2.1, 2.2, 2.4, 2.5, 2.6 defaults | `defaults` |
@@ -35,12 +37,14 @@ mod following;
 mod high_watermark;
 mod idempotent_producer;
 mod in_sync;
+mod io_error;
 mod not_modelled;
 mod producer;
 mod producer_state;
 mod quorum;
 mod recovery;
 mod registration;
+mod storage;
 mod worlds;
 
 use std::collections::BTreeMap;
@@ -48,7 +52,7 @@ use std::collections::BTreeMap;
 use not_modelled::NOT_MODELLED;
 
 /// How many rules each section has, and the file that holds them.
-const SECTIONS: [(&str, u32, &str); 17] = [
+const SECTIONS: [(&str, u32, &str); 19] = [
     ("1_1", 10, include_str!("append.rs")),
     ("1_2", 8, include_str!("high_watermark.rs")),
     ("1_3", 12, include_str!("following.rs")),
@@ -56,7 +60,9 @@ const SECTIONS: [(&str, u32, &str); 17] = [
     ("1_5", 5, include_str!("alter_partition.rs")),
     ("1_6", 6, include_str!("registration.rs")),
     ("1_7", 9, include_str!("election.rs")),
+    ("1_8", 12, include_str!("storage.rs")),
     ("1_9", 5, include_str!("recovery.rs")),
+    ("1_10", 4, include_str!("io_error.rs")),
     ("1_11", 3, include_str!("crash.rs")),
     ("1_12", 8, include_str!("quorum.rs")),
     ("2_1", 5, include_str!("defaults.rs")),

@@ -40,9 +40,36 @@ pub(crate) const NOT_MODELLED: &[(&str, &str, &str)] = &[
         "KRaft's controller has no such threshold: `leader.imbalance.per.broker.percentage` went with ZooKeeper",
     ),
     (
+        "r1_8_4",
+        "an unreadable file of recovery points",
+        "a checkpoint is written anew in one stroke and fsynced: no crash leaves half of one",
+    ),
+    ("r1_8_6", "deleted records that are there again", "nobody deletes records by request (DeleteRecords)"),
+    ("r1_8_7", "", "a partition has no id: no topic is deleted and created anew under its name"),
+    (
+        "r1_8_8",
+        "",
+        "a snapshot is durable as soon as it is written: what a power loss took of it, a start makes again from the log",
+    ),
+    (
+        "r1_8_12",
+        "the background share of memory, pages that follow a hole",
+        "the flusher goes by age alone, and what lies behind the first page that is missing is cut all the same",
+    ),
+    (
         "r1_9_1",
         "a marker only if all logs had finished loading",
         "a process that serves has loaded all its logs, and one that does not serve ends without a clean stop",
+    ),
+    (
+        "r1_10_2",
+        "one directory of several, and log.dir.failure.timeout.ms",
+        "a broker has one directory, for its metadata too",
+    ),
+    (
+        "r1_10_3",
+        "",
+        "with its only directory gone a broker ends at once, and whom it owes an answer sees the connection break",
     ),
     (
         "r1_12_4",

@@ -119,6 +119,7 @@ impl Broker {
             parked_produces: Vec::new(),
             turns: Vec::new(),
             unflushed: 0,
+            last_recovery_points: None,
             has_led_for_long: false,
         });
     }

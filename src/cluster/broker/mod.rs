@@ -194,6 +194,8 @@ struct Running {
     has_led_for_long: bool,
     /// Once it shuts down: how many files are still to be fsynced.
     unflushed: u32,
+    /// Once every log is flushed: names the write of their recovery points.
+    last_recovery_points: Option<u32>,
     /// How far each log is flushed.
     flushes: Vec<LogFlush>,
     /// Fsyncs of logs under way.

@@ -1,8 +1,8 @@
 //! Controlled shutdown, and what is written down before the process ends (`BrokerServer.shutdown`).
 //!
 //! A broker that is asked to stop asks the controller, by its heartbeats, to be let go; that moves its leaderships. Then it ends
-//! its connections, writes its high watermarks, fsyncs every log, and last leaves the clean-shutdown file, which names its
-//! registration (KIP-966).
+//! its connections, writes its high watermarks, fsyncs every log, writes their recovery points, and last leaves the
+//! clean-shutdown file, which names its registration (KIP-966).
 //!
 //! Departure from Kafka: between the fsyncs the process takes no time to unwind; on a machine it takes 0.2 to 0.5 s.
 
@@ -59,6 +59,17 @@ impl Node<'_> {
         }
     }
 
+    /// Every log is flushed to its end.
+    fn write_last_recovery_points(&mut self, out: &mut Outbox<'_, BrokerPort>) {
+        let all = self.running.flushes.iter().zip(&self.stored.logs).zip(&self.stored.present);
+        let all =
+            all.map(|((flush, log), &present)| if present { log.end() } else { flush.recovery_point() });
+        let all: Vec<_> = all.collect();
+        let (bytes, token) = self.stored.write_recovery_points(all.into_iter());
+        self.running.last_recovery_points = Some(token);
+        out.ask(Effect::Replace(File::RecoveryPoints, bytes, token));
+    }
+
     /// Once it shuts down nothing matters but its fsyncs.
     pub(super) fn on_event_in_shutdown(
         &mut self,
@@ -76,8 +87,13 @@ impl Node<'_> {
                     File::Log(..) => token == LAST,
                     // A checkpoint written before may still have been under way.
                     File::HighWatermarks => self.stored.are_newest_high_watermarks(token),
+                    File::RecoveryPoints => {
+                        if self.running.last_recovery_points == Some(token) {
+                            out.ask(Effect::Replace(File::CleanShutdown, Bytes::new(40), LAST));
+                        }
+                        false
+                    }
                     File::LeaderEpochs(_)
-                    | File::RecoveryPoints
                     | File::LogStarts
                     | File::ProducerSnapshot(_)
                     | File::CleanShutdown => false,
@@ -85,7 +101,7 @@ impl Node<'_> {
                 if counts {
                     self.running.unflushed -= 1;
                     if self.running.unflushed == 0 {
-                        out.ask(Effect::Replace(File::CleanShutdown, Bytes::new(40), LAST));
+                        self.write_last_recovery_points(out);
                     }
                 }
             }

@@ -21,6 +21,8 @@ pub(super) struct File {
     written: Bytes,
     /// What was appended between two wakes of the flusher, oldest first.
     dirty: VecDeque<Dirty>,
+    /// An fsync of what lies behind has failed: those pages are taken for clean, and never reach the device.
+    hole: Option<Bytes>,
     /// Fsyncs not ended, in the order the device serves them.
     pub(super) flushing: VecDeque<Flush>,
     /// How many fsyncs there have been.
@@ -87,6 +89,7 @@ impl File {
         self.length = length;
         self.durable = self.durable.min(length);
         self.written = self.written.min(length);
+        self.hole = self.hole.filter(|&hole| hole < length);
         for dirty in &mut self.dirty {
             dirty.end = dirty.end.min(length);
         }
@@ -107,11 +110,26 @@ impl File {
         true
     }
 
+    /// An fsync has failed: the dirty pages it was to write are not written now, nor later (as with ext4 and xfs).
+    pub(super) fn fail(&mut self, now: Time, covers: Covers) {
+        let Covers::Prefix(end) = covers else { return };
+        let written = self.written(now);
+        if written < end {
+            // Nothing behind a hole counts as written.
+            self.hole = Some(written);
+        }
+    }
+
     /// Written back by now, or fsynced.
     pub(super) fn written(&self, now: Time) -> Bytes {
         let wakes = wakes(now);
         let written_back = self.dirty.iter().take_while(|dirty| dirty.is_written(wakes)).last();
-        written_back.map_or(self.written, |dirty| dirty.end).max(self.durable)
+        let written = written_back.map_or(self.written, |dirty| dirty.end).max(self.durable);
+        self.before_hole(written)
+    }
+
+    fn before_hole(&self, bytes: Bytes) -> Bytes {
+        self.hole.map_or(bytes, |hole| hole.min(bytes))
     }
 
     /// Keeps what survives, which is durable then. Gives how many replacements have not taken hold.
@@ -145,13 +163,20 @@ impl File {
             (Lose::Drawn, Survives::Written, Some(Covers::Prefix(end))) => (written, end.max(written)),
             (Lose::Drawn, Survives::Written, Some(Covers::Replacement(_)) | None) => (written, written),
         };
-        self.all_durable(least + Bytes::new(draw.below((most - least).get() + 1)));
+        let mut left = least + Bytes::new(draw.below((most - least).get() + 1));
+        if let Some(hole) =
+            self.hole.filter(|&hole| lose != Lose::Nothing && left >= hole && self.length > hole)
+        {
+            // The file may be as long as ever, but what lies there is not what was written: as good as a torn batch.
+            left = hole + Bytes::new(1);
+        }
+        self.all_durable(left);
         undone
     }
 
     fn take_hold(&mut self, covers: Covers) {
         match covers {
-            Covers::Prefix(end) => self.durable = self.durable.max(end.min(self.length)),
+            Covers::Prefix(end) => self.durable = self.durable.max(self.before_hole(end.min(self.length))),
             Covers::Replacement(length) => self.all_durable(length),
         }
     }
@@ -161,6 +186,7 @@ impl File {
         self.length = length;
         self.durable = length;
         self.written = length;
+        self.hole = None;
         self.dirty.clear();
     }
 }

@@ -251,10 +251,8 @@ impl<F: Copy + Ord> Disk<F> {
         }
     }
 
-    /// Whether an fsync that ends now has failed; if so it is over, and has made nothing durable.
-    ///
-    /// Departure from Kafka: what it covered stays dirty, and a later fsync makes it durable; on some file systems of Linux the
-    /// pages are marked clean and never written.
+    /// Whether an fsync that ends now has failed; if so it is over, and has made nothing durable. What it was to write
+    /// stays in the page cache, is taken for clean, and never reaches the device: no later fsync ever tries it again.
     pub fn failed(&mut self, now: Time, file: F, token: u32) -> bool {
         if !self.fails_writers() {
             return false;
@@ -266,7 +264,11 @@ impl<F: Copy + Ord> Disk<F> {
             let fails = fails_all || matches!(flush.covers, Covers::Replacement(_));
             fails && flush.token == token && flush.ends <= now
         };
-        flushing.iter().position(ended).and_then(|place| flushing.remove(place)).is_some()
+        let Some(failed) = flushing.iter().position(ended).and_then(|place| flushing.remove(place)) else {
+            return false;
+        };
+        self.files[self.index[place].1 as usize].fail(now, failed.covers);
+        true
     }
 
     /// The machine loses power. Adds what is left of each file to `survivors`, in the order of names. To lose an exact part,

@@ -341,9 +341,39 @@ fn a_failed_fsync_makes_nothing_durable_and_a_lying_one_neither() {
     assert_eq!(disk.durable('a'), Bytes::ZERO);
     disk.recovers(at(6), Ill::LiesAboutFsyncs);
 
+    disk.append(at(6), 'a', bytes(5));
     let ends = disk.flush(at(6), 'a', 2, &chance);
     assert!(disk.flushed(ends, 'a', 2));
-    assert_eq!(disk.durable('a'), bytes(10), "what failed before is still dirty");
+    assert_eq!(disk.durable('a'), Bytes::ZERO, "what failed before counts as clean, and is not written");
+    assert_eq!(disk.length('a'), bytes(15), "whoever reads it has it");
+    disk.truncate('a', Bytes::ZERO);
+    disk.append(ends, 'a', bytes(7));
+    let ends = disk.flush(ends, 'a', 3, &chance);
+    assert!(disk.flushed(ends, 'a', 3));
+    assert_eq!(disk.durable('a'), bytes(7), "what is written anew is dirty again");
+}
+
+#[test]
+fn a_power_loss_leaves_a_torn_file_where_an_fsync_failed() {
+    let (mut disk, chance) = (disk(), Chance::new(1));
+    disk.append(at(0), 'a', bytes(10));
+    let ends = disk.flush(at(0), 'a', 0, &chance);
+    assert!(disk.flushed(ends, 'a', 0));
+    disk.append(ends, 'a', bytes(10));
+    let ends = disk.flush(ends, 'a', 1, &chance);
+    disk.falls_ill(ends, Ill::FailsFsyncs);
+    assert!(disk.failed(ends, 'a', 1));
+    disk.recovers(ends, Ill::FailsFsyncs);
+    disk.append(ends, 'a', bytes(10));
+    let ends = disk.flush(ends, 'a', 2, &chance);
+    assert!(disk.flushed(ends, 'a', 2));
+    let mut survivors = Vec::new();
+    disk.power_loss(ends, Lose::AllUnsynced, &chance, &mut survivors);
+    assert_eq!(
+        (disk.length('a'), disk.durable('a')),
+        (bytes(11), bytes(11)),
+        "not ten: there is more behind"
+    );
 }
 
 #[test]

@@ -1,0 +1,248 @@
+//! What is written to which file, when it is fsynced, and what a crash finds of it.
+
+use highwater::cluster::happened::Happened as Cluster;
+use highwater::kernel::units::{Span, Time};
+use highwater::scenario::words::Count;
+use highwater::world::happened::Happened;
+
+use crate::worlds::{Run, run};
+
+/// Ten records of 100 kB a second on three replicas, about ten a segment; an fsync takes 20 ms.
+fn world(settings: &str, faults: &str) -> Run {
+    world_with("20ms", settings, faults)
+}
+
+fn world_with(fsync: &str, settings: &str, faults: &str) -> Run {
+    run(&format!(
+        "topics.orders.partitions = 1\ntopics.orders.replication.factor = 3\ntopics.orders.min.insync.replicas = 2\n\
+         topics.orders.segment.bytes = 1048576\ndisk.fsync = \"{fsync}\"\n{settings}\n\
+         producers.web = {{ into = \"orders\", records = 300, rate = \"10/s\", size = \"100KB\", acks = \"all\", \
+         linger.ms = 0 }}\n\
+         faults = [{faults}]\n\
+         run.until = \"120s\"\n"
+    ))
+}
+
+/// Written down now and then in 24 days.
+const NO_CHECKPOINT: &str = "broker.log.flush.offset.checkpoint.interval.ms = 2147483647";
+fn topic(settings: &str) -> String {
+    format!(
+        "topics.orders = {{ partitions = 1, replication.factor = 3, min.insync.replicas = 2, {settings} }}\n\
+         producers.web = {{ into = \"orders\", records = 300, rate = \"10/s\", acks = \"all\", linger.ms = 0 }}\n"
+    )
+}
+
+/// When a broker's log was fsynced, up to which byte.
+fn fsyncs(run: &Run, broker: u16) -> Vec<(Time, u64)> {
+    let entries = run.entries().iter().filter(|entry| entry.node.0 == broker);
+    entries
+        .filter_map(|entry| {
+            let Happened::Fsynced { bytes, .. } = entry.what else { return None };
+            Some((entry.t, bytes.get()))
+        })
+        .collect()
+}
+
+/// When something first happened at a broker.
+fn when(run: &Run, broker: u16, is: impl Fn(&Happened) -> bool) -> Time {
+    run.entries()[run.place(broker, is)].t
+}
+
+/// What the nth process of a broker but the first found: the log end, the high watermark, whether the stop was clean, where it
+/// began to scan.
+fn found(run: &Run, broker: u16, nth: usize) -> (u64, u64, bool, u64) {
+    let loaded = run.cluster().filter_map(|(_, node, what)| {
+        let Cluster::Recovered { end, high_watermark, clean, scanned_from, .. } = what else { return None };
+        (node == broker).then_some((end.0, high_watermark.0, clean, scanned_from.0))
+    });
+    loaded.skip(1).nth(nth).expect("it starts so often")
+}
+
+/// `UnifiedLog.append`, `LocalLog.flush`.
+#[test]
+fn r1_8_1_a_log_is_fsynced_when_another_segment_is_begun_and_at_a_clean_stop_and_else_never() {
+    let stop = "{ at = \"40s\", do = \"stop\", on = \"broker(2)\", for = \"1s\" }";
+    let rolls = world("", stop);
+    let begun = rolls
+        .cluster()
+        .filter(|(_, node, what)| *node == 2 && matches!(what, Cluster::Rolled { .. }))
+        .count();
+    assert!(begun > 20);
+    assert_eq!(fsyncs(&rolls, 2).len(), begun + 1, "one a segment, and the last at the stop");
+    let one = run(&format!("{}\nfaults = [{stop}]\nrun.until = \"120s\"", topic("")));
+    let stops = when(&one, 2, |what| *what == Happened::Stopping);
+    let [(at, _)] = fsyncs(&one, 2)[..] else { panic!("{:?}", fsyncs(&one, 2)) };
+    assert!(at > stops);
+    assert_eq!(fsyncs(&one, 1), []);
+}
+
+/// `UnifiedLog.roll`: the task `flush-log`. Until it has run, two segments have something that is not fsynced (KAFKA-15046).
+#[test]
+fn r1_8_2_nobody_waits_for_the_fsync_of_a_full_segment() {
+    let run = world_with("300ms", "", "").entries().to_vec();
+    let of_leader = || run.iter().filter(|entry| entry.node.0 == 1);
+    let begun = of_leader().find(|entry| matches!(entry.what, Happened::Cluster(Cluster::Rolled { .. })));
+    let begun = begun.expect("segments are full after a second").t;
+    let fsynced = of_leader().find(|entry| matches!(entry.what, Happened::Fsynced { .. }) && entry.t > begun);
+    let fsynced = fsynced.expect("then it is fsynced").t;
+    assert!(fsynced.since(begun) >= Span::from_milliseconds(300));
+    let appended = of_leader().filter(|entry| entry.t > begun && entry.t < fsynced).filter(|entry| {
+        matches!(entry.what, Happened::Cluster(Cluster::Appended { .. } | Cluster::HighWatermark { .. }))
+    });
+    assert!(appended.count() >= 4, "appends go on, and are committed");
+}
+
+/// `LeaderEpochFileCache.assign` writes and fsyncs; what a truncation takes is written later (KAFKA-15046).
+#[test]
+fn r1_8_3_a_new_epoch_is_durable_before_its_first_record() {
+    for (fsync, waits) in [("20ms", 20), ("200ms", 200)] {
+        let crash = "{ at = \"5s\", do = \"crash\", on = \"leader(orders-0)\", for = \"1s\" }";
+        let run = world_with(fsync, "", crash);
+        let leads =
+            |what: &Happened| matches!(what, Happened::Cluster(Cluster::Leads { epoch, .. }) if epoch.0 > 0);
+        let leader = run.entries().iter().find(|entry| leads(&entry.what)).expect("another leads").node.0;
+        let begins = when(&run, leader, leads);
+        let appends = when(
+            &run,
+            leader,
+            |what| matches!(what, Happened::Cluster(Cluster::Appended { leading: true, epoch, .. }) if epoch.0 > 0),
+        );
+        assert!(appends.since(begins) >= Span::from_milliseconds(waits), "{begins} {appends}");
+    }
+}
+
+/// `LogManager.checkpointLogRecoveryOffsets`, `LogManager.shutdown`.
+#[test]
+fn r1_8_4_recovery_points_are_written_regularly_and_at_a_clean_stop() {
+    let crash = "{ at = \"25s\", do = \"crash\", on = \"broker(2)\", for = \"1s\" }";
+    let stop = "{ at = \"15s\", do = \"stop\", on = \"broker(2)\", for = \"1s\" }";
+    let never = world(NO_CHECKPOINT, crash);
+    assert_eq!(found(&never, 2, 0).3, 0, "all of it is scanned");
+    let often = world("broker.log.flush.offset.checkpoint.interval.ms = 1000", crash);
+    let (end, _, _, scanned_from) = found(&often, 2, 0);
+    assert!(end - scanned_from < 40, "the newest segments are");
+    let after_a_stop = world(NO_CHECKPOINT, &format!("{stop}, {crash}"));
+    let (stopped_at, _, clean, _) = found(&after_a_stop, 2, 0);
+    let (_, _, crashed, scanned_from) = found(&after_a_stop, 2, 1);
+    assert!(clean && !crashed);
+    assert!(scanned_from <= stopped_at && stopped_at - scanned_from < 20, "{scanned_from}, {stopped_at}");
+}
+
+/// `ReplicaManager.checkpointHighWatermarks`.
+#[test]
+fn r1_8_5_high_watermarks_are_written_every_5_s_and_without_the_file_they_are_0() {
+    let crash = "{ at = \"15s\", do = \"crash\", on = \"broker(2)\", for = \"1s\" }";
+    let (end, high_watermark, ..) = found(&world("", crash), 2, 0);
+    assert!(high_watermark < end && high_watermark + 55 > end, "{high_watermark} of {end}");
+    let stop = "{ at = \"15s\", do = \"stop\", on = \"broker(2)\", for = \"1s\" }";
+    let (end, high_watermark, ..) = found(&world("", stop), 2, 0);
+    assert!(high_watermark + 1 >= end, "{high_watermark} of {end}");
+    let wiped = world("", "{ at = \"15s\", do = \"wipe\", on = \"broker(2)\", for = \"1s\" }");
+    let after = wiped.place(2, |what| *what == Happened::Wiped);
+    let first = wiped.cluster().find_map(|(place, node, what)| {
+        let Cluster::HighWatermark { old, .. } = what else { return None };
+        (node == 2 && place > after).then_some(old.0)
+    });
+    assert_eq!(first, Some(0));
+}
+
+/// `LogManager.checkpointLogStartOffsets`: a follower that was told where its leader's log begins forgets it in a crash before
+/// that is written.
+#[test]
+fn r1_8_6_where_a_log_begins_is_written_every_minute() {
+    let crash = "{ at = \"30s\", do = \"crash\", on = \"broker(2)\", for = \"1s\" }";
+    // Broker 2's own retention begins 60 s after its first start.
+    let settings =
+        "broker.log.retention.check.interval.ms = 10000\nbroker.log.initial.task.delay.ms = 6000\n";
+    for (interval, forgets) in [("1000", false), ("2147483647", true)] {
+        let text = format!(
+            "{settings}broker.log.flush.start.offset.checkpoint.interval.ms = {interval}\ntopics.orders.retention.ms = 5000"
+        );
+        let run = world(&text, crash);
+        let started = run.entries().iter().position(|entry| {
+            entry.node.0 == 2 && matches!(entry.what, Happened::Started { incarnation } if incarnation.0 > 1)
+        });
+        let started = started.expect("it starts again");
+        let starts: Vec<(u64, bool)> = run
+            .cluster()
+            .filter_map(|(place, node, what)| {
+                let Cluster::LogStart { old, .. } = what else { return None };
+                (node == 2).then_some((old.0, place > started))
+            })
+            .collect();
+        let (before, after): (Vec<_>, Vec<_>) = starts.into_iter().partition(|&(_, after)| !after);
+        let again = before.iter().any(|&(old, _)| after[0].0 == old);
+        assert!(before.len() > 3);
+        assert_eq!(again, forgets, "every {interval} ms: {before:?}, {after:?}");
+    }
+}
+
+/// `CleanShutdownFileHandler`: it is the last thing a stop writes.
+#[test]
+fn r1_8_9_the_clean_shutdown_file_is_written_when_all_else_is_durable() {
+    // Six fsyncs, one after the other, take longer than the disk has.
+    let cut_short = "{ at = \"15s\", do = \"slow-disk\", on = \"broker(2)\", factor = 100, for = \"3s\" },
+                     { at = \"15s\", do = \"stop\", on = \"broker(2)\", for = \"1s\" },
+                     { at = \"17s\", do = \"power-loss\", lose = \"nothing\", on = \"broker(2)\", for = \"1s\" }";
+    assert!(!found(&world("", cut_short), 2, 0).2, "not a clean stop");
+    let whole = "{ at = \"15s\", do = \"stop\", on = \"broker(2)\", for = \"4s\" },
+                 { at = \"17s\", do = \"power-loss\", lose = \"all-unsynced\", on = \"broker(2)\", for = \"1s\" }";
+    let run = world("", whole);
+    assert!(found(&run, 2, 0).2);
+    let lost = run.entries().iter().any(|entry| matches!(entry.what, Happened::Lost { .. }));
+    assert!(!lost, "after a clean stop a power loss takes nothing");
+}
+
+/// `log.flush.interval.messages`, `log.flush.interval.ms`, `LogManager.startup`.
+#[test]
+fn r1_8_10_flush_messages_holds_the_append_up_and_flush_ms_nobody() {
+    let each = run(&format!("{}disk.fsync = \"20ms\"\nrun.until = \"60s\"", topic("flush.messages = 1")));
+    let mut durable = 0;
+    for entry in each.entries().iter().filter(|entry| entry.node.0 == 1) {
+        if let Happened::Fsynced { bytes, .. } = entry.what {
+            durable = bytes.get();
+        } else if let Happened::Cluster(Cluster::HighWatermark { new, .. }) = entry.what {
+            assert!(durable >= new.0 * 70, "committed up to {new} with {durable} bytes durable");
+        }
+    }
+    assert!(each.count(Count::AnswerP50) >= 20_000_000);
+    let by_time = "broker.log.flush.scheduler.interval.ms = 1000";
+    let timed =
+        run(&format!("{}{by_time}\ndisk.fsync = \"20ms\"\nrun.until = \"60s\"", topic("flush.ms = 1000")));
+    assert!(fsyncs(&timed, 1).len() > 10);
+    assert!(timed.count(Count::AnswerP50) < 20_000_000);
+    // A process that starts looks at it `log.initial.task.delay.ms` after.
+    let crash = "faults = [{ at = \"1s\", do = \"crash\", on = \"broker(2)\", for = \"1s\" }]";
+    let longer = topic("flush.ms = 1000").replace("records = 300", "records = 600");
+    let timed = run(&format!("{longer}{by_time}\n{crash}\nrun.until = \"90s\""));
+    let starts =
+        when(&timed, 2, |what| matches!(what, Happened::Started { incarnation } if incarnation.0 > 1));
+    let first = fsyncs(&timed, 2).into_iter().find(|&(at, _)| at > starts).expect("it is flushed").0;
+    assert!(first.since(starts) >= Span::from_seconds(30), "{starts}, {first}");
+}
+
+#[test]
+fn r1_8_11_a_followers_fetch_says_that_it_has_the_record_in_memory() {
+    let dark = "faults = [{ at = \"20s\", do = \"power-loss\", lose = \"all-unsynced\", on = \"all-brokers\", for = \"1s\" }]";
+    for (settings, lost) in [("", 200..=201), ("flush.messages = 1", 0..=0)] {
+        let run = run(&format!("{}{dark}\nrun.until = \"60s\"", topic(settings)));
+        assert!(lost.contains(&run.lost()), "{settings}: {}", run.lost());
+    }
+}
+
+/// `vm.dirty_writeback_centisecs` = 500, `vm.dirty_expire_centisecs` = 3000.
+#[test]
+fn r1_8_12_the_kernel_writes_by_itself_what_is_30_to_35_s_old() {
+    let dark = |at| {
+        let dark = format!(
+            "faults = [{{ at = \"{at}\", do = \"power-loss\", on = \"all-brokers\", for = \"1s\" }}]"
+        );
+        let topic = topic("").replace("records = 300", "records = 1000");
+        run(&format!("{topic}{dark}\nrun.until = \"150s\"")).lost()
+    };
+    for at in ["50s", "53s", "54900ms"] {
+        let lost = dark(at);
+        assert!((299..=355).contains(&lost), "at {at}: {lost}");
+    }
+    assert!(dark("54900ms") > dark("50s"), "it wakes every 5 s");
+}
