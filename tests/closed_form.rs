@@ -24,7 +24,8 @@ struct Case {
 
 /// A heartbeat goes every `broker.heartbeat.interval.ms` (2000) after the answer to the last, a round trip of 1 ms: when the
 /// broker dies, the last was sent between 0 and 2001 ms ago, and arrives after 0.5 ms all the same. The session lasts 9000 ms
-/// from then, and the controller looks every eighth of that, 1125 ms, at any point of which the session ends.
+/// from then, and the controller looks every eighth of that, 1125 ms, at any point of which the session ends. What it decides
+/// counts 25 ms later (`controller.quorum.append.linger.ms`).
 const CRASH_TO_FENCING: Case = Case {
     model: r#"
         kafka = "4.1"
@@ -36,13 +37,13 @@ const CRASH_TO_FENCING: Case = Case {
     seeds: 1_000,
     keep_trace: false,
     measure: |run| milliseconds(run.faults[0].leader_changed_after.expect("another leads").nanoseconds()),
-    expected: 9_000.0 - 2_001.0 / 2.0 + 0.5 + 1_125.0 / 2.0,
+    expected: 9_000.0 - 2_001.0 / 2.0 + 0.5 + 1_125.0 / 2.0 + 25.0,
 };
 
 /// A record arrives every 10 ms, the first of them 0.5 ms after a whole ten; a follower's next fetch, which says that it has it,
 /// is there 1 ms later. The link is cut at a whole ten and 5 ms: the follower was seen to have everything 3.5 ms before. It is
 /// to leave when that was more than `replica.lag.time.max.ms` (6000) ago; the leader looks every half of it, 3000 ms, and its
-/// proposal is with the controller after 0.5 ms.
+/// proposal is with the controller after 0.5 ms, and counts 25 ms later.
 const STUCK_TO_EVICTION: Case = Case {
     model: r#"
         kafka = "4.1"
@@ -55,7 +56,7 @@ const STUCK_TO_EVICTION: Case = Case {
     seeds: 1_000,
     keep_trace: false,
     measure: |run| milliseconds(run.faults[0].isr_shrunk_after.expect("it leaves").nanoseconds()),
-    expected: 6_000.0 - 3.5 + 0.5 + 3_000.0 / 2.0,
+    expected: 6_000.0 - 3.5 + 0.5 + 3_000.0 / 2.0 + 25.0,
 };
 
 /// Broker 2 leads next. What it lacks when the leader dies is what was appended since the leader answered its last fetch: the

@@ -385,7 +385,7 @@ mod tests {
             | Effect::Respond(..)
             | Effect::TakeNext(_)
             | Effect::Hangup(_)
-            | Effect::SetTimerExponential(..)
+            | Effect::SetTimerDrawn(..)
             | Effect::Append(..)
             | Effect::Truncate(..)
             | Effect::Replace(..)

@@ -4,6 +4,7 @@
 //! Where something is left to chance it asks with a range, and the world draws. The world alone carries effects out, in
 //! the order they were asked for.
 
+use crate::kernel::distribution::Distribution;
 use crate::kernel::units::{Bytes, NodeId, Span};
 
 /// The vocabulary of one kind of node.
@@ -99,9 +100,9 @@ pub enum Effect<P: Port> {
     Hangup(ConnectionId),
     /// Set an alarm, or move it, to a drawn instant between `now` plus the least and `now` plus the most.
     SetTimer(P::Timer, Span, Span),
-    /// Set an alarm, or move it, to an instant drawn so that such alarms, one after the other, are a Poisson process with
-    /// this mean spacing.
-    SetTimerExponential(P::Timer, Span),
+    /// Set an alarm, or move it, to an instant drawn so far from now. Exponential ones, one after the other, are a Poisson
+    /// process.
+    SetTimerDrawn(P::Timer, Distribution),
     /// Take an alarm back; nothing happens if it is not set.
     CancelTimer(P::Timer),
     /// Put bytes at the end of a file: they are in the page cache at once.

@@ -22,7 +22,7 @@ pub enum Purpose {
     Survival,
     /// The jitter of a client's or broker's back-off.
     Backoff,
-    /// When the application sends.
+    /// When the application sends, and how long a process takes for something.
     Workload,
     /// Which partition a record without a key goes to.
     Partitioner,

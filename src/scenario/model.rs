@@ -68,6 +68,9 @@ pub struct Cluster {
     pub controllers: u16,
     /// From the start of a broker's process to its registration.
     pub start_time: Distribution,
+    /// From when a broker has fetched a decision of the controller until its replicas have changed their roles; followers
+    /// begin to fetch after as much time again.
+    pub metadata_time: Distribution,
 }
 
 /// A topic.

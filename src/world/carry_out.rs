@@ -98,10 +98,10 @@ impl<O: Observer> World<O> {
                     };
                     self.set_timer::<P>(node, timer, after, cause);
                 }
-                Effect::SetTimerExponential(timer, mean) => {
+                Effect::SetTimerDrawn(timer, distribution) => {
                     let occasion = Occasion(u64::from(timer.slot()), self.now.nanoseconds());
                     let draw = self.chance.draw(Purpose::Workload, u64::from(node.0), occasion);
-                    let after = Distribution::Exponential(mean).sample(draw);
+                    let after = distribution.sample(draw);
                     self.set_timer::<P>(node, timer, after, cause);
                 }
                 Effect::CancelTimer(timer) => self.machines[usize::from(node.0)].unwant(timer.slot()),

@@ -47,6 +47,7 @@ impl<O: Observer> World<O> {
                 model.cluster.brokers,
                 model.voters(),
                 &held,
+                model.cluster.metadata_time,
                 model.planted,
             ));
         }

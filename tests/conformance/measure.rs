@@ -22,6 +22,9 @@ use highwater::world::happened::Happened;
 
 use super::Value;
 
+/// Of the topic that is written to; others are there for what they do to it.
+const FIRST: PartitionId = PartitionId(0);
+
 /// A quantity of one run: a count (`lost`, `producers.p.failed`, `answer_longest`), what followed a fault
 /// (`faults.1.leader_changed_after`), or
 /// - `acked between A and B`: how many messages were told success from A to B, in ms;
@@ -137,7 +140,7 @@ fn began(run: &Run, words: &[&str]) -> Time {
 fn decided_after(run: &Run, since: Time, is_so: impl Fn(&PartitionState) -> bool) -> Value {
     let mut later = run.entries().expect("kept").iter().filter(|entry| entry.t >= since);
     let so = later.find(|entry| match entry.what {
-        Happened::Cluster(InCluster::Decided { state, .. }) => is_so(&state.state()),
+        Happened::Cluster(InCluster::Decided { partition: FIRST, state, .. }) => is_so(&state.state()),
         _ => false,
     });
     so.map_or(Value::Never, |entry| milliseconds(entry.t, since))
@@ -295,7 +298,7 @@ fn state_at(model: &Model, run: &Run, at: Time) -> PartitionState {
     };
     let entries = run.entries().expect("kept").iter().take_while(|entry| entry.t <= at);
     entries.fold(first, |before, entry| match entry.what {
-        Happened::Cluster(InCluster::Decided { state, .. }) => state.state(),
+        Happened::Cluster(InCluster::Decided { partition: FIRST, state, .. }) => state.state(),
         _ => before,
     })
 }

@@ -139,7 +139,10 @@ impl<N: Node> Bench<N> {
                 }
                 Effect::Hangup(connection) => self.hung_up.push(connection.slot),
                 Effect::TakeNext(_) => (),
-                Effect::SetTimer(timer, _, after) | Effect::SetTimerExponential(timer, after) => {
+                Effect::SetTimerDrawn(timer, distribution) => {
+                    self.alarms.insert(timer.slot(), (self.now + distribution.median(), timer));
+                }
+                Effect::SetTimer(timer, _, after) => {
                     self.alarms.insert(timer.slot(), (self.now + after, timer));
                 }
                 Effect::CancelTimer(timer) => {
@@ -221,7 +224,7 @@ fn asked_of_disk<P: Port<File: Debug>>(effect: &Effect<P>) -> Option<String> {
         | Effect::Respond(..)
         | Effect::Hangup(_)
         | Effect::SetTimer(..)
-        | Effect::SetTimerExponential(..)
+        | Effect::SetTimerDrawn(..)
         | Effect::CancelTimer(_)
         | Effect::Note(_)
         | Effect::Close(_)

@@ -16,6 +16,7 @@ use highwater::cluster::units::{
     PartitionId, ProducerEpoch, ProducerId, Replicas, Sequence,
 };
 use highwater::devices::port::{Event, Peer};
+use highwater::kernel::distribution::Distribution;
 use highwater::kernel::units::{Bytes, NodeId, Span};
 
 use crate::bench::Bench;
@@ -133,8 +134,18 @@ impl Desk {
         );
         let records = controller.metadata_log().to_vec();
         let held = vec![(topic, Holds::FromTheBeginning); partitions];
-        let broker =
-            Broker::new(NodeId(1), generation, options, &generation.controller, 3, ALONE, &held, None);
+        let at_once = Distribution::Constant(Span::ZERO);
+        let broker = Broker::new(
+            NodeId(1),
+            generation,
+            options,
+            &generation.controller,
+            3,
+            ALONE,
+            &held,
+            at_once,
+            None,
+        );
         let mut bench = Bench::new(broker);
         bench.run(|broker, now, out| broker.begin(now, &records, out));
         Desk { bench, state, records }

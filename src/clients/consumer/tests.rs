@@ -130,7 +130,7 @@ impl Rig {
                     | Effect::Respond(..)
                     | Effect::TakeNext(_)
                     | Effect::Hangup(_)
-                    | Effect::SetTimerExponential(..)
+                    | Effect::SetTimerDrawn(..)
                     | Effect::Append(..)
                     | Effect::Truncate(..)
                     | Effect::Replace(..)

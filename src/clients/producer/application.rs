@@ -16,6 +16,7 @@ use crate::clients::happened::{Happened, Outcome};
 use crate::cluster::store::MessageRun;
 use crate::cluster::units::MessageId;
 use crate::devices::port::{Effect, Outbox};
+use crate::kernel::distribution::Distribution;
 use crate::kernel::units::{Span, Time};
 
 /// How many records an application may send before the sender has its turn: what is reported of them fits into a cache.
@@ -161,7 +162,9 @@ impl Application {
         match self.workload.rate {
             Rate::Unbounded => (),
             Rate::Every(gap) => out.set_timer(ProducerTimer::Due, gap),
-            Rate::Poisson(mean) => out.ask(Effect::SetTimerExponential(ProducerTimer::Due, mean)),
+            Rate::Poisson(mean) => {
+                out.ask(Effect::SetTimerDrawn(ProducerTimer::Due, Distribution::Exponential(mean)));
+            }
         }
     }
 

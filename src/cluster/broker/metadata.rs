@@ -6,6 +6,7 @@ use super::flush::{LogFlush, Waits};
 use super::isr_changes::IsrChanges;
 use super::lifecycle::Lifecycle;
 use super::metadata_fetch::KnownController;
+use super::publishing::Unpublished;
 use super::storage::File;
 use super::{Broker, BrokerPort, ISR, LIFECYCLE, Line, METADATA, Node, Running, Timer, Waiting};
 use crate::cluster::happened::Happened;
@@ -94,6 +95,7 @@ impl Broker {
         let heartbeat_timeout = channel_timeout.min(config.session_timeout / 2);
         self.running = Some(Running {
             image: MetadataImage::new(config.brokers, config.topics.len()),
+            unpublished: Unpublished::default(),
             waiting: vec![Waiting::default(); replicas.len()],
             flushes: recovery_points
                 .into_iter()
@@ -171,7 +173,6 @@ impl Node<'_> {
                 self.apply(now, place, &newest, out);
             }
         }
-        self.end_idle_fetchers(out);
     }
 
     pub(super) fn apply(
@@ -284,7 +285,7 @@ impl Node<'_> {
         self.complete_fetches(now, place, out);
         self.remove_from_fetchers(place);
         if let Some(leader) = leader.filter(|_| !stops) {
-            self.add_to_fetcher(now, place, leader, out);
+            self.begin_to_fetch(now, place, (leader, state.leader_epoch), out);
         }
     }
 

@@ -58,11 +58,11 @@ impl KnownController {
 
 impl Node<'_> {
     pub(super) fn fetch_metadata(&mut self, out: &mut Outbox<'_, BrokerPort>) {
+        let offset = self.metadata_end();
         let line = &mut self.running.metadata_line;
         if line.is_waiting() || !line.ready(out) {
             return;
         }
-        let offset = self.running.image.end();
         let fetch = FetchMetadata {
             replica: self.config.id,
             epoch: self.running.controller.epoch,
@@ -88,7 +88,7 @@ impl Node<'_> {
         if !out.store.metadata.get(response.records).is_empty() {
             // The list is moved out while effects that need the store are asked for.
             let records = std::mem::take(out.store.metadata.get_mut(response.records));
-            self.replay(now, self.running.image.end(), &records, out);
+            self.publish(now, &records, out);
             *out.store.metadata.get_mut(response.records) = records;
         }
         self.fetch_metadata(out);

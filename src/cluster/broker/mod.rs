@@ -9,6 +9,8 @@
 //! | `isr_changes` | proposals to the controller: shrink, expand, and their answers |
 //! | `lifecycle` | registration, heartbeats |
 //! | `metadata` | the controller's log replayed, and what a change makes of each replica |
+//! | `lookup` | what clients ask before they send or read |
+//! | `publishing` | the time it takes to act on metadata |
 //! | `metadata_fetch` | whom that log is fetched from, and who is the controller |
 //! | `turns` | planted: requests of a connection that are handled before the one ahead is answered |
 //! | `shutdown` | controlled shutdown, and what is written down before the process ends |
@@ -21,10 +23,12 @@ mod fetcher;
 mod flush;
 mod isr_changes;
 mod lifecycle;
+mod lookup;
 mod metadata;
 mod metadata_fetch;
 mod out_of_range;
 mod produce;
+mod publishing;
 mod retention;
 mod shutdown;
 pub mod storage;
@@ -37,20 +41,22 @@ use self::isr_changes::IsrChanges;
 use self::lifecycle::Lifecycle;
 use self::metadata_fetch::KnownController;
 use self::produce::ParkedProduce;
+use self::publishing::Unpublished;
 use self::storage::{File, Stored};
-use self::turns::{Turn, Waits};
+use self::turns::Waits;
 use super::generation::Generation;
 use super::happened::Happened;
 use super::log::Log;
 use super::metadata_image::MetadataImage;
 use super::options::{BrokerOptions, ControllerOptions, TopicOptions};
 use super::planted::Planted;
-use super::protocol::{Leaders, Message, MetadataRecord, PartitionLeader, ProducerIdAnswer};
+use super::protocol::{Message, MetadataRecord};
 use super::replica::{Replica, Role};
 use super::store::Store;
 use super::units::{BatchId, Offset, PartitionId, Voters};
 use crate::devices::port::{Channel, ConnectionId, Effect, Event, Outbox, Peer, Port};
-use crate::kernel::units::{Bytes, NodeId, Span, Time};
+use crate::kernel::distribution::Distribution;
+use crate::kernel::units::{NodeId, Span, Time};
 
 /// What a broker speaks.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +99,8 @@ pub enum Timer {
     LogRetention,
     /// The log start offsets are to be written down.
     LogStartCheckpoint,
+    /// Metadata has been acted upon.
+    Publishing,
     /// The line to a leader, by the fetcher's place.
     FetcherLine(u32),
     /// A fetcher without a ready partition looks again.
@@ -106,7 +114,7 @@ pub enum Timer {
 impl crate::devices::port::Timer for Timer {
     #[inline]
     fn slot(self) -> u32 {
-        const SINGLE: u32 = 13;
+        const SINGLE: u32 = 14;
         const KINDS: u32 = 4;
         match self {
             Timer::Lifecycle => 0,
@@ -122,6 +130,7 @@ impl crate::devices::port::Timer for Timer {
             Timer::RecoveryPointCheckpoint => 10,
             Timer::LogRetention => 11,
             Timer::LogStartCheckpoint => 12,
+            Timer::Publishing => 13,
             Timer::FetcherLine(place) => SINGLE + KINDS * place,
             Timer::FetcherBackoff(place) => SINGLE + KINDS * place + 1,
             Timer::FetchExpires(place) => SINGLE + KINDS * place + 2,
@@ -171,6 +180,8 @@ struct Config {
     session_timeout: Span,
     /// `controller.quorum.request.timeout.ms`.
     quorum_request_timeout: Span,
+    /// How long it takes to act on metadata.
+    metadata_time: Distribution,
     planted: Option<Planted>,
 }
 
@@ -178,6 +189,7 @@ struct Config {
 #[derive(Clone, Debug)]
 struct Running {
     image: MetadataImage,
+    unpublished: Unpublished,
     replicas: Vec<Replica>,
     lifecycle: Lifecycle,
     metadata_line: Line,
@@ -221,6 +233,7 @@ impl Broker {
         brokers: u16,
         voters: Voters,
         partitions: &[(TopicOptions, Holds)],
+        metadata_time: Distribution,
         planted: Option<Planted>,
     ) -> Broker {
         let topics = partitions.iter().map(|&(topic, _)| topic).collect();
@@ -242,6 +255,7 @@ impl Broker {
             voters,
             session_timeout: controller_options.broker_session_timeout,
             quorum_request_timeout: controller_options.quorum_request_timeout,
+            metadata_time,
             planted,
         };
         Broker { config, stored, running: None }
@@ -352,6 +366,7 @@ impl Broker {
         running.parked_produces.iter().all(ParkedProduce::is_free)
             && running.flushing.is_empty()
             && running.isr.is_empty()
+            && running.unpublished.is_empty()
             && running.replicas.iter().zip(&self.stored.logs).all(|(replica, log)| match &replica.role {
                 Role::Waiting => true,
                 Role::Leader(leader) => {
@@ -455,6 +470,7 @@ impl Node<'_> {
             Timer::RecoveryPointCheckpoint => self.on_recovery_point_checkpoint(out),
             Timer::LogRetention => self.on_log_retention(now, out),
             Timer::LogStartCheckpoint => self.on_log_start_checkpoint(out),
+            Timer::Publishing => self.on_published(now, out),
             Timer::FetcherLine(place) => self.on_fetcher_line(now, place as usize, out),
             Timer::FetcherBackoff(place) => self.fetch_from(now, place as usize, out),
             Timer::FetchExpires(place) => self.expire_fetch(now, place, out),
@@ -520,31 +536,6 @@ impl Node<'_> {
                 }
             }
         }
-    }
-
-    /// Metadata request: who leads what, as this broker knows it.
-    fn on_find_leaders(&mut self, connection: ConnectionId, out: &mut Outbox<'_, BrokerPort>) {
-        if self.waits_its_turn(connection, Turn::FindLeaders) {
-            return;
-        }
-        let partitions = out.store.leaders.take();
-        let image = &self.running.image;
-        let list = out.store.leaders.get_mut(partitions);
-        list.extend(image.partitions().map(|(partition, state)| {
-            let leader = state.leader.filter(|&leader| !image.broker(leader).fenced);
-            PartitionLeader { partition, leader, epoch: state.leader_epoch }
-        }));
-        let bytes = Bytes::new(60 + 40 * list.len() as u64);
-        out.respond(connection, Message::Leaders(Leaders { partitions }), bytes);
-    }
-
-    /// InitProducerId request of a producer that is idempotent and no more (`RPCProducerIdManager.generateProducerId`).
-    fn on_init_producer_id(&mut self, connection: ConnectionId, out: &mut Outbox<'_, BrokerPort>) {
-        if self.waits_its_turn(connection, Turn::InitProducerId) {
-            return;
-        }
-        let producer_id = self.stored.next_producer_id(self.config.id, self.config.brokers);
-        out.respond(connection, Message::ProducerIdAnswer(ProducerIdAnswer { producer_id }), Bytes::new(40));
     }
 
     /// Where a partition's replica lies among this broker's.

@@ -198,7 +198,7 @@ impl Bench {
                 | Effect::TakeNext(_)
                 | Effect::Hangup(_)
                 | Effect::StopListening
-                | Effect::SetTimerExponential(..)
+                | Effect::SetTimerDrawn(..)
                 | Effect::Truncate(..)
                 | Effect::Replace(..)
                 | Effect::Delete(_) => panic!("a controller does not ask for {effect:?}"),

@@ -1,7 +1,8 @@
 //! `[cluster]`, `[network]`, `[disk]` and `[broker]`: the machines, and what every broker is set to.
 //!
-//! What a file leaves out is: three brokers without racks, one controller, two seconds to start; links of 500 µs without loss
-//! or limit; fsyncs of 2 ms, and after a power loss what writeback has finished; and Kafka's own defaults of the version.
+//! What a file leaves out is: three brokers without racks, one controller, two seconds to start and no time to act on metadata;
+//! links of 500 µs without loss or limit; fsyncs of 2 ms, and after a power loss what writeback has finished; and Kafka's own
+//! defaults of the version.
 
 use super::limits;
 use super::property;
@@ -21,7 +22,7 @@ use crate::kernel::units::{Bytes, Ratio, Span};
 use crate::scenario::model::Cluster;
 
 pub(super) const CLUSTER: Schema = Schema {
-    own: &["brokers", "racks", "controllers", "start_time"],
+    own: &["brokers", "racks", "controllers", "start_time", "metadata_time"],
     later: &["request_time", "request_threads"],
     kafka: Some(Kafka { modelled: || property::names(settings::FEATURES), known: known::FEATURES }),
 };
@@ -72,6 +73,7 @@ pub(super) fn cluster(
         racks: Vec::new(),
         controllers: 1,
         start_time: Distribution::Constant(Span::from_seconds(2)),
+        metadata_time: Distribution::Constant(Span::ZERO),
     };
     let Some(table) = table else { return cluster };
     let section = Section::open(table, "[cluster]", &CLUSTER, reading);
@@ -99,6 +101,11 @@ pub(super) fn cluster(
         section.get("start_time").and_then(|node| reading.distribution("start_time", node))
     {
         cluster.start_time = start_time;
+    }
+    if let Some(metadata_time) =
+        section.get("metadata_time").and_then(|node| reading.distribution("metadata_time", node))
+    {
+        cluster.metadata_time = metadata_time;
     }
     cluster
 }

@@ -14,6 +14,7 @@ use crate::cluster::protocol::{
 };
 use crate::cluster::units::{Acks, LeaderEpoch, Offset, ProducerId};
 use crate::devices::port::Effect;
+use crate::kernel::distribution::Distribution;
 use crate::kernel::units::Span;
 
 const MS: fn(u64) -> Span = Span::from_milliseconds;
@@ -178,7 +179,7 @@ impl Rig {
                 self.sets += 1;
                 self.alarms.insert(timer.slot(), (self.now + least, timer));
             }
-            Effect::SetTimerExponential(timer, mean) => {
+            Effect::SetTimerDrawn(timer, Distribution::Exponential(mean)) => {
                 self.alarms.insert(timer.slot(), (self.now + mean, timer));
             }
             Effect::CancelTimer(timer) => {
@@ -205,6 +206,7 @@ impl Rig {
             | Effect::StopListening
             | Effect::Send(..)
             | Effect::Respond(..)
+            | Effect::SetTimerDrawn(..)
             | Effect::TakeNext(_)
             | Effect::Hangup(_)
             | Effect::Append(..)
