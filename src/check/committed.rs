@@ -115,6 +115,11 @@ impl CommittedLog {
         self.until(epoch).saturating_sub(index)
     }
 
+    /// All committed entries.
+    pub fn entries(&self) -> &[LogEntry] {
+        self.list.entries()
+    }
+
     /// The entries that begin below an offset.
     pub fn below(&self, offset: Offset) -> &[LogEntry] {
         let entries = self.list.entries();

@@ -87,6 +87,8 @@ pub(super) enum Step {
     /// The controller changes the in-sync set, or takes the leader away.
     Isr(&'static [u16]),
     Nobody(&'static [u16]),
+    /// The controller deletes the topic, and the brokers their logs.
+    Delete,
     /// A broker learns that it leads.
     Leads(u16),
     /// A leader of this epoch waits for these members.
@@ -274,6 +276,19 @@ impl Hand {
             }
             Step::Isr(isr) => self.decide(controller, self.state.leader, isr, None),
             Step::Nobody(isr) => self.decide(controller, None, isr, Some(Election::Nobody)),
+            Step::Delete => {
+                let old = self.state;
+                self.state = old.removed();
+                let state = Decision::of(&self.state);
+                let (old_leader, old_isr, election) = (old.leader, old.isr.bits(), None);
+                let decided = Cluster::Decided { partition: ORDERS, old_leader, old_isr, state, election };
+                self.happens(controller, decided);
+                for broker in old.replicas.iter() {
+                    let end = self.log_of(broker.0).end();
+                    self.logs[index(broker.0)].clear();
+                    self.happens(broker.0, Cluster::Deleted { partition: ORDERS, old: end });
+                }
+            }
             Step::Leads(broker) => {
                 let start = self.log_of(broker).end();
                 self.happens(broker, leads(self.state.leader_epoch, start, self.state.isr));
@@ -417,7 +432,8 @@ pub(super) fn model() -> Model {
             options: TopicOptions { min_insync_replicas: 2, ..generation.topic },
             first_partition: ORDERS,
             assignment: vec![Replicas::of([1, 2, 3].map(NodeId))],
-            at_start: 1,
+            created_with: 1,
+            anew: None,
         }],
         producers: vec![Producer {
             name: "web".to_owned(),

@@ -3,7 +3,8 @@
 //! A message that its application sends again is the same message. Told is the last thing the library reported of it. The
 //! place is read in the settled world: **in** is below the high watermark of the settled leader's log; **unreadable** is at or
 //! above it, or there with a bad byte, or, where no leader is, in any replica's log; **out** is everything else, unless it was
-//! committed and lies below the beginning of the settled leader's log: then retention has **removed** it.
+//! committed and lies below the beginning of the settled leader's log, or in a topic that was deleted: then retention or the
+//! deletion has **removed** it.
 //!
 //! A message's batches are not kept here: the store has them.
 
@@ -260,6 +261,13 @@ impl History {
         found: &mut Found,
     ) {
         let state = look.partition(partition);
+        if !state.is_there() {
+            // Never created, or deleted with all that was in it.
+            for message in committed.entries().iter().flat_map(|entry| look.store().messages(entry.batch)) {
+                places[message.0 as usize] = Place::Removed;
+            }
+            return;
+        }
         let leader = state
             .leader
             .and_then(|leader| Some((look.log(leader, partition)?, look.high_watermark(leader, partition)?)));
@@ -485,6 +493,9 @@ mod tests {
         // What was never committed is lost all the same.
         let early = [&three[..], &told, &[Commit(1, 1, 0), Remove(1, 2), Commit(1, 3, 0)]].concat();
         assert_eq!(counts(&early), [("sent", 3), ("acked", 3), ("kept", 1), ("lost", 1), ("removed", 1)]);
+        // Likewise with a topic that was deleted.
+        let deleted = [&three[..], &told, &[Commit(1, 2, 0), Delete]].concat();
+        assert_eq!(counts(&deleted), [("sent", 3), ("acked", 3), ("lost", 1), ("removed", 2)]);
         // A leader that still has it makes it readable again.
         let begin = [&three[..], &[Copy(2, 0, 0), Copy(2, 1, 0), Copy(2, 2, 0)], &told].concat();
         let leads = [Elect(2, &[2, 3], Election::Clean), Leads(2), Learn(2, 3)];

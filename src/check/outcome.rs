@@ -69,6 +69,14 @@ pub struct Counts([Option<u64>; Count::ALL.len()]);
 impl LateStart {
     /// It as a reason, in words Kafka's users know.
     pub(super) fn reason(&self, model: &Model) -> String {
+        let (topic, _) = model.partition(self.partition);
+        if topic.anew.is_some() {
+            return format!(
+                "topic {} was made anew, and its brokers knew nothing of producer {}: they took the first batch that came \
+                 (batch {}), whatever its sequence",
+                topic.name, model.producers[self.producer].name, self.batch,
+            );
+        }
         format!(
             "a leader of {} knew nothing of producer {} and so took the first batch that came (batch {}), whatever its \
              sequence: earlier ones were still under way to another broker",

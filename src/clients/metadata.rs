@@ -44,13 +44,20 @@ pub(super) struct Metadata {
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
+    /// Which partition: another since its topic was made anew.
+    id: PartitionId,
     /// The newest answer had it.
     is_there: bool,
     leader: Option<NodeId>,
     epoch: Option<LeaderEpoch>,
 }
 
-const UNKNOWN: Known = Known { is_there: false, leader: None, epoch: None };
+impl Known {
+    /// Nothing but its id.
+    fn unknown(id: PartitionId) -> Known {
+        Known { id, is_there: false, leader: None, epoch: None }
+    }
+}
 
 const NOWHERE: u32 = u32::MAX;
 
@@ -67,27 +74,32 @@ pub(super) struct MetadataOptions {
 }
 
 impl Metadata {
-    /// Nothing is known yet of the partitions these topics may have, and it is to be asked for.
+    /// Nothing is known yet of the partitions these topics may have, first and whenever they are made anew, and it is to be
+    /// asked for.
     pub(super) fn new<'a>(
-        topics: impl Iterator<Item = &'a [PartitionId]> + Clone,
+        topics: impl Iterator<Item = &'a [Vec<PartitionId>]> + Clone,
         options: MetadataOptions,
     ) -> Metadata {
-        let partitions = topics.clone().flatten();
+        let partitions = topics.clone().flatten().flatten();
         let lowest = partitions.clone().min().map_or(0, |partition| partition.0);
         let highest = partitions.clone().max().map_or(0, |partition| partition.0);
         let mut places = vec![NOWHERE; (highest - lowest + 1) as usize];
-        for (place, partition) in partitions.clone().enumerate() {
-            places[(partition.0 - lowest) as usize] = place as u32;
-        }
-        let mut ends = Vec::new();
-        for topic in topics {
-            ends.push(ends.last().copied().unwrap_or(0) + topic.len() as u32);
+        let (mut partitions, mut ends) = (Vec::new(), Vec::new());
+        for lives in topics {
+            let begin = partitions.len() as u32;
+            partitions.extend(lives[0].iter().copied().map(Known::unknown));
+            ends.push(partitions.len() as u32);
+            for life in lives {
+                for (place, partition) in (begin..).zip(life) {
+                    places[(partition.0 - lowest) as usize] = place;
+                }
+            }
         }
         Metadata {
             brokers: (1..=options.brokers).map(NodeId).collect(),
             max_age: options.max_age,
             backoff: options.backoff,
-            partitions: vec![UNKNOWN; partitions.count()],
+            partitions,
             topics: ends,
             places,
             lowest,
@@ -104,7 +116,9 @@ impl Metadata {
 
     /// The process is gone, and another knows nothing; which broker it asks first goes on round.
     pub(super) fn forget(&mut self) {
-        self.partitions.fill(UNKNOWN);
+        for known in &mut self.partitions {
+            *known = Known::unknown(known.id);
+        }
         (self.there, self.needed, self.in_progress, self.backing_off) = (0, true, false, false);
         (self.failures, self.equivalent, self.expires) = (0, 0, Time::NEVER);
     }
@@ -113,6 +127,12 @@ impl Metadata {
     #[inline]
     pub(super) fn partition_count(&self) -> usize {
         self.there as usize
+    }
+
+    /// Which partition is at `place`: of a topic that was made anew, that of the newest answer that had one.
+    #[inline]
+    pub(super) fn id(&self, place: usize) -> PartitionId {
+        self.partitions[place].id
     }
 
     /// Whether the partition at `place` is there.
@@ -209,6 +229,10 @@ impl Metadata {
         for &PartitionLeader { partition, leader, epoch } in out.store.leaders.get(answer.partitions) {
             let Some(place) = self.place(partition) else { continue };
             self.there += 1;
+            // A topic of another id: what was known was of that one (`updateLatestMetadata`).
+            if self.partitions[place].id != partition {
+                self.partitions[place] = Known::unknown(partition);
+            }
             self.partitions[place].is_there = true;
             changed |= self.learn(place, leader, epoch);
             // LEADER_NOT_AVAILABLE; or it names a leader of long ago, and by newer news nobody leads, for which who has

@@ -17,6 +17,7 @@ pub(super) enum Class {
 pub(super) fn class(error: ErrorCode) -> Class {
     match error {
         ErrorCode::UnknownTopicOrPartition
+        | ErrorCode::UnknownTopicId
         | ErrorCode::LeaderNotAvailable
         | ErrorCode::NotLeaderOrFollower
         | ErrorCode::NetworkException

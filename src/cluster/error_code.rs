@@ -38,6 +38,7 @@ pub enum ErrorCode {
     OperationNotAttempted,
     UnknownServerError,
     InvalidTimestamp,
+    UnknownTopicId,
 }
 
 impl ErrorCode {
@@ -76,6 +77,7 @@ impl ErrorCode {
             ErrorCode::OperationNotAttempted => "OPERATION_NOT_ATTEMPTED",
             ErrorCode::UnknownServerError => "UNKNOWN_SERVER_ERROR",
             ErrorCode::InvalidTimestamp => "INVALID_TIMESTAMP",
+            ErrorCode::UnknownTopicId => "UNKNOWN_TOPIC_ID",
         }
     }
 }

@@ -484,7 +484,11 @@ pub enum Administer {
     /// AlterPartitionReassignments: other replicas.
     Reassign(Reassign),
     /// CreatePartitions: a topic has more partitions.
-    CreatePartitions(CreatePartitions),
+    CreatePartitions(TopicChange),
+    /// DeleteTopics: a topic is no more.
+    DeleteTopic(TopicChange),
+    /// CreateTopics: a topic is there.
+    CreateTopic(TopicChange),
 }
 
 /// ElectLeaders request, of one partition.
@@ -507,12 +511,12 @@ pub struct Reassign {
     pub replicas: Replicas,
 }
 
-/// CreatePartitions request, of one topic.
+/// CreatePartitions, DeleteTopics or CreateTopics request, of one topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CreatePartitions {
+pub struct TopicChange {
     /// Its first partition; the others follow.
     pub first: PartitionId,
-    /// How many it is to have in all.
+    /// How many partitions it is about, those that are there included.
     pub total: u32,
 }
 
@@ -557,6 +561,12 @@ impl PartitionState {
     /// One that was just created: the first of those in sync leads.
     pub fn created(replicas: Replicas, isr: Replicas) -> PartitionState {
         PartitionState { replicas, isr, leader: isr.iter().next(), ..PartitionState::NONE }
+    }
+
+    /// The same partition, no more.
+    pub fn removed(&self) -> PartitionState {
+        let (leader_epoch, partition_epoch) = (self.leader_epoch, self.partition_epoch.next());
+        PartitionState { leader_epoch, partition_epoch, ..PartitionState::NONE }
     }
 
     /// Whether there is such a partition.

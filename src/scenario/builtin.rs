@@ -104,6 +104,8 @@ builtin! {
     "storage/torn-tail-is-cut",
     "storage/torn-tail-is-fetched-again",
     "storage/two-of-three-lose-power-keeps",
+    "topics/deleted-blocks-then-drops",
+    "topics/made-anew-loses-nothing",
     "topics/more-partitions-keep",
     "topics/more-partitions-latest-misses",
 }

@@ -70,6 +70,7 @@ impl Model {
                 format!("election of the preferred leader of {on}")
             }
             Action::Reassign(Reassign { replicas, .. }) => format!("reassignment of {on} to {replicas}"),
+            Action::DeleteTopic => format!("deletion of {on}"),
             Action::AddPartitions { total } => format!("partitions added to {on}, {total} in all"),
             Action::SlowDisk(factor) => format!("{kind} on {on}, {factor} times as slow"),
         }

@@ -113,6 +113,9 @@ pub enum Action {
         /// So many in all.
         total: u32,
     },
+    /// `delete-topic`: an administrator deletes the topic that is its target, and makes it anew, as the file has it, when the
+    /// fault is over: after `for`, or with the heal act.
+    DeleteTopic,
 }
 
 impl Action {
@@ -138,6 +141,7 @@ impl Action {
             Action::Elect(_) => FaultKind::Elect,
             Action::Reassign(_) => FaultKind::Reassign,
             Action::AddPartitions { .. } => FaultKind::AddPartitions,
+            Action::DeleteTopic => FaultKind::DeleteTopic,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The file reader makes one, tests make one by hand, and nothing below asks again whether a broker exists.
 
-use super::fault::{Action, Fault};
+use super::fault::{Action, Fault, Target};
 use super::words::{Count, FaultKind, Promise};
 use crate::clients::app::Workload;
 use crate::clients::options::{ProducerOptions, ReaderOptions};
@@ -85,8 +85,19 @@ pub struct Topic {
     /// Where each partition's replicas are, in assignment order: the first is preferred and leads at the start. Also of those
     /// that a fault of the schedule may add.
     pub assignment: Vec<Replicas>,
-    /// How many of its partitions, from the first, are there when the run begins.
-    pub at_start: u32,
+    /// With how many of its partitions, from the first, it is created.
+    pub created_with: u32,
+    /// It is not there when the run begins, but is another of the run's topics, deleted and made anew.
+    pub anew: Option<Anew>,
+}
+
+/// What a topic that is made anew once was. To clients it is the same topic; to brokers another, with another id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anew {
+    /// The topic as the file has it.
+    pub of: TopicId,
+    /// By which fault of the schedule it is deleted and made anew.
+    pub by: usize,
 }
 
 impl Topic {
@@ -94,6 +105,11 @@ impl Topic {
     pub fn partitions(&self) -> impl Iterator<Item = PartitionId> + use<> {
         let (first, count) = (self.first_partition.0, self.assignment.len() as u32);
         (first..first + count).map(PartitionId)
+    }
+
+    /// How many of its partitions, from the first, are there when the run begins.
+    pub fn at_start(&self) -> u32 {
+        if self.anew.is_some() { 0 } else { self.created_with }
     }
 }
 
@@ -228,22 +244,26 @@ impl Model {
     /// Who holds a replica of each partition when the run begins; nobody, of one that is still to be created.
     pub fn at_start(&self) -> impl Iterator<Item = Replicas> {
         self.topics.iter().flat_map(|topic| {
-            let to_come =
-                std::iter::repeat_n(Replicas::NONE, topic.assignment.len() - topic.at_start as usize);
-            topic.assignment[..topic.at_start as usize].iter().copied().chain(to_come)
+            let at_start = topic.at_start() as usize;
+            let to_come = std::iter::repeat_n(Replicas::NONE, topic.assignment.len() - at_start);
+            topic.assignment[..at_start].iter().copied().chain(to_come)
         })
     }
 
     /// Who may come to hold a replica of each partition: its assignment, then whoever a fault of the schedule reassigns it to.
     pub fn holders(&self) -> impl Iterator<Item = Replicas> {
-        let assignments = self.topics.iter().flat_map(|topic| &topic.assignment);
-        assignments.enumerate().map(|(place, &assigned)| {
+        let assignments = self.topics.iter().flat_map(|topic| {
+            let first = topic.anew.map_or(topic, |anew| &self.topics[anew.of.0 as usize]).first_partition;
+            topic.assignment.iter().zip(first.0..)
+        });
+        assignments.map(|(&assigned, in_file)| {
             self.faults.iter().fold(assigned, |all, fault| match &fault.action {
-                Action::Reassign(Reassign { partition, replicas }) if partition.0 as usize == place => {
+                Action::Reassign(Reassign { partition, replicas }) if partition.0 == in_file => {
                     replicas.iter().fold(all, |all, replica| all.with(replica))
                 }
                 Action::Reassign(_)
                 | Action::AddPartitions { .. }
+                | Action::DeleteTopic
                 | Action::Elect(_)
                 | Action::Crash
                 | Action::Stop
@@ -287,10 +307,41 @@ impl Model {
         (topic, partition.0 - topic.first_partition.0)
     }
 
+    /// Which of the topics a partition is of.
+    pub fn topic_of(&self, partition: PartitionId) -> TopicId {
+        let place = self.topics.iter().rposition(|topic| topic.first_partition <= partition);
+        TopicId(place.expect("a partition of the model") as u32)
+    }
+
     /// A partition as people write it: `orders-0`.
     pub fn partition_name(&self, partition: PartitionId) -> String {
         let (topic, number) = self.partition(partition);
-        format!("{}-{number}", topic.name)
+        let anew = if topic.anew.is_some() { " (made anew)" } else { "" };
+        format!("{}-{number}{anew}", topic.name)
+    }
+
+    /// A partition as the file has it: that of which this one is when its topic was made anew.
+    pub fn in_file(&self, partition: PartitionId) -> PartitionId {
+        let (topic, number) = self.partition(partition);
+        let first = topic.anew.map_or(topic, |anew| &self.topics[anew.of.0 as usize]).first_partition;
+        PartitionId(first.0 + number)
+    }
+
+    /// A topic of the file and, after it, what it is when it was made anew.
+    pub fn lives(&self, of: TopicId) -> impl Iterator<Item = &Topic> {
+        let anew = self.topics.iter().filter(move |topic| topic.anew.is_some_and(|anew| anew.of == of));
+        std::iter::once(&self.topics[of.0 as usize]).chain(anew)
+    }
+
+    /// Puts behind the other topics those that the faults from this one on make anew.
+    pub fn add_topics_made_anew(&mut self, from: usize) {
+        for (by, fault) in self.faults.iter().enumerate().skip(from) {
+            let (Action::DeleteTopic, &Target::Topic(of)) = (&fault.action, &fault.on) else { continue };
+            let first_partition =
+                PartitionId(self.topics.iter().map(|topic| topic.assignment.len() as u32).sum());
+            let anew = Some(Anew { of, by });
+            self.topics.push(Topic { first_partition, anew, ..self.topics[of.0 as usize].clone() });
+        }
     }
 
     /// The brokers.

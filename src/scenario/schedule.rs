@@ -23,6 +23,7 @@ pub fn drawn(model: &Arc<Model>, seed: u64) -> Arc<Model> {
     }
     let mut of_run = Model::clone(model);
     of_run.faults.extend(draw(model, seed));
+    of_run.add_topics_made_anew(model.faults.len());
     of_run.chaos = None;
     Arc::new(of_run)
 }
@@ -57,20 +58,17 @@ impl Hand<'_> {
         let at = self.instant(self.chaos.between);
         let lasts = self.span(self.chaos.lasts);
         if kind == FaultKind::AddPartitions {
-            let topic = self.below(self.model.topics.len() as u64) as usize;
-            let Topic { assignment, at_start, .. } = &self.model.topics[topic];
-            let total = self.between(u64::from(*at_start) + 1, assignment.len() as u64) as u32;
-            return self.administered(
-                at,
-                Target::Topic(TopicId(topic as u32)),
-                Action::AddPartitions { total },
-            );
+            let topic = self.topic();
+            let Topic { assignment, created_with, .. } = &self.model.topics[topic.0 as usize];
+            let total = self.between(u64::from(*created_with) + 1, assignment.len() as u64) as u32;
+            return self.administered(at, Target::Topic(topic), Action::AddPartitions { total });
         }
         let action = self.action(kind);
         let on = match &action {
             Action::Elect(ElectLeaders { partition, .. }) | Action::Reassign(Reassign { partition, .. }) => {
                 return self.administered(at, Target::Partition(*partition), action);
             }
+            Action::DeleteTopic => Target::Topic(self.topic()),
             Action::AddPartitions { .. } => unreachable!("of which topic is drawn with it"),
             // A controller's disk is what its quorum is for: one alone has none to mend it.
             Action::PowerLoss(_) | Action::SlowDisk(_) | Action::StallDisk if self.is_quorum() => {
@@ -107,6 +105,7 @@ impl Hand<'_> {
     fn action(&mut self, kind: FaultKind) -> Action {
         match kind {
             FaultKind::AddPartitions => unreachable!("of which topic is drawn with it"),
+            FaultKind::DeleteTopic => Action::DeleteTopic,
             FaultKind::Crash => Action::Crash,
             FaultKind::PowerLoss => Action::PowerLoss(Lose::Drawn),
             FaultKind::Wipe => Action::Wipe,
@@ -155,7 +154,16 @@ impl Hand<'_> {
     }
 
     fn partition(&mut self) -> PartitionId {
-        PartitionId(self.below(self.model.partition_count() as u64) as u32)
+        PartitionId(self.below(self.in_file().map(|topic| topic.assignment.len() as u64).sum()) as u32)
+    }
+
+    fn topic(&mut self) -> TopicId {
+        TopicId(self.below(self.in_file().count() as u64) as u32)
+    }
+
+    /// The topics of the file, not what becomes of them when they are made anew.
+    fn in_file(&self) -> impl Iterator<Item = &Topic> {
+        self.model.topics.iter().filter(|topic| topic.anew.is_none())
     }
 
     /// Brokers, mostly one, and mostly by what they are at the time.
@@ -329,8 +337,8 @@ mod tests {
     fn partitions_are_drawn_to_be_added_within_the_room_there_is() {
         let kinds = (r#"["crash", "slow-disk", "cut"]"#, r#"["add-partitions"]"#);
         let model = file::read("test", &TEXT.replace(kinds.0, kinds.1)).expect("a model without a mistake");
-        let Topic { assignment, at_start, .. } = &model.topics[0];
-        assert_eq!((assignment.len(), *at_start), (4, 2));
+        let Topic { assignment, created_with, .. } = &model.topics[0];
+        assert_eq!((assignment.len(), *created_with), (4, 2));
         let mut drawn = [0; 5];
         for seed in 0..100 {
             for fault in draw(&model, seed) {

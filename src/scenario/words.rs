@@ -98,6 +98,8 @@ words! {
         Reassign = "reassign",
         /// An administrator gives a topic more partitions.
         AddPartitions = "add-partitions",
+        /// An administrator deletes a topic, and makes it anew.
+        DeleteTopic = "delete-topic",
     }
 }
 
@@ -197,6 +199,9 @@ impl Count {
 impl FaultKind {
     /// Whether it is an administrator who does it.
     pub const fn is_administration(self) -> bool {
-        matches!(self, FaultKind::Elect | FaultKind::Reassign | FaultKind::AddPartitions)
+        matches!(
+            self,
+            FaultKind::Elect | FaultKind::Reassign | FaultKind::AddPartitions | FaultKind::DeleteTopic
+        )
     }
 }

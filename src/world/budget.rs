@@ -23,6 +23,8 @@ pub struct Standing {
     registered: Replicas,
     /// Of the impaired, those whose stop took records.
     short: Replicas,
+    /// Its topic was deleted: nothing can befall it any more.
+    is_removed: bool,
 }
 
 /// What is more than Kafka's promises are good for.
@@ -48,6 +50,7 @@ impl Standing {
             impaired: Replicas::NONE,
             registered: Replicas::NONE,
             short: Replicas::NONE,
+            is_removed: false,
         }
     }
 
@@ -74,6 +77,9 @@ impl Standing {
     /// The controller changed the partition: who is admitted to the in-sync set again, or leads again as the last of it, is no
     /// longer impaired.
     pub fn decided(&mut self, old_leader: Option<NodeId>, state: &PartitionState) {
+        if !state.is_there() {
+            (self.impaired, self.short, self.is_removed) = (Replicas::NONE, Replicas::NONE, true);
+        }
         let registered = self.registered;
         for replica in registered.iter() {
             let admitted = state.isr.contains(replica) && !self.isr.contains(replica);
@@ -90,7 +96,7 @@ impl Standing {
 
     /// What is too much now, if anything.
     pub fn excess(&self, eligible_leader_replicas: bool) -> Option<Excess> {
-        let short = self.short.iter().next()?;
+        let short = self.short.iter().next().filter(|_| !self.is_removed)?;
         if self.impaired.len() >= self.too_many {
             return Some(Excess::TooManyImpaired { impaired: self.impaired, short });
         }

@@ -29,6 +29,8 @@ pub(super) enum What {
     Strike(u32),
     /// A fault is over.
     Over(u32),
+    /// A topic that a fault has deleted is to be made anew.
+    MakeAnew(u32),
     /// Look whether all is quiet.
     Look,
 }

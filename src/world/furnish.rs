@@ -10,7 +10,7 @@ use crate::clients::producer::{Producer, ProducerSetup};
 use crate::cluster::broker::{Broker, Holds};
 use crate::cluster::controller::{Controller, Given};
 use crate::cluster::protocol::PartitionState;
-use crate::cluster::units::MessageId;
+use crate::cluster::units::{MessageId, PartitionId, TopicId};
 use crate::devices::clock::Clock;
 use crate::devices::disk::Disk;
 use crate::kernel::chance::{Occasion, Purpose};
@@ -54,8 +54,7 @@ impl<O: Observer> World<O> {
         self.sends_left_of.clear();
         let mut first_message = 0;
         for (place, producer) in model.producers.iter().enumerate() {
-            let topic = &model.topics[producer.into.0 as usize];
-            let partitions: Vec<_> = topic.partitions().collect();
+            let lives: Vec<_> = partitions_of(&model, producer.into);
             let id = model.producer_node(place);
             let partitioner_key =
                 self.chance.draw(Purpose::Partitioner, u64::from(id.0), Occasion(0, 0)).bits();
@@ -64,7 +63,7 @@ impl<O: Observer> World<O> {
                 options: producer.options,
                 workload: producer.workload,
                 first_message: MessageId(first_message),
-                partitions: &partitions,
+                lives: &lives,
                 brokers: model.cluster.brokers,
                 partitioner_key,
             }));
@@ -72,8 +71,7 @@ impl<O: Observer> World<O> {
             self.sends_left_of.push(producer.workload.records.into());
         }
         for (place, reader) in model.readers.iter().enumerate() {
-            let reads = reader.reads.iter().map(|topic| &model.topics[topic.0 as usize]);
-            let topics: Vec<Vec<_>> = reads.map(|topic| topic.partitions().collect()).collect();
+            let topics: Vec<_> = reader.reads.iter().map(|&topic| partitions_of(&model, topic)).collect();
             self.readers.push(Reader::new(ReaderSetup {
                 id: model.reader_node(place),
                 options: reader.options,
@@ -102,6 +100,11 @@ impl<O: Observer> World<O> {
     }
 }
 
+/// The partitions that a topic may have, and those it may have whenever it is made anew.
+fn partitions_of(model: &Model, topic: TopicId) -> Vec<Vec<PartitionId>> {
+    model.lives(topic).map(|topic| topic.partitions().collect()).collect()
+}
+
 /// The controllers of a run that begins with every partition led by its preferred replica and fully in sync.
 pub(super) fn build_controllers(model: &Model) -> Vec<Controller> {
     let partitions: Vec<Given> = model
@@ -110,7 +113,7 @@ pub(super) fn build_controllers(model: &Model) -> Vec<Controller> {
         .flat_map(|topic| {
             let options = topic.options;
             topic.assignment.iter().zip(0..).map(move |(&replicas, number)| Given {
-                state: (number < topic.at_start).then(|| PartitionState::created(replicas, replicas)),
+                state: (number < topic.at_start()).then(|| PartitionState::created(replicas, replicas)),
                 replicas,
                 min_insync_replicas: options.min_insync_replicas,
                 unclean: options.unclean_leader_election,

@@ -218,7 +218,7 @@ impl Metrics {
                 touched.changed = true;
                 after.leader_changed_after = Some(span);
             }
-            if !touched.shrunk && state.isr.len() < touched.isr {
+            if !touched.shrunk && state.is_there() && state.isr.len() < touched.isr {
                 touched.shrunk = true;
                 after.isr_shrunk_after = Some(span);
             }

@@ -170,6 +170,7 @@ impl<O: Observer> World<O> {
             What::Start { node, order } => self.on_start(node, order, cause),
             What::Strike(fault) => self.strike(fault as usize, cause),
             What::Over(fault) => self.end_fault(fault as usize, cause),
+            What::MakeAnew(fault) => self.make_anew(fault as usize, cause),
             What::Look => self.look_again(cause),
         }
         while let Some((delivery, cause)) = self.ready.pop_front() {

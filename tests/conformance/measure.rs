@@ -209,7 +209,7 @@ fn calls(run: &Run) -> impl Iterator<Item = (Time, MessageId, PartitionId)> {
 /// Whether a partition was not there when the run began.
 fn is_new(model: &Model, partition: PartitionId) -> bool {
     let (topic, number) = model.partition(partition);
-    number >= topic.at_start
+    number >= topic.at_start()
 }
 
 fn keys_in_two_partitions(model: &Model, run: &Run) -> i64 {

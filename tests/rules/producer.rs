@@ -62,7 +62,7 @@ impl Desk {
             options,
             workload,
             first_message: MessageId(0),
-            partitions: &[ORDERS],
+            lives: &[vec![ORDERS]],
             brokers: 3,
             partitioner_key: 1,
         });

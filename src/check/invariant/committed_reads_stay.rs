@@ -69,6 +69,10 @@ impl CommittedReadsStay {
         }
         reads.push(at.0, entry, look);
         let Some((epoch, leader)) = leads.filter(|&(epoch, _)| epoch > entry.epoch) else { return };
+        // Of a deleted topic whoever has not heard of it yet may still be read.
+        if !look.partition(partition).is_there() {
+            return;
+        }
         let index = reads.list.entries().len() - 1;
         // A leader of a former assignment has deleted its replica.
         let Some(log) = look.log(leader, partition) else { return };

@@ -90,7 +90,8 @@ impl IsrSuperset {
         state: &PartitionState,
     ) {
         let both = &mut self.partitions[partition.0 as usize];
-        self.changed |= !both.isr.is_empty() && !both.isr.same_set(&state.isr);
+        // Neither its creation nor its deletion is a change of it.
+        self.changed |= !both.isr.is_empty() && state.is_there() && !both.isr.same_set(&state.isr);
         both.leader = state.leader;
         both.epoch = state.leader_epoch;
         both.isr = state.isr;

@@ -199,7 +199,8 @@ impl LeaderCompleteness {
         raised: &Raised,
     ) {
         let Some((newest, Some(later))) = self.partitions[partition.0 as usize].newest else { return };
-        if epoch >= newest {
+        // Of a deleted topic whoever has not heard of it yet may still commit.
+        if epoch >= newest || !look.partition(partition).is_there() {
             return;
         }
         // A leader of a former assignment has deleted its replica.

@@ -1,5 +1,6 @@
 //! What is to be said when nothing is lost.
 
+use super::removed;
 use super::replay::Replay;
 use super::words::either;
 use crate::check::Judgement;
@@ -35,7 +36,8 @@ pub(super) fn story(
         (_, removed @ 1..) => {
             let kept = outcome.total.number(Count::Kept);
             let are = either(kept as usize, "is in its leader's log", "are in their leaders' logs");
-            format!("Of {acked} acknowledged records {kept} {are}; retention has removed {removed}")
+            let by = removed::by(entries);
+            format!("Of {acked} acknowledged records {kept} {are}; {by} has removed {removed}")
         }
         (1, 0) => "The one acknowledged record is in the leader's log".to_owned(),
         (_, 0) => format!("All {acked} acknowledged records are in their leaders' logs"),

@@ -16,6 +16,20 @@ use crate::world::happened::Happened;
 /// The most readers told of.
 const MOST: usize = 3;
 
+/// What has removed records.
+pub(super) fn by(entries: &[Entry<Happened>]) -> &'static str {
+    let any = |is_such: fn(&Cluster) -> bool| {
+        entries.iter().any(|entry| matches!(&entry.what, Happened::Cluster(what) if is_such(what)))
+    };
+    let is_deleted = any(|what| matches!(what, Cluster::Decided { state, .. } if !state.state().is_there()));
+    let is_retained = any(|what| matches!(what, Cluster::LogStart { retention: true, .. }));
+    match (is_deleted, is_retained) {
+        (true, true) => "retention, or the deletion of their topic,",
+        (true, false) => "the deletion of their topic",
+        (false, _) => "retention",
+    }
+}
+
 /// The sentences on the first records that retention took, and on readers that came too late.
 pub(super) fn story(model: &Model, store: &Store, entries: &[Entry<Happened>]) -> Vec<String> {
     let mut replay = Replay::new(model, store);
@@ -124,6 +138,14 @@ mod tests {
         let (reads, options) = (vec![TopicId(0)], Library::Java41.reader());
         let reader = Reader { name: "audit".to_owned(), reads, start: Time::ZERO, options };
         Model { readers: vec![reader], ..model() }
+    }
+
+    #[test]
+    fn what_was_deleted_with_its_topic_is_told() {
+        let steps = [Send, Put(1, 0, 0), Success(0), Commit(1, 1, 0), Strike(1), Delete];
+        let story = Hand::play(model(), &steps).sentence();
+        let begun = "Of 1 acknowledged records 0 are in their leaders' logs; the deletion of their topic has removed 1.";
+        assert!(story.starts_with(begun), "{story}");
     }
 
     #[test]

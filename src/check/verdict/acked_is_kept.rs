@@ -220,6 +220,15 @@ mod tests {
     }
 
     #[test]
+    fn what_went_with_its_topic_was_not_lost_and_nothing_befalls_it_any_more() {
+        let deleted = [&ACKED[..], &[Strike(1), Delete, Power(1, 0), Power(2, 0), Crash(3)]].concat();
+        answers(model(), &deleted, PROMISE, (Held::Kept, true));
+        // Two stops before it are too many, and one of them took records.
+        let before = [&ACKED[..], &[Strike(1), Power(1, 0), Power(2, 0), Delete]].concat();
+        answers(model(), &before, PROMISE, (Held::Kept, false));
+    }
+
+    #[test]
     fn without_a_fault_or_an_ack_nothing_is_tested() {
         answers(model(), &ACKED, PROMISE, (Held::NotTested, true));
         answers(model(), &[Send, Strike(1), Crash(1)], PROMISE, (Held::NotTested, true));

@@ -3,6 +3,7 @@
 //! A reader never knows who wrote what it reads, nor whether that should have been there.
 
 mod reader;
+mod reading;
 #[cfg(test)]
 mod tests;
 

@@ -1,8 +1,9 @@
 //! The plain reader: its topics from their beginning, no group, nothing committed (`AbstractFetch`, `FetchCollector`,
 //! `SubscriptionState`).
 //!
-//! It begins with the partitions that are there, at their beginning. One that it hears of later, because partitions were added,
-//! it takes as a subscribed consumer would that has no committed offset there: by `auto.offset.reset`.
+//! It begins with the partitions that are there, at their beginning. One that it hears of later, because partitions were added
+//! or the topic was made anew, it takes as a subscribed consumer would that has no committed offset there: by
+//! `auto.offset.reset`.
 //!
 //! `Departure from Kafka:`
 //! - It starts at the beginning (`seekToBeginning`), and does not ask where that is before it finds that it is not offset 0.
@@ -16,18 +17,19 @@
 
 use std::convert::Infallible;
 
+use super::reading::{Reading, Reset};
 use crate::clients::happened::Happened;
 use crate::clients::metadata::{Metadata, MetadataOptions};
-use crate::clients::options::{OffsetReset, ReaderOptions};
+use crate::clients::options::ReaderOptions;
 use crate::clients::retriable::{Class, class};
 use crate::cluster::backoff::Backoff;
 use crate::cluster::network_client::{ConnectionTimer, NetworkClient, NetworkOptions};
 use crate::cluster::protocol::{
     ErrorCode, Fetch, FetchLimits, FetchPartition, Fetched, FetchedPartition, Fetcher, ListOffsets,
-    ListedOffset, LogEnd, LogEntry, Message,
+    ListedOffset, Message,
 };
 use crate::cluster::store::Store;
-use crate::cluster::units::{LeaderEpoch, Offset, PartitionId};
+use crate::cluster::units::{Offset, PartitionId};
 use crate::devices::port::{Channel, Effect, Event, Outbox, Peer, Port, Timer};
 use crate::kernel::units::{Bytes, NodeId, Time};
 
@@ -89,8 +91,8 @@ pub struct ReaderSetup<'a> {
     pub id: NodeId,
     /// Its settings.
     pub options: ReaderOptions,
-    /// The partitions that the topics it reads may have.
-    pub topics: &'a [Vec<PartitionId>],
+    /// Of each topic it reads, the partitions it may have, and those it may have whenever it is made anew.
+    pub topics: &'a [Vec<Vec<PartitionId>>],
     /// `bootstrap.servers`: brokers 1 to this.
     pub brokers: u16,
 }
@@ -101,6 +103,8 @@ pub struct Reader {
     options: ReaderOptions,
     retry_backoff: Backoff,
     partitions: Vec<Reading>,
+    /// It has partitions, or had.
+    has_begun: bool,
     network: NetworkClient<Request>,
     metadata: Metadata,
     /// By node number.
@@ -109,35 +113,6 @@ pub struct Reader {
     /// For when [`ReaderTimer::Wake`] is set.
     wakes: Time,
     failed: Vec<Request>,
-}
-
-/// How far it is in one partition.
-#[derive(Clone, Debug)]
-struct Reading {
-    id: PartitionId,
-    /// It has heard of the partition.
-    is_assigned: bool,
-    position: Offset,
-    /// The leader epoch of the record before the position.
-    read_epoch: Option<LeaderEpoch>,
-    /// The leader epoch under which the position was found to be right.
-    checked: Option<LeaderEpoch>,
-    /// The leader epoch of the newest fetch.
-    asked: Option<LeaderEpoch>,
-    /// Until its alarm it is not to be fetched from this broker.
-    not_from: Option<NodeId>,
-    /// The position is not in the log: it is to go on at this end.
-    reset: Option<Reset>,
-    /// It is not in the log, and `auto.offset.reset` is `none`; or any partition has a batch there whose checksum is wrong: the
-    /// application has been told and reads no more.
-    gave_up: bool,
-}
-
-/// A position that is sought.
-#[derive(Clone, Copy, Debug)]
-struct Reset {
-    end: LogEnd,
-    is_asked: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -161,21 +136,11 @@ impl Reader {
     pub fn new(setup: ReaderSetup<'_>) -> Reader {
         let ReaderSetup { id, options, topics, brokers } = setup;
         let retry_backoff = Backoff::new(options.retry_backoff, options.retry_backoff_max);
-        let reading = |&id| Reading {
-            id,
-            is_assigned: false,
-            position: Offset::ZERO,
-            read_epoch: None,
-            checked: None,
-            asked: None,
-            not_from: None,
-            reset: None,
-            gave_up: false,
-        };
         Reader {
             options,
             retry_backoff,
-            partitions: topics.iter().flatten().map(reading).collect(),
+            partitions: topics.iter().flat_map(|lives| &lives[0]).map(|&id| Reading::of(id)).collect(),
+            has_begun: false,
             network: NetworkClient::new(NetworkOptions {
                 channel: READER_CHANNEL,
                 round_trips: 2,
@@ -220,7 +185,7 @@ impl Reader {
     /// The next offset it will read of a partition; none if that is not one of its own, or not yet, or it reads it no more.
     pub fn position(&self, partition: PartitionId) -> Option<Offset> {
         let reading = &self.partitions[self.metadata.place(partition)?];
-        (reading.is_assigned && !reading.gave_up).then_some(reading.position)
+        (reading.id == partition && reading.is_assigned && !reading.gave_up).then_some(reading.position)
     }
 
     fn on_connected(&mut self, peer: Peer, out: &mut Outbox<ReaderPort>) {
@@ -238,10 +203,9 @@ impl Reader {
     fn on_response(&mut self, now: Time, peer: Peer, message: Message, out: &mut Outbox<ReaderPort>) {
         match (self.network.on_response(peer.node), message) {
             (Request::Metadata, Message::Leaders(answer)) => {
-                let is_first = self.metadata.partition_count() == 0;
                 let changed = self.metadata.on_response(now, answer, ReaderTimer::Metadata, out);
                 if changed {
-                    self.take_new_partitions(is_first, out);
+                    self.assign(out);
                 }
                 // Every poll asks anew while it knows no leader, whatever an answer older than that said (`AbstractFetch`).
                 let unknown = (0..self.partitions.len()).any(|place| self.lacks_leader(place));
@@ -258,17 +222,25 @@ impl Reader {
         }
     }
 
-    /// Partitions that it hears of are its own.
-    fn take_new_partitions(&mut self, is_first: bool, out: &mut Outbox<ReaderPort>) {
+    /// Partitions that it hears of are its own, and others no more. One that was only not heard of by the broker that answered
+    /// goes on where it was.
+    fn assign(&mut self, out: &mut Outbox<ReaderPort>) {
         let policy = self.options.auto_offset_reset;
         for (place, reading) in self.partitions.iter_mut().enumerate() {
-            if self.metadata.is_there(place)
-                && !std::mem::replace(&mut reading.is_assigned, true)
-                && !is_first
-            {
-                reading.begin_by(policy, out);
+            let (id, is_there) = (self.metadata.id(place), self.metadata.is_there(place));
+            let is_new = is_there && (reading.is_untouched || reading.id != id);
+            if reading.id != id {
+                *reading = Reading::of(id);
+            }
+            reading.is_assigned = is_there;
+            if is_new {
+                reading.is_untouched = false;
+                if self.has_begun {
+                    reading.begin_by(policy, out);
+                }
             }
         }
+        self.has_begun |= self.metadata.partition_count() > 0;
     }
 
     /// Whether a partition is its own and nobody leads it, as far as it knows.
@@ -322,7 +294,8 @@ impl Reader {
             let place = self.metadata.place(part.partition).expect("only what was asked for is answered");
             // Another answer was faster.
             let reading = &self.partitions[place];
-            if part.fetch_offset != reading.position || !reading.is_placed() {
+            let is_awaited = part.partition == reading.id && part.fetch_offset == reading.position;
+            if !is_awaited || !reading.is_placed() {
                 continue;
             }
             if part.error != ErrorCode::None {
@@ -390,10 +363,11 @@ impl Reader {
         answer: ListedOffset,
         out: &mut Outbox<ReaderPort>,
     ) {
-        let reading = &mut self.partitions[place as usize];
-        let reset = reading.reset.as_mut().expect("only what is sought is asked for");
-        reset.is_asked = false;
         self.look_at(node);
+        let reading = &mut self.partitions[place as usize];
+        // The topic may have been made anew since.
+        let Some(reset) = reading.reset.as_mut().filter(|_| reading.id == answer.partition) else { return };
+        reset.is_asked = false;
         if answer.error != ErrorCode::None {
             return self.back_off(place as usize, node, answer.error, out);
         }
@@ -428,8 +402,10 @@ impl Reader {
             match request {
                 Request::Metadata => self.metadata.on_failure(ReaderTimer::Metadata, out),
                 Request::ListOffsets(place) => {
-                    let reset = self.partitions[place as usize].reset.as_mut();
-                    reset.expect("only what is sought is asked for").is_asked = false;
+                    // None if the topic was made anew since.
+                    if let Some(reset) = &mut self.partitions[place as usize].reset {
+                        reset.is_asked = false;
+                    }
                     if let Some(leader) = self.metadata.leader(place as usize) {
                         self.look_at(leader);
                     }
@@ -523,71 +499,5 @@ impl Reader {
             self.wakes = at;
             out.set_timer(ReaderTimer::Wake, at.since(now));
         }
-    }
-}
-
-impl Reading {
-    /// Whether its position may be in the log.
-    fn is_placed(&self) -> bool {
-        self.reset.is_none() && !self.gave_up
-    }
-
-    fn may_fetch_from(&self, node: NodeId) -> bool {
-        self.not_from != Some(node) && self.is_placed()
-    }
-
-    /// It begins with a partition that was added (`SubscriptionState.resetInitializingPositions`).
-    fn begin_by(&mut self, policy: OffsetReset, out: &mut Outbox<ReaderPort>) {
-        match policy {
-            OffsetReset::Earliest => (),
-            OffsetReset::Latest => self.reset = Some(Reset { end: LogEnd::Latest, is_asked: false }),
-            // NoOffsetForPartitionException.
-            OffsetReset::None => {
-                self.gave_up = true;
-                out.note(Happened::Reset { partition: self.id, old: self.position, new: None });
-            }
-        }
-    }
-
-    /// The position is not in the log (`FetchCollector.handleInitializeErrors`).
-    fn out_of_range(&mut self, policy: OffsetReset, out: &mut Outbox<ReaderPort>) {
-        // It has read nothing, and wants to begin at the beginning.
-        let is_new = self.position == Offset::ZERO;
-        let end = match policy {
-            OffsetReset::Earliest => LogEnd::Earliest,
-            OffsetReset::Latest | OffsetReset::None if is_new => LogEnd::Earliest,
-            OffsetReset::Latest => LogEnd::Latest,
-            OffsetReset::None => {
-                self.gave_up = true;
-                return out.note(Happened::Reset { partition: self.id, old: self.position, new: None });
-            }
-        };
-        self.reset = Some(Reset { end, is_asked: false });
-    }
-
-    fn go_on_at(&mut self, offset: Offset, out: &mut Outbox<ReaderPort>) {
-        out.note(Happened::Reset { partition: self.id, old: self.position, new: Some(offset) });
-        self.reset = None;
-        self.position = offset;
-        self.read_epoch = None;
-    }
-
-    /// The checksum of a batch is wrong (`CompletedFetch.maybeEnsureValid`): what came before it has been handed over, and from
-    /// here on every `poll()` throws.
-    fn found_corrupt(&self, entry: LogEntry, out: &mut Outbox<ReaderPort>) {
-        let LogEntry { base_offset, batch, .. } = entry;
-        out.note(Happened::Corrupt { partition: self.id, base_offset, batch });
-    }
-
-    /// Hands a batch over, of which the first records may lie before the position.
-    fn read(&mut self, entry: LogEntry, out: &mut Outbox<ReaderPort>) {
-        let LogEntry { base_offset, batch, epoch } = entry;
-        let end = base_offset.plus(out.store.batch(batch).records.into());
-        if end <= self.position {
-            return;
-        }
-        self.position = end;
-        self.read_epoch = Some(epoch);
-        out.note(Happened::Read { partition: self.id, base_offset, batch, epoch });
     }
 }

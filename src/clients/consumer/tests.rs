@@ -16,6 +16,7 @@ use crate::kernel::units::{Bytes, NodeId, Span, Time};
 
 const FIRST: PartitionId = PartitionId(4);
 const SECOND: PartitionId = PartitionId(5);
+const ANEW: [PartitionId; 2] = [PartitionId(8), PartitionId(9)];
 const MS: fn(u64) -> Span = Span::from_milliseconds;
 
 fn options() -> ReaderOptions {
@@ -43,6 +44,8 @@ struct Rig {
     store: Store,
     now: Time,
     leaders: [(u16, u32); 2],
+    /// The topic was made anew: its partitions are others.
+    is_anew: bool,
     alarms: Vec<(Time, ReaderTimer)>,
     fetches: Vec<(u16, Vec<FetchPartition>)>,
     read: Vec<(PartitionId, u64)>,
@@ -62,12 +65,18 @@ impl Rig {
     }
 
     fn with(options: ReaderOptions, leaders: [(u16, u32); 2]) -> Rig {
-        let setup = ReaderSetup { id: NodeId(9), options, topics: &[vec![FIRST, SECOND]], brokers: 3 };
+        let setup = ReaderSetup {
+            id: NodeId(9),
+            options,
+            topics: &[vec![vec![FIRST, SECOND], ANEW.to_vec()]],
+            brokers: 3,
+        };
         let mut rig = Rig {
             reader: Reader::new(setup),
             store: Store::default(),
             now: Time::ZERO,
             leaders,
+            is_anew: false,
             alarms: Vec::new(),
             fetches: Vec::new(),
             read: Vec::new(),
@@ -95,7 +104,8 @@ impl Rig {
                     Effect::Send(peer, Message::FindLeaders, _) => {
                         self.questions += 1;
                         let partitions = self.store.leaders.take();
-                        let led = [FIRST, SECOND].into_iter().zip(self.leaders);
+                        let ids = if self.is_anew { ANEW } else { [FIRST, SECOND] };
+                        let led = ids.into_iter().zip(self.leaders);
                         for (partition, (leader, epoch)) in led.filter(|&(_, (leader, _))| leader > 0) {
                             let leader = Some(NodeId(leader));
                             let entry = PartitionLeader { partition, leader, epoch: LeaderEpoch(epoch) };
@@ -336,6 +346,30 @@ fn a_partition_that_is_added_is_begun_as_the_policy_says() {
         rig.fail(1, ErrorCode::NotLeaderOrFollower, Option::None);
         assert_eq!(rig.reader.position(SECOND).map(|position| position.0), begins, "{policy:?}");
         assert_eq!((&rig.sought, rig.asked().contains(&(2, 1))), (&sought, begins.is_some()), "{policy:?}");
+    }
+}
+
+#[test]
+fn a_topic_made_anew_is_begun_as_the_policy_says() {
+    for (policy, begins) in
+        [(OffsetReset::Earliest, Some(0)), (OffsetReset::Latest, Some(99)), (OffsetReset::None, None)]
+    {
+        let mut rig = Rig::with(ReaderOptions { auto_offset_reset: policy, ..options() }, [(1, 0), (0, 0)]);
+        rig.answer(1, |_| vec![(0, 5)]);
+        rig.pass(MS(200));
+        rig.leaders[0] = (0, 0);
+        rig.fail(1, ErrorCode::UnknownTopicId, None);
+        assert_eq!((rig.reader.position(FIRST), rig.asked()), (None, vec![]), "{policy:?}: it is gone");
+        // One broker had not heard of it yet: it goes on where it was.
+        rig.leaders[0] = (1, 0);
+        rig.pass(MS(1_000));
+        assert_eq!((rig.reader.position(FIRST), rig.asked()), (Some(Offset(5)), vec![(1, 1)]), "{policy:?}");
+        (rig.is_anew, rig.read) = (true, Vec::new());
+        rig.fail(1, ErrorCode::UnknownTopicId, None);
+        rig.pass(MS(1_000));
+        assert_eq!(rig.reader.position(FIRST), None, "{policy:?}");
+        assert_eq!(rig.reader.position(ANEW[0]).map(|position| position.0), begins, "{policy:?}");
+        assert_eq!(rig.asked().len(), usize::from(begins.is_some()), "{policy:?}");
     }
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Batch {
     closed: bool,
     /// In the store, since it was first drained or since its sequence was last rewritten.
     pub(super) stored: Option<BatchId>,
+    /// For which partition it was last drained.
+    pub(super) drained_for: PartitionId,
     /// Its place in the producer's count, with idempotence.
     pub(super) identity: Option<Identity>,
     /// `sequenceHasBeenReset`.
@@ -69,6 +71,7 @@ pub(super) struct Identity {
 /// What the producer holds for one partition.
 #[derive(Clone, Debug)]
 pub(super) struct Partition {
+    /// Another since the topic was made anew.
     pub(super) id: PartitionId,
     /// Batches not under way; records are added to the last.
     pub(super) queue: VecDeque<Slot>,
@@ -312,6 +315,7 @@ impl Batch {
             timestamp: Time::ZERO,
             closed: false,
             stored: None,
+            drained_for: PartitionId(0),
             identity: None,
             was_rewritten: false,
             retries: 0,

@@ -109,8 +109,8 @@ pub struct ProducerSetup<'a> {
     pub workload: Workload,
     /// The number of its first message; the others follow.
     pub first_message: MessageId,
-    /// The partitions that the topic it sends to may have, in order.
-    pub partitions: &'a [PartitionId],
+    /// The partitions that the topic it sends to may have, in order; then those it may have whenever it is made anew.
+    pub lives: &'a [Vec<PartitionId>],
     /// `bootstrap.servers`: brokers 1 to this.
     pub brokers: u16,
     /// Drawn bits ([`Purpose::Partitioner`](crate::kernel::chance::Purpose::Partitioner)) that decide where records without
@@ -171,9 +171,8 @@ enum Request {
 impl Producer {
     /// A producer whose process has not started.
     pub fn new(setup: ProducerSetup<'_>) -> Producer {
-        let ProducerSetup { id, options, workload, first_message, partitions, brokers, partitioner_key } =
-            setup;
-        assert!(!partitions.is_empty(), "a topic has partitions");
+        let ProducerSetup { id, options, workload, first_message, lives, brokers, partitioner_key } = setup;
+        let partitions = lives.first().filter(|first| !first.is_empty()).expect("a topic has partitions");
         let retry_backoff = Backoff::new(options.retry_backoff, options.retry_backoff_max);
         // `batch.size` of 0 turns batching off: every batch is full with its first record.
         let batch_size = options.batch_size.max(Bytes::new(1));
@@ -197,7 +196,7 @@ impl Producer {
                 ),
             }),
             metadata: Metadata::new(
-                std::iter::once(partitions),
+                std::iter::once(lives),
                 MetadataOptions {
                     max_age: options.metadata_max_age,
                     backoff: retry_backoff,
@@ -307,6 +306,9 @@ impl Producer {
         match (request, message) {
             (Request::Metadata, Message::Leaders(answer)) => {
                 if self.metadata.on_response(now, answer, ProducerTimer::Metadata, out) {
+                    for (place, partition) in self.accumulator.partitions.iter_mut().enumerate() {
+                        partition.id = self.metadata.id(place);
+                    }
                     self.leaders_changed();
                 }
                 self.wake_by(now, self.metadata.expires(), out);

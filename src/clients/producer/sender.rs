@@ -13,7 +13,7 @@ use super::{Process, Producer, ProducerPort, ProducerTimer, Request};
 use crate::clients::happened::{Happened, Outcome};
 use crate::clients::retriable::{Class, class};
 use crate::cluster::protocol::{ErrorCode, Message, Produce, ProducePartition, Produced};
-use crate::cluster::units::{Acks, BatchId, ProducerEpoch, ProducerId, Sequence};
+use crate::cluster::units::{Acks, ProducerEpoch, ProducerId, Sequence};
 use crate::devices::port::{Effect, Outbox};
 use crate::kernel::units::{Bytes, NodeId, Span, Time};
 
@@ -145,13 +145,17 @@ impl Producer {
         for at in 0..out.store.produced.get(answer.partitions).len() {
             let result = out.store.produced.get(answer.partitions)[at];
             let slot = next.expect("an answer has a result for each batch of its request, and no more");
-            let Batch { next: after, place, .. } = *self.accumulator.batch(slot);
-            assert_eq!(self.accumulator.partition(place).id, result.partition, "results are in order");
+            let Batch { next: after, place, drained_for, .. } = *self.accumulator.batch(slot);
+            assert_eq!(drained_for, result.partition, "results are in order");
             next = after;
             let refused = Outcome::Refused(result.error);
             self.complete(now, slot, result.error, refused, out);
             let moved = matches!(result.error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch);
-            if moved && let Some(hint) = result.current_leader {
+            let is_now = self.accumulator.partition(place).id == result.partition;
+            if moved
+                && is_now
+                && let Some(hint) = result.current_leader
+            {
                 news |= self.metadata.hint(place.0 as usize, hint);
             }
         }
@@ -351,19 +355,19 @@ impl Producer {
     }
 
     #[inline]
-    fn store(&mut self, slot: Slot, out: &mut Outbox<ProducerPort>) -> BatchId {
+    fn store(&mut self, slot: Slot, out: &mut Outbox<ProducerPort>) {
+        let partition = self.accumulator.partition(self.accumulator.batch(slot).place).id;
         let batch = self.accumulator.batch_mut(slot);
-        if let Some(id) = batch.stored {
-            return id;
+        if batch.stored.is_some() && batch.drained_for == partition {
+            return;
         }
+        batch.drained_for = partition;
         let producer = batch.identity.map_or((ProducerId(0), ProducerEpoch(0), Sequence(0)), |identity| {
             (identity.producer.0, identity.producer.1, identity.base)
         });
         let id = out.store.add_batch(producer, &batch.runs, batch.bytes, batch.timestamp);
         batch.stored = Some(id);
-        let place = batch.place;
-        out.note(Happened::Batched { batch: id, partition: self.accumulator.partition(place).id });
-        id
+        out.note(Happened::Batched { batch: id, partition });
     }
 
     fn send(&mut self, now: Time, node: NodeId, drained: Drained, out: &mut Outbox<ProducerPort>) {
@@ -372,8 +376,7 @@ impl Producer {
         let mut next = Some(drained.first);
         while let Some(slot) = next {
             let batch = self.accumulator.batch(slot);
-            let id = batch.stored.expect("a drained batch is stored");
-            let partition = self.accumulator.partition(batch.place).id;
+            let (id, partition) = (batch.stored.expect("a drained batch is stored"), batch.drained_for);
             out.store.produce.get_mut(partitions).push(ProducePartition { partition, batch: id });
             out.note(Happened::Attempted { batch: id, attempt: batch.sent });
             bytes += PARTITION_OVERHEAD;

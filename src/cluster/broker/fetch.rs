@@ -129,7 +129,10 @@ impl Node<'_> {
                 entries: 0,
             };
             let to = (&mut reading, &mut result);
-            if let Err(error) = self.read_partition(now, asker.fetcher, one, room, update, to, out) {
+            if let Err(mut error) = self.read_partition(now, asker.fetcher, one, room, update, to, out) {
+                if self.running.image.find_partition(one.partition).is_none() {
+                    error = ErrorCode::UnknownTopicId;
+                }
                 // What was read before the error showed is not sent: the others' entries would be taken for this one's.
                 let entries = out.store.entries.get_mut(entries);
                 entries.truncate(entries.len() - result.entries as usize);
@@ -217,9 +220,13 @@ impl Node<'_> {
         out: &mut Outbox<'_, BrokerPort>,
     ) {
         let partition = request.partition;
+        let is_there = self.running.image.find_partition(partition).is_some();
         let listed = match self.list_offset(request) {
             Ok(offset) => ListedOffset { partition, error: ErrorCode::None, offset },
-            Err(error) => ListedOffset { partition, error, offset: Offset::ZERO },
+            Err(error) if is_there => ListedOffset { partition, error, offset: Offset::ZERO },
+            Err(_) => {
+                ListedOffset { partition, error: ErrorCode::UnknownTopicOrPartition, offset: Offset::ZERO }
+            }
         };
         out.respond(connection, Message::ListedOffset(listed), Bytes::new(60));
     }
@@ -356,6 +363,16 @@ impl Node<'_> {
         asked.clear();
         self.running.parked_fetches[slot as usize].partitions = asked;
         answer(connection, reading, out);
+    }
+
+    /// Why a partition that this broker does not lead cannot be written here. Requests name the topic by its id (KIP-516).
+    ///
+    /// `Departure from Kafka:` before 4.1 Produce requests name it by its name, and one that is made anew by the same.
+    pub(super) fn why_not_here(&self, partition: PartitionId) -> ErrorCode {
+        match self.running.image.find_partition(partition) {
+            Some(_) => ErrorCode::NotLeaderOrFollower,
+            None => ErrorCode::UnknownTopicId,
+        }
     }
 
     /// The leader and epoch this broker's metadata has for a partition.

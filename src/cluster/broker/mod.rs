@@ -550,7 +550,11 @@ impl Node<'_> {
         let replica = &self.running.replicas[place];
         let least = usize::from(replica.options.min_insync_replicas);
         if self.config.generation.min_isr_capped_by_replicas {
-            least.min(self.running.image.partition(replica.partition).replicas.len())
+            // Of a deleted topic's partition nothing is known any more.
+            match self.running.image.partition(replica.partition).replicas.len() {
+                0 => least,
+                replicas => least.min(replicas),
+            }
         } else {
             least
         }

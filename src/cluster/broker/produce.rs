@@ -174,12 +174,12 @@ impl Node<'_> {
             Append::Done(Appended { partition, batch, base_offset, required, answer })
         };
         let Some(place) = self.place(partition) else {
-            return refuse(ErrorCode::UnknownTopicOrPartition);
+            return refuse(self.why_not_here(partition));
         };
         let min_isr = self.min_isr(place);
         let replica = &self.running.replicas[place];
         let Some(leader) = replica.leader() else {
-            return refuse(ErrorCode::NotLeaderOrFollower);
+            return refuse(self.why_not_here(partition));
         };
         // The gate looks at the accepted in-sync set, never at the maximal one, and only for acks=all.
         if acks == Acks::All && leader.isr.committed().len() < min_isr {
@@ -258,6 +258,11 @@ impl Node<'_> {
         }
         let place = self.place(entry.partition)?;
         let replica = &self.running.replicas[place];
+        // Of a deleted topic the log is still there while an append holds its lock, and nobody is answered for it any more
+        // (`ReplicaManager.stopPartitions`).
+        if self.running.image.find_partition(entry.partition).is_none() {
+            return Some(ErrorCode::UnknownTopicOrPartition);
+        }
         let Some(leader) = replica.leader() else { return Some(ErrorCode::NotLeaderOrFollower) };
         if replica.high_watermark < entry.required {
             None

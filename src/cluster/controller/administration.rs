@@ -20,6 +20,8 @@ impl Controller {
             Administer::Elect(request) => self.on_elect_leaders(request, out),
             Administer::Reassign(request) => self.on_reassign(request, out),
             Administer::CreatePartitions(request) => self.on_create_partitions(request, out),
+            Administer::DeleteTopic(request) => self.on_delete_topic(request, out),
+            Administer::CreateTopic(request) => self.on_create_topic(request, out),
         }
     }
 

@@ -15,7 +15,7 @@
 //! | [`partition_change`] | a partition's next state |
 //! | [`election`] | who leads |
 //! | `administration` | leadership moved, partitions reassigned |
-//! | `topics` | partitions created |
+//! | `topics` | partitions and topics created, topics deleted |
 //! | `metadata_fetch` | brokers learn what has been decided |
 //! | `metadata_log` | what is on disk |
 //! | `quorum` | who of the voters leads |

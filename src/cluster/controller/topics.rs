@@ -1,31 +1,55 @@
-//! Partitions created (`ReplicationControlManager.createPartitions`).
+//! Partitions and topics created, and topics deleted (`ReplicationControlManager.createPartitions`, `createTopics`,
+//! `deleteTopics`).
 //!
 //! Departure from Kafka: who holds a new partition is settled with the model, where Kafka's `StripedReplicaPlacer` draws it, and
-//! avoids fenced brokers in the first place.
+//! avoids fenced brokers in the first place. A topic that is made anew has its id from the beginning of the run: other
+//! partitions than the deleted one's. A deleted topic is a record for each of its partitions, not a RemoveTopicRecord; and
+//! nobody creates a topic by asking for it (`auto.create.topics.enable`).
 
 use super::{Controller, ControllerPort};
-use crate::cluster::protocol::{CreatePartitions, MetadataRecord, PartitionState};
-use crate::cluster::units::Replicas;
+use crate::cluster::protocol::{MetadataRecord, PartitionState, TopicChange};
+use crate::cluster::units::{PartitionId, Replicas};
 use crate::devices::port::Outbox;
 
 impl Controller {
-    /// CreatePartitions: a topic has more from now on. Whoever of a new partition's replicas is alive is in sync from the
-    /// beginning; where nobody is, nothing at all is created (INVALID_REPLICATION_FACTOR).
+    /// CreatePartitions: a topic has more from now on.
     pub(super) fn on_create_partitions(
         &mut self,
-        request: CreatePartitions,
+        request: TopicChange,
         out: &mut Outbox<'_, ControllerPort>,
     ) {
-        let CreatePartitions { first, total } = request;
-        let image = &self.volatile.image;
-        if !image.partition(first).is_there() {
-            return;
+        if self.partition(request.first).is_there() {
+            self.create(request, out);
         }
-        let wanted = first.0..first.0 + total;
-        for &(partition, replicas) in &self.to_come {
-            if !wanted.contains(&partition.0) || image.partition(partition).is_there() {
-                continue;
+    }
+
+    /// CreateTopics: a topic is there from now on.
+    pub(super) fn on_create_topic(&mut self, request: TopicChange, out: &mut Outbox<'_, ControllerPort>) {
+        if !self.partition(request.first).is_there() {
+            self.create(request, out);
+        }
+    }
+
+    /// DeleteTopics: all partitions are no more.
+    pub(super) fn on_delete_topic(&mut self, request: TopicChange, out: &mut Outbox<'_, ControllerPort>) {
+        for partition in partitions(request) {
+            let state = self.partition(partition);
+            if state.is_there() {
+                let state = state.removed();
+                self.plan(MetadataRecord::Partition { partition, state, election: None });
             }
+        }
+        self.commit_planned(out);
+    }
+
+    /// Creates what is not there. Whoever of a new partition's replicas is alive is in sync from the beginning; where nobody is,
+    /// nothing at all is created (INVALID_REPLICATION_FACTOR).
+    fn create(&mut self, request: TopicChange, out: &mut Outbox<'_, ControllerPort>) {
+        let image = &self.volatile.image;
+        let new = partitions(request).filter(|&partition| !image.partition(partition).is_there());
+        for partition in new {
+            let place = self.to_come.binary_search_by_key(&partition, |&(partition, _)| partition);
+            let (_, replicas) = self.to_come[place.expect("what is created was to come")];
             let isr = Replicas::of(replicas.iter().filter(|&replica| image.is_active(replica)));
             if isr.is_empty() {
                 return self.volatile.planned.clear();
@@ -37,12 +61,16 @@ impl Controller {
     }
 }
 
+fn partitions(TopicChange { first, total }: TopicChange) -> impl Iterator<Item = PartitionId> {
+    (first.0..first.0 + total).map(PartitionId)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Bench, Described, ids};
     use super::*;
     use crate::cluster::protocol::{Administer, ElectLeaders, Reassign};
-    use crate::cluster::units::{LeaderEpoch, PartitionEpoch, PartitionId};
+    use crate::cluster::units::{LeaderEpoch, PartitionEpoch};
 
     /// Two partitions and room for two more.
     fn bench() -> Bench {
@@ -53,7 +81,7 @@ mod tests {
     }
 
     fn add(bench: &mut Bench, total: u32) {
-        bench.administer(Administer::CreatePartitions(CreatePartitions { first: PartitionId(0), total }));
+        bench.administer(Administer::CreatePartitions(TopicChange { first: PartitionId(0), total }));
     }
 
     #[test]
@@ -97,8 +125,32 @@ mod tests {
         bench.administer(Administer::Elect(elect));
         bench.administer(Administer::Elect(ElectLeaders { unclean: false, ..elect }));
         bench.administer(Administer::Reassign(Reassign { partition, replicas: ids(&[1]) }));
-        let nothing = CreatePartitions { first: partition, total: 1 };
+        let nothing = TopicChange { first: partition, total: 1 };
         bench.administer(Administer::CreatePartitions(nothing));
         assert_eq!(bench.controller.metadata_log().len(), records);
+    }
+
+    #[test]
+    fn a_topic_is_deleted_once_and_made_anew_as_another() {
+        let mut bench = bench();
+        let records = |bench: &Bench| bench.controller.metadata_log().len();
+        let old = TopicChange { first: PartitionId(0), total: 2 };
+        let anew = TopicChange { first: PartitionId(2), total: 2 };
+        let before = records(&bench);
+        bench.administer(Administer::CreateTopic(old));
+        bench.administer(Administer::DeleteTopic(anew));
+        assert_eq!(records(&bench), before, "it is there, and the other is not");
+        for deletions in [2, 0] {
+            let before = records(&bench);
+            bench.administer(Administer::DeleteTopic(old));
+            assert_eq!(records(&bench), before + deletions);
+        }
+        assert!(!bench.partition(0).is_there() && !bench.partition(1).is_there());
+        assert_eq!(bench.partition(1).partition_epoch, PartitionEpoch(10), "brokers go by what is newer");
+        bench.run(600_000);
+        bench.administer(Administer::CreateTopic(anew));
+        let there: Vec<_> = bench.controller.image().partitions().map(|(partition, _)| partition.0).collect();
+        assert_eq!(there, [2, 3]);
+        assert_eq!(bench.described(3), Described(1, &[1, 2, 3], &[], 0).owned());
     }
 }

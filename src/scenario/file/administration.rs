@@ -1,4 +1,5 @@
-//! What an administrator does, as a fault of the schedule: `elect`, `reassign`, `add-partitions`.
+//! What an administrator does, as a fault of the schedule: `elect`, `reassign`, `add-partitions`,
+//! `delete-topic`.
 
 use super::limits;
 use super::reading::{Placed, Reading};
@@ -12,6 +13,8 @@ use crate::scenario::words::FaultKind;
 pub(super) enum Administration {
     /// Of one partition.
     OfPartition(Placed<Partition>, Request),
+    /// A topic goes.
+    DeleteTopic(Placed<String>),
     /// So many partitions of a topic in all.
     AddPartitions(Placed<String>, Placed<u64>),
 }
@@ -26,7 +29,7 @@ pub(super) enum Request {
     Reassign(Vec<Placed<i128>>),
 }
 
-/// `elect`, `reassign` or `add-partitions`.
+/// A fault of one of these kinds.
 pub(super) fn read(
     kind: FaultKind,
     section: &Section<'_>,
@@ -35,6 +38,9 @@ pub(super) fn read(
 ) -> Option<Administration> {
     if kind == FaultKind::AddPartitions {
         return add_partitions(section, fault, reading);
+    }
+    if kind == FaultKind::DeleteTopic {
+        return topic(section, fault, reading).map(Administration::DeleteTopic);
     }
     let partition = section.need("partition", fault, "\"orders-0\"", reading);
     let partition = partition.and_then(|node| target::partition("partition", node, reading));
@@ -48,16 +54,18 @@ pub(super) fn read(
 }
 
 fn add_partitions(section: &Section<'_>, fault: Place, reading: &mut Reading) -> Option<Administration> {
-    let topic = section.need("topic", fault, "\"orders\"", reading);
-    let topic = topic.and_then(|node| {
-        Some(Placed { value: reading.text("topic", node, "\"orders\"")?.to_owned(), place: node.place })
-    });
+    let topic = topic(section, fault, reading);
     let total = section.need("partitions", fault, "4", reading);
     let total = total.and_then(|node| {
         let value = reading.whole("partitions", node, 1..=limits::PARTITIONS)?;
         Some(Placed { value, place: node.place })
     });
     Some(Administration::AddPartitions(topic?, total?))
+}
+
+fn topic(section: &Section<'_>, fault: Place, reading: &mut Reading) -> Option<Placed<String>> {
+    let node = section.need("topic", fault, "\"orders\"", reading)?;
+    Some(Placed { value: reading.text("topic", node, "\"orders\"")?.to_owned(), place: node.place })
 }
 
 fn elect(section: &Section<'_>, reading: &mut Reading) -> Option<Request> {

@@ -46,7 +46,7 @@ pub(super) const AFTER: Schema =
     Schema { own: &["ack", "isr", "size", "leader-change", "nth", "plus"], later: &[], kafka: None };
 
 /// What a fault may do one day.
-const LATER: [&str; 4] = ["delete-topic", "set", "join", "leave"];
+const LATER: [&str; 3] = ["set", "join", "leave"];
 
 /// Keys that only some kinds of faults have.
 const OF_KINDS: [(&str, &[FaultKind]); 15] = [
@@ -55,7 +55,7 @@ const OF_KINDS: [(&str, &[FaultKind]); 15] = [
     ("by", &[FaultKind::ClockJump]),
     ("unclean", &[FaultKind::Elect]),
     ("replicas", &[FaultKind::Reassign]),
-    ("topic", &[FaultKind::AddPartitions]),
+    ("topic", &[FaultKind::AddPartitions, FaultKind::DeleteTopic]),
     ("partitions", &[FaultKind::AddPartitions]),
     ("lose", &[FaultKind::PowerLoss]),
     ("apart", &[FaultKind::Isolate]),
@@ -75,10 +75,14 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// To which topic it adds partitions, and how many there are then, if it does.
-    pub(super) fn adds_partitions(&self) -> Option<(&str, u64)> {
-        let What::Administers(Administration::AddPartitions(topic, total)) = &self.what else { return None };
-        Some((&topic.value, total.value))
+    /// Which topic it changes, and how many partitions there are then; none: it is deleted, and made anew.
+    pub(super) fn changes_topic(&self) -> Option<(&str, Option<u64>)> {
+        let What::Administers(request) = &self.what else { return None };
+        match request {
+            Administration::OfPartition(..) => None,
+            Administration::DeleteTopic(topic) => Some((&topic.value, None)),
+            Administration::AddPartitions(topic, total) => Some((&topic.value, Some(total.value))),
+        }
     }
 }
 
@@ -145,18 +149,18 @@ fn read(node: &Node, reading: &mut Reading) -> Option<Draft> {
     if let Some(kind) = kind {
         refuse_keys_of_others(&section, kind, reading);
     }
+    let mut lasts = section.get("for").and_then(|node| reading.span("for", node));
+    if kind.is_some_and(is_over_at_once) {
+        lasts = Some(Span::ZERO);
+    }
     if let Some(kind) = kind.filter(|kind| kind.is_administration()) {
         let what = administration::read(kind, &section, node.place, reading);
         let when = when(&section, node.place, reading);
-        return Some(Draft { when: when?, what: What::Administers(what?), lasts: Some(Span::ZERO) });
+        return Some(Draft { when: when?, what: What::Administers(what?), lasts });
     }
     let whom = if kind.is_some_and(is_of_links) { "from" } else { "on" };
     let on = section.need(whom, node.place, "\"leader(orders-0)\"", reading);
     let on = on.and_then(|node| target::read_all(whom, node, target::FAULT_TARGETS, reading));
-    let mut lasts = section.get("for").and_then(|node| reading.span("for", node));
-    if kind == Some(FaultKind::BitRot) {
-        lasts = Some(Span::ZERO);
-    }
     let action = kind.and_then(|kind| doing(kind, &section, node.place, reading));
     let when = when(&section, node.place, reading);
     Some(Draft { when: when?, what: What::Befalls(action?, on?), lasts })
@@ -166,6 +170,11 @@ fn read(node: &Node, reading: &mut Reading) -> Option<Draft> {
 pub(super) fn kind(key: &str, node: &Node, reading: &mut Reading) -> Option<FaultKind> {
     let words: Vec<&str> = FaultKind::ALL.iter().map(|kind| kind.word()).collect();
     reading.word(key, node, &words, &LATER).and_then(FaultKind::from_word)
+}
+
+/// Whether nothing of such a fault ends: but for a deleted topic, which is made anew, nothing is undone that is asked for.
+fn is_over_at_once(kind: FaultKind) -> bool {
+    kind.is_administration() && kind != FaultKind::DeleteTopic || kind == FaultKind::BitRot
 }
 
 /// Whether a kind of fault is written with `from` and `to` rather than `on`.
@@ -189,10 +198,11 @@ fn refuse_keys_of_others(section: &Section<'_>, kind: FaultKind, reading: &mut R
         refuse("on", "its ends are `from` and `to`".to_owned());
     }
     if kind.is_administration() {
-        let about = if kind == FaultKind::AddPartitions { "topic" } else { "partition" };
+        let of_topics = matches!(kind, FaultKind::AddPartitions | FaultKind::DeleteTopic);
+        let about = if of_topics { "topic" } else { "partition" };
         refuse("on", format!("it is about a `{about}`"));
     }
-    if kind.is_administration() || kind == FaultKind::BitRot {
+    if is_over_at_once(kind) {
         refuse("for", "nothing of it ends".to_owned());
     }
 }
@@ -249,7 +259,7 @@ fn doing(kind: FaultKind, section: &Section<'_>, fault: Place, reading: &mut Rea
             Doing::Plain(Action::ClockJump(jump(by, reading)?))
         }
         FaultKind::Stop => Doing::Plain(Action::Stop),
-        FaultKind::Elect | FaultKind::Reassign | FaultKind::AddPartitions => {
+        FaultKind::Elect | FaultKind::Reassign | FaultKind::AddPartitions | FaultKind::DeleteTopic => {
             unreachable!("an administrator's request is read otherwise")
         }
     })

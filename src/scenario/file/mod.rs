@@ -163,8 +163,8 @@ fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Repor
     let expect = expect_table.map(|table| expect::read(table, reading));
     reading.done()?;
 
-    let adds = faults.iter().filter_map(fault::Draft::adds_partitions);
-    let growth = topic::growth(adds, chaos.as_ref());
+    let changes = faults.iter().filter_map(fault::Draft::changes_topic);
+    let growth = topic::growth(changes, chaos.as_ref());
     let topics = topic::place_all(topics, &growth, cluster.brokers, reading);
     let clients = resolve::clients(&cluster, producers.len(), readers.len(), reading);
     // What follows names topics and counts nodes: without them it would only repeat what is wrong with them.
@@ -185,7 +185,7 @@ fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Repor
     let end = run::known_end(&producers, &faults, chaos.as_ref());
     run::check(end, &producers, until, reading);
     reading.done()?;
-    Ok(Model {
+    let mut model = Model {
         name: name.to_owned(),
         title,
         kafka: version,
@@ -204,7 +204,9 @@ fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Repor
         faults,
         chaos,
         expect,
-    })
+    };
+    model.add_topics_made_anew(0);
+    Ok(model)
 }
 
 /// `format` and `kafka`.

@@ -327,11 +327,15 @@ impl<'m> Names<'m> {
     fn administration(&self, asked: &Administration, reading: &mut Reading) -> Option<(Action, Struck)> {
         let (named, request) = match asked {
             Administration::OfPartition(named, request) => (named, request),
+            Administration::DeleteTopic(named) => {
+                let (id, _) = self.topic(&named.value, named.place, reading)?;
+                return Some((Action::DeleteTopic, Struck::Topic(id)));
+            }
             Administration::AddPartitions(named, total) => {
                 let (id, topic) = self.topic(&named.value, named.place, reading)?;
-                if total.value <= u64::from(topic.at_start) {
+                if total.value <= u64::from(topic.created_with) {
                     let message =
-                        format!("topic `{}` has {} partitions at the start", topic.name, topic.at_start);
+                        format!("topic `{}` has {} partitions at the start", topic.name, topic.created_with);
                     let problem = Problem::new("model::out-of-range", message).at(total.place);
                     let help = "`partitions` is how many there are to be in all; Kafka never takes one away";
                     reading.problem(problem.label("not more").help(help));

@@ -133,17 +133,32 @@ pub(super) struct Growth<'a> {
     written: BTreeMap<&'a str, u64>,
     /// So many more by faults that are drawn.
     drawn: u64,
+    /// How often the faults of the file delete them.
+    deletions: BTreeMap<&'a str, u64>,
+    /// How often, at most, faults that are drawn delete any.
+    drawn_deletions: u64,
 }
 
-/// What these faults, and those that may be drawn, make of topics.
-pub(super) fn growth<'a>(adds: impl Iterator<Item = (&'a str, u64)>, chaos: Option<&Chaos>) -> Growth<'a> {
-    let mut written = BTreeMap::new();
-    for (topic, total) in adds {
+/// What these faults, each of a topic, and those that may be drawn make of topics. With each how many partitions there are in all
+/// then; none: it is deleted, and made anew.
+pub(super) fn growth<'a>(
+    changes: impl Iterator<Item = (&'a str, Option<u64>)>,
+    chaos: Option<&Chaos>,
+) -> Growth<'a> {
+    let (mut written, mut deletions) = (BTreeMap::new(), BTreeMap::new());
+    for (topic, total) in changes {
         let most = written.entry(topic).or_insert(0);
-        *most = total.max(*most);
+        *most = total.unwrap_or(0).max(*most);
+        *deletions.entry(topic).or_insert(0) += u64::from(total.is_none());
     }
-    let is_drawn = chaos.is_some_and(|chaos| chaos.kinds.contains(&FaultKind::AddPartitions));
-    Growth { written, drawn: if is_drawn { schedule::MOST_ADDED } else { 0 } }
+    let drawn =
+        |kind| chaos.filter(|chaos| chaos.kinds.contains(&kind)).map(|chaos| u64::from(chaos.faults.1));
+    Growth {
+        written,
+        drawn: if drawn(FaultKind::AddPartitions).is_some() { schedule::MOST_ADDED } else { 0 },
+        deletions,
+        drawn_deletions: drawn(FaultKind::DeleteTopic).unwrap_or(0),
+    }
 }
 
 impl Growth<'_> {
@@ -152,6 +167,12 @@ impl Growth<'_> {
         let begins = draft.partitions.value;
         let written = self.written.get(draft.name.as_str()).copied().unwrap_or(0);
         begins.max(written).saturating_add(self.drawn)
+    }
+
+    /// How many there may be in all, those of a topic made anew counted as well.
+    fn in_all(&self, draft: &Draft) -> u64 {
+        let deletions = self.deletions.get(draft.name.as_str()).copied().unwrap_or(0);
+        self.of(draft).saturating_mul(1 + deletions + self.drawn_deletions)
     }
 }
 
@@ -164,7 +185,7 @@ pub(super) fn place_all(
 ) -> Vec<Topic> {
     let mut total = 0_u64;
     for draft in &drafts {
-        total = total.saturating_add(growth.of(draft));
+        total = total.saturating_add(growth.in_all(draft));
         if total > limits::PARTITIONS {
             let message = format!("a model has at most {} partitions", limits::PARTITIONS);
             let problem = Problem::new("model::limit", message).at(draft.partitions.place).label("too many");
@@ -186,7 +207,8 @@ pub(super) fn place_all(
             options: draft.options,
             first_partition: PartitionId(first_partition),
             assignment,
-            at_start,
+            created_with: at_start,
+            anew: None,
         });
         first_partition += partitions;
     }

@@ -61,7 +61,8 @@ impl<O: Observer> World<O> {
             | Action::Stop
             | Action::Elect(_)
             | Action::Reassign(_)
-            | Action::AddPartitions { .. } => return None,
+            | Action::AddPartitions { .. }
+            | Action::DeleteTopic => return None,
         };
         for other in self.resolve(to) {
             for &node in nodes {

@@ -8,6 +8,7 @@
 //! | `power` | machines that go dark, disks that lose what they held |
 //! | [`link`] | links that are cut or slow, messages that are kept back |
 //! | `clock` | clocks that are set |
+//! | `topic` | what an administrator does |
 //! | `disk` | disks that are slow, stall, are full, fail or lie, and bytes that go bad |
 
 mod clock;
@@ -16,6 +17,7 @@ pub(super) mod link;
 mod power;
 mod process;
 pub(super) mod schedule;
+mod topic;
 
 use std::sync::Arc;
 
@@ -25,13 +27,12 @@ use super::observe::Observer;
 use super::world::World;
 use crate::cluster::broker::storage::File;
 use crate::cluster::log::segments::Segment;
-use crate::cluster::protocol::{Administer, CreatePartitions, ElectLeaders, Reassign};
+use crate::cluster::protocol::{ElectLeaders, Reassign};
 use crate::cluster::units::PartitionId;
 use crate::devices::disk::Ill;
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::NodeId;
 use crate::scenario::fault::{Action, Fault, Target};
-use crate::scenario::model::Topic;
 use crate::world::due::AnyFile;
 
 impl<O: Observer> World<O> {
@@ -70,12 +71,10 @@ impl<O: Observer> World<O> {
             Action::Hold { what, .. } => self.hold(&ways, *what, cause),
             Action::BitRot { .. } => self.rot(fault, &nodes, cause),
             Action::ClockJump(jump) => self.set_clocks(&nodes, *jump, cause),
-            Action::Elect(request) => self.administer(Administer::Elect(*request), cause),
-            Action::Reassign(request) => self.administer(Administer::Reassign(*request), cause),
-            Action::AddPartitions { total } => {
-                let (first, total) = (self.topic(&described.on).first_partition, *total);
-                self.administer(Administer::CreatePartitions(CreatePartitions { first, total }), cause);
-            }
+            Action::Elect(request) => self.elect(*request, cause),
+            Action::Reassign(request) => self.reassign(*request, cause),
+            Action::AddPartitions { total } => self.add_partitions(described, *total, cause),
+            Action::DeleteTopic => self.delete_topic(described, cause),
             action @ (Action::SlowDisk(_)
             | Action::StallDisk
             | Action::FullDisk
@@ -128,7 +127,8 @@ impl<O: Observer> World<O> {
             Action::Cut { .. } => self.mend(&ways, cause),
             Action::SlowLink { slower, .. } => self.bring_to_speed(&ways, *slower, cause),
             Action::Hold { what, .. } => self.let_go(&ways, *what, cause),
-            // What an administrator did is not undone.
+            Action::DeleteTopic => self.make_anew(fault, cause),
+            // What else an administrator did is not undone.
             Action::Elect(_) | Action::Reassign(_) | Action::AddPartitions { .. } => (),
             // What has gone bad stays so.
             Action::BitRot { .. } => (),
@@ -150,7 +150,7 @@ impl<O: Observer> World<O> {
 
     /// Whom a target means now, each once.
     fn resolve(&self, target: &Target) -> Vec<NodeId> {
-        let decided = |partition: &PartitionId| &self.decided[partition.0 as usize];
+        let decided = |partition: &PartitionId| &self.decided[self.as_it_is_now(*partition).0 as usize];
         match target {
             Target::Brokers(brokers) | Target::Rack(_, brokers) => brokers.clone(),
             Target::Leader(partition) => decided(partition).leader.into_iter().collect(),
@@ -186,18 +186,6 @@ impl<O: Observer> World<O> {
         }
     }
 
-    /// The topic an administrator changes.
-    fn topic(&self, target: &Target) -> &Topic {
-        let Target::Topic(topic) = target else { panic!("{target:?} is no topic") };
-        &self.model.topics[topic.0 as usize]
-    }
-
-    /// Whether a topic is there and has fewer partitions than so many.
-    fn has_fewer_partitions(&self, topic: &Topic, total: u32) -> bool {
-        let first = topic.first_partition.0 as usize;
-        self.decided[first].is_there() && !self.decided[first + total as usize - 1].is_there()
-    }
-
     /// Whether a fault means anything to this node now. A machine loses its page cache even if its process is dead already.
     fn can_strike(&self, node: NodeId, fault: &Fault) -> bool {
         let machine = &self.machines[usize::from(node.0)];
@@ -207,11 +195,13 @@ impl<O: Observer> World<O> {
             Action::Crash => machine.running && !is_reader,
             Action::Stop => machine.running && !machine.stopping && !is_reader,
             Action::Elect(ElectLeaders { partition, .. }) | Action::Reassign(Reassign { partition, .. }) => {
+                let partition = self.as_it_is_now(*partition);
                 self.active_controller().is_some() && self.decided[partition.0 as usize].is_there()
             }
             Action::AddPartitions { total } => {
-                self.active_controller().is_some() && self.has_fewer_partitions(self.topic(&fault.on), *total)
+                self.active_controller().is_some() && self.has_fewer_partitions(fault, *total)
             }
+            Action::DeleteTopic => self.active_controller().is_some() && self.topic(fault).is_some(),
             Action::PowerLoss(_) => {
                 let is_client = node >= self.model.producer_node(0);
                 machine.dark == 0 && !is_reader && (machine.running || !is_client)
@@ -254,7 +244,8 @@ impl<O: Observer> World<O> {
             | Action::ClockJump(_)
             | Action::Elect(_)
             | Action::Reassign(_)
-            | Action::AddPartitions { .. } => (false, false, false),
+            | Action::AddPartitions { .. }
+            | Action::DeleteTopic => (false, false, false),
         };
         if !stops {
             return false;
@@ -297,6 +288,7 @@ fn ill(action: &Action) -> Option<Ill> {
         | Action::Stop
         | Action::Elect(_)
         | Action::Reassign(_)
-        | Action::AddPartitions { .. } => None,
+        | Action::AddPartitions { .. }
+        | Action::DeleteTopic => None,
     }
 }

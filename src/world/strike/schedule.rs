@@ -123,10 +123,14 @@ impl<O: Observer> World<O> {
             ..
         }) = what
         {
+            let partition = self.model.in_file(*partition);
             if election.is_some() && state.leader().is_some() {
                 self.schedule.leader_changes[partition.0 as usize] += 1;
             }
-            decided = Some((*partition, state.state().isr.len()));
+            let state = state.state();
+            if state.is_there() {
+                decided = Some((partition, state.isr.len()));
+            }
         } else {
             return;
         }

@@ -74,6 +74,8 @@ struct Rig {
     alarms: BTreeMap<u32, (Time, ProducerTimer)>,
     /// Who leads each partition; brokers answer FindLeaders with it at once.
     leaders: Vec<Option<NodeId>>,
+    /// The first of these: another once the topic was made anew.
+    first: u32,
     epoch: LeaderEpoch,
     /// Brokers that neither connect nor answer.
     silent: Vec<NodeId>,
@@ -91,13 +93,13 @@ struct Rig {
 
 impl Rig {
     fn new(options: ProducerOptions, workload: Workload, partitions: u32) -> Rig {
-        let ids: Vec<PartitionId> = (10..10 + partitions).map(PartitionId).collect();
+        let ids = |first: u32| (first..first + partitions).map(PartitionId).collect();
         let setup = ProducerSetup {
             id: NodeId(9),
             options,
             workload,
             first_message: MessageId(0),
-            partitions: &ids,
+            lives: &[ids(10), ids(20)],
             brokers: 3,
             partitioner_key: 1,
         };
@@ -107,6 +109,7 @@ impl Rig {
             now: Time::ZERO,
             alarms: BTreeMap::new(),
             leaders: (0..partitions).map(|place| Some(NodeId(place as u16 % 3 + 1))).collect(),
+            first: 10,
             epoch: LeaderEpoch(0),
             silent: Vec::new(),
             requests: VecDeque::new(),
@@ -151,7 +154,7 @@ impl Rig {
                 if !self.silent.contains(&peer.node) {
                     let partitions = self.store.leaders.take();
                     for (place, &leader) in self.leaders.iter().enumerate() {
-                        let partition = PartitionId(10 + place as u32);
+                        let partition = PartitionId(self.first + place as u32);
                         let entry = PartitionLeader { partition, leader, epoch: self.epoch };
                         self.store.leaders.get_mut(partitions).push(entry);
                     }

@@ -279,3 +279,24 @@ fn a_burst_goes_in_full_batches_and_every_message_is_told_once() {
     // 16 records of 1 010 bytes fill a batch of 16 384.
     assert_eq!(rig.store.batch_count(), 10_000 / 16);
 }
+
+#[test]
+fn what_was_not_answered_goes_to_the_topic_made_anew() {
+    let every = Workload { rate: Rate::Every(MS(100)), ..workload(5) };
+    let mut rig = Rig::started(options(), every, 1);
+    rig.answer(1, ErrorCode::None);
+    rig.pass(MS(100));
+    assert_eq!(rig.read(), ["to 1: p0[0-0]#0", "0-0 success", "to 1: p0[1-1]#1"]);
+    // The topic is deleted: what is called from now on waits for metadata.
+    let leaders = std::mem::take(&mut rig.leaders);
+    rig.answer(1, ErrorCode::UnknownTopicId);
+    rig.pass(MS(200));
+    assert!(rig.read().is_empty() && rig.producer.sent() == 2);
+    (rig.leaders, rig.first) = (leaders, 20);
+    rig.pass(MS(1_000));
+    let sent = ["to 1: p10[1-1]#1", "to 1: p10[2-3]#2", "to 1: p10[4-4]#4"];
+    assert_eq!(rig.read(), sent, "numbered as if it were the same topic");
+    sent.iter().for_each(|_| rig.answer(1, ErrorCode::None));
+    assert_eq!(rig.read(), ["1-1 success", "2-3 success", "4-4 success"]);
+    assert!(rig.has_ended);
+}
