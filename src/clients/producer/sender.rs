@@ -3,6 +3,10 @@
 //!
 //! `Departure from Kafka:` a batch that reaches `delivery.timeout.ms` at the instant it could be sent is not sent any more.
 //! Of the metadata errors only those of the asked partitions matter.
+//! With `acks=0` a batch is told success as it is handed over: a socket takes any number of bytes. Kafka's producer tells it once
+//! the socket has taken all of it (`NetworkClient.handleCompletedSends`), and sends nothing else to that broker before. Behind a
+//! link that is cut, what a socket does not hold (`send.buffer.bytes`, 128 KiB) thus waits in the producer, and ends as failed
+//! after `delivery.timeout.ms`; here it is told success as well, and is lost if the connection breaks.
 
 use std::collections::VecDeque;
 
