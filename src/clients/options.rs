@@ -75,6 +75,8 @@ pub enum OffsetReset {
     Earliest,
     /// At its end.
     Latest,
+    /// `by_duration:PT…`: at the first record stamped no longer ago than that (KIP-1106, since 4.0).
+    Ago(Span),
     /// Nowhere: the application is told (`OffsetOutOfRangeException`).
     None,
 }

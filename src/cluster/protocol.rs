@@ -5,7 +5,7 @@
 
 pub use super::error_code::ErrorCode;
 use super::happened::Election;
-use super::store::{FetchLimitsId, List};
+use super::store::{FetchLimitsId, List, StampId};
 use super::units::{
     Acks, BatchId, BrokerEpoch, Incarnation, LeaderEpoch, MetadataOffset, Offset, PartitionEpoch,
     PartitionId, ProducerId, QuorumEpoch, Replicas,
@@ -206,6 +206,8 @@ pub enum LogEnd {
     Earliest,
     /// The log end; a consumer's is the high watermark (`LATEST_TIMESTAMP`).
     Latest,
+    /// No end but the first record with such a timestamp or a later one.
+    Since(StampId),
 }
 
 /// ListOffsets response.
@@ -215,8 +217,8 @@ pub struct ListedOffset {
     pub partition: PartitionId,
     /// Whether it could be told.
     pub error: ErrorCode,
-    /// Where, without an error.
-    pub offset: Offset,
+    /// Where, without an error; none: there is no such record (`UNKNOWN_OFFSET`).
+    pub offset: Option<Offset>,
 }
 
 /// A batch in its place: what a log consists of.

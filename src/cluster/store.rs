@@ -55,6 +55,10 @@ pub struct List<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FetchLimitsId(u32);
 
+/// Names a time of the store: messages have no room for it. Nothing is to be given back: hardly anybody asks by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StampId(u32);
+
 impl<T> Clone for List<T> {
     fn clone(&self) -> Self {
         *self
@@ -135,6 +139,7 @@ pub struct Store {
     batches: Vec<Batch>,
     runs: Vec<MessageRun>,
     limits: Vec<FetchLimits>,
+    stamps: Vec<Time>,
     /// Lists of produce requests.
     pub produce: Pool<ProducePartition>,
     /// Lists of produce responses.
@@ -237,6 +242,17 @@ impl Store {
         self.limits[id.0 as usize]
     }
 
+    /// The name of a time.
+    pub fn stamp_id(&mut self, time: Time) -> StampId {
+        self.stamps.push(time);
+        StampId(u32::try_from(self.stamps.len() - 1).expect("fewer than 2^32 questions"))
+    }
+
+    /// The time of this name.
+    pub fn stamp(&self, id: StampId) -> Time {
+        self.stamps[id.0 as usize]
+    }
+
     /// Gives back the lists of a message that has been handled or lost.
     #[inline]
     pub fn release(&mut self, message: Message) {
@@ -288,6 +304,7 @@ impl Store {
         self.batches.clear();
         self.runs.clear();
         self.limits.clear();
+        self.stamps.clear();
         self.produce.clear();
         self.produced.clear();
         self.fetch.clear();

@@ -79,6 +79,7 @@ builtin! {
     "producers/resend-reorders-and-duplicates",
     "retention/lagging-replica-begins-later",
     "retention/slow-reader-loses-to-retention",
+    "retention/slow-reader-reads-by-duration",
     "retention/slow-reader-reads-what-is-left",
     "retries/default-delivery-timeout-outlasts",
     "retries/exit-without-close-drops",

@@ -17,7 +17,7 @@ use highwater::cluster::units::{
 };
 use highwater::devices::port::{Event, Peer};
 use highwater::kernel::distribution::Distribution;
-use highwater::kernel::units::{Bytes, NodeId, Span};
+use highwater::kernel::units::{Bytes, NodeId, Span, Time};
 
 use crate::bench::Bench;
 use crate::controller::ALONE;
@@ -328,17 +328,29 @@ impl Desk {
 
     /// ListOffsets: where the log ends, as a follower or, without one, a consumer is told.
     pub(crate) fn latest(&mut self, replica: Option<u16>) -> Result<u64, ErrorCode> {
+        self.list(replica, LogEnd::Latest).map(|offset| offset.expect("a log has an end"))
+    }
+
+    /// ListOffsets: where the first record is, for a consumer, that is stamped with this millisecond or a later one.
+    pub(crate) fn since(&mut self, milliseconds: u64) -> Result<Option<u64>, ErrorCode> {
+        let time = Time::ZERO + Span::from_milliseconds(milliseconds);
+        let stamp = self.bench.store.stamp_id(time);
+        self.list(None, LogEnd::Since(stamp))
+    }
+
+    fn list(&mut self, replica: Option<u16>, end: LogEnd) -> Result<Option<u64>, ErrorCode> {
         let request = ListOffsets {
             replica: replica.map(NodeId),
             partition: ORDERS,
             current_leader_epoch: Some(self.state.leader_epoch),
-            end: LogEnd::Latest,
+            end,
         };
         let connection = self.bench.request(9, Message::ListOffsets(request));
         let Some(Some(Message::ListedOffset(listed))) = self.bench.answers.get(&connection) else {
             panic!("it is answered at once")
         };
-        if listed.error == ErrorCode::None { Ok(listed.offset.0) } else { Err(listed.error) }
+        let offset = listed.offset.map(|offset| offset.0);
+        if listed.error == ErrorCode::None { Ok(offset) } else { Err(listed.error) }
     }
 
     /// A follower says that its log ends here.

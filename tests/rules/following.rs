@@ -347,7 +347,8 @@ fn list(desk: &mut Desk, end: LogEnd, error: ErrorCode, offset: u64) {
         })
         .expect("it asks where the leader's log ends or begins");
     assert_eq!((asked.end, asked.current_leader_epoch), (end, Some(LeaderEpoch(5))));
-    let answer = ListedOffset { partition: asked.partition, error, offset: Offset(offset) };
+    let offset = (error == ErrorCode::None).then_some(Offset(offset));
+    let answer = ListedOffset { partition: asked.partition, error, offset };
     desk.bench.feed(Event::Response(peer, Message::ListedOffset(answer)));
 }
 

@@ -235,6 +235,31 @@ fn r1_2_8_a_consumer_is_not_told_where_the_log_ends_while_that_is_below_the_lead
     assert_eq!(desk.latest(None), Err(FencedLeaderEpoch), "asked under an older epoch");
 }
 
+/// `Partition.fetchOffsetForTimestamp`, `ReplicaManager.fetchOffset`: what lies above the high watermark is not told.
+#[test]
+fn r1_2_8_nor_where_the_first_record_of_a_time_on_is() {
+    let mut desk = Desk::leading(&[1, 2], 2);
+    for _ in 0..3 {
+        desk.bench.pass(100);
+        desk.produce(Acks::One, 2);
+    }
+    desk.follower_at(2, 4);
+    for (milliseconds, expected) in
+        [(0, Some(0)), (100, Some(0)), (101, Some(2)), (200, Some(2)), (201, None), (301, None)]
+    {
+        assert_eq!(desk.since(milliseconds), Ok(expected), "since {milliseconds} ms");
+    }
+    // The next leadership begins above the high watermark: it may yet rise to that.
+    desk.elect(1, &[1, 2]);
+    for (milliseconds, expected) in
+        [(200, Ok(Some(2))), (201, Err(OffsetNotAvailable)), (301, Err(OffsetNotAvailable))]
+    {
+        assert_eq!(desk.since(milliseconds), expected, "since {milliseconds} ms");
+    }
+    desk.follower_at(2, 6);
+    assert_eq!((desk.since(201), desk.since(301)), (Ok(Some(4)), Ok(None)));
+}
+
 /// Fetch has no such guard.
 #[test]
 fn r1_2_8_a_leader_with_a_lagging_high_watermark_serves_consumers_fewer_records() {

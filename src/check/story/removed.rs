@@ -108,9 +108,10 @@ fn reset(
 ) -> String {
     let reader = usize::from(entry.node.0 - model.reader_node(0).0);
     let policy = match model.readers[reader].options.auto_offset_reset {
-        OffsetReset::Earliest => "earliest",
-        OffsetReset::Latest => "latest",
-        OffsetReset::None => "none",
+        OffsetReset::Earliest => "earliest".to_owned(),
+        OffsetReset::Latest => "latest".to_owned(),
+        OffsetReset::None => "none".to_owned(),
+        OffsetReset::Ago(span) => format!("by_duration of {span}"),
     };
     let goes_on = match new {
         Some(new) => format!("went on at {new}"),

@@ -31,7 +31,7 @@ use crate::cluster::protocol::{
 use crate::cluster::store::Store;
 use crate::cluster::units::{Offset, PartitionId};
 use crate::devices::port::{Channel, Effect, Event, Outbox, Peer, Port, Timer};
-use crate::kernel::units::{Bytes, NodeId, Time};
+use crate::kernel::units::{Bytes, NodeId, Span, Time};
 
 /// The reader's vocabulary.
 #[derive(Clone, Copy, Debug)]
@@ -182,10 +182,12 @@ impl Reader {
         self.fetch_what_is_ready(now, out);
     }
 
-    /// The next offset it will read of a partition; none if that is not one of its own, or not yet, or it reads it no more.
+    /// The next offset it will read of a partition; none if that is not one of its own, or not yet, or it reads it no more, or
+    /// not before newer records come.
     pub fn position(&self, partition: PartitionId) -> Option<Offset> {
         let reading = &self.partitions[self.metadata.place(partition)?];
-        (reading.id == partition && reading.is_assigned && !reading.gave_up).then_some(reading.position)
+        let reads = reading.id == partition && reading.is_assigned && !reading.gave_up;
+        (reads && !reading.waits_for_records()).then_some(reading.position)
     }
 
     fn on_connected(&mut self, peer: Peer, out: &mut Outbox<ReaderPort>) {
@@ -216,7 +218,7 @@ impl Reader {
             }
             (Request::Fetch(node), Message::Fetched(answer)) => self.on_fetched(node, answer, out),
             (Request::ListOffsets(place), Message::ListedOffset(answer)) => {
-                self.on_listed_offset(place, peer.node, answer, out);
+                self.on_listed_offset(now, place, peer.node, answer, out);
             }
             (request, answer) => unreachable!("{request:?} was answered with {answer:?}"),
         }
@@ -358,6 +360,7 @@ impl Reader {
     /// Where to go on in a partition (`OffsetFetcher.resetPositionsAsync`).
     fn on_listed_offset(
         &mut self,
+        now: Time,
         place: u32,
         node: NodeId,
         answer: ListedOffset,
@@ -371,7 +374,15 @@ impl Reader {
         if answer.error != ErrorCode::None {
             return self.back_off(place as usize, node, answer.error, out);
         }
-        self.partitions[place as usize].go_on_at(answer.offset, out);
+        let Some(offset) = answer.offset else {
+            // There is no such record. Nothing is done about that before the question would have been over
+            // (`SubscriptionState.setNextAllowedRetry`).
+            reset.found_nothing = true;
+            let after = if reset.deadline > now { reset.deadline.since(now) } else { Span::ZERO };
+            reading.not_from = Some(node);
+            return out.set_timer(ReaderTimer::Retry(place), after);
+        };
+        self.partitions[place as usize].go_on_at(offset, out);
     }
 
     /// Asks a broker where to go on in the partitions it leads.
@@ -379,18 +390,18 @@ impl Reader {
         for index in 0..self.nodes[usize::from(node.0)].leads.len() {
             let place = self.nodes[usize::from(node.0)].leads[index];
             let reading = &self.partitions[place as usize];
-            let Some(Reset { end, is_asked: false }) = reading.reset else { continue };
+            let Some(reset @ Reset { to, is_asked: false, .. }) = reading.reset else { continue };
             if reading.not_from == Some(node) || !self.network.ready(now, node, out) {
                 continue;
             }
-            self.partitions[place as usize].reset = Some(Reset { end, is_asked: true });
+            let deadline = now + self.options.request_timeout;
+            self.partitions[place as usize].reset = Some(Reset { is_asked: true, deadline, ..reset });
             let request = ListOffsets {
                 replica: None,
                 partition: self.partitions[place as usize].id,
                 current_leader_epoch: self.metadata.epoch(place as usize),
-                end,
+                end: to.asked_at(now, out.store),
             };
-            let deadline = now + self.options.request_timeout;
             let message = (Message::ListOffsets(request), REQUEST_BYTES.0);
             self.network.send(node, message, (Request::ListOffsets(place), deadline), out);
             self.wake_by(now, deadline, out);

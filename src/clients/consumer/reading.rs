@@ -4,9 +4,10 @@ use super::reader::ReaderPort;
 use crate::clients::happened::Happened;
 use crate::clients::options::OffsetReset;
 use crate::cluster::protocol::{LogEnd, LogEntry};
+use crate::cluster::store::Store;
 use crate::cluster::units::{LeaderEpoch, Offset, PartitionId};
 use crate::devices::port::Outbox;
-use crate::kernel::units::NodeId;
+use crate::kernel::units::{NodeId, Span, Time};
 
 /// How far it is in one partition.
 #[derive(Clone, Debug)]
@@ -35,8 +36,36 @@ pub(super) struct Reading {
 /// A position that is sought.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reset {
-    pub(super) end: LogEnd,
+    /// Where.
+    pub(super) to: Sought,
+    /// A question is under way.
     pub(super) is_asked: bool,
+    /// Until when the newest question may go unanswered.
+    pub(super) deadline: Time,
+    /// There was no such record.
+    pub(super) found_nothing: bool,
+}
+
+/// Where to go on.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sought {
+    /// At an end of the log.
+    End(LogEnd),
+    /// At the first record stamped no longer ago than that.
+    Ago(Span),
+}
+
+impl Sought {
+    /// As the question has it now (`AutoOffsetResetStrategy.timestamp`).
+    pub(super) fn asked_at(self, now: Time, store: &mut Store) -> LogEnd {
+        match self {
+            Sought::End(end) => end,
+            Sought::Ago(span) => {
+                let since = now.nanoseconds().saturating_sub(span.nanoseconds());
+                LogEnd::Since(store.stamp_id(Time::from_nanoseconds(since).whole_milliseconds()))
+            }
+        }
+    }
 }
 
 impl Reading {
@@ -61,6 +90,11 @@ impl Reading {
         self.reset.is_none() && !self.gave_up
     }
 
+    /// Whether it has asked where to go on and there was no such record.
+    pub(super) fn waits_for_records(&self) -> bool {
+        self.reset.is_some_and(|reset| reset.found_nothing)
+    }
+
     /// Whether a broker that leads it is to be asked for more.
     pub(super) fn may_fetch_from(&self, node: NodeId) -> bool {
         self.not_from != Some(node) && self.is_placed()
@@ -70,7 +104,8 @@ impl Reading {
     pub(super) fn begin_by(&mut self, policy: OffsetReset, out: &mut Outbox<ReaderPort>) {
         match policy {
             OffsetReset::Earliest => (),
-            OffsetReset::Latest => self.reset = Some(Reset { end: LogEnd::Latest, is_asked: false }),
+            OffsetReset::Latest => self.seek(Sought::End(LogEnd::Latest)),
+            OffsetReset::Ago(span) => self.seek(Sought::Ago(span)),
             // NoOffsetForPartitionException.
             OffsetReset::None => {
                 self.gave_up = true;
@@ -83,16 +118,22 @@ impl Reading {
     pub(super) fn out_of_range(&mut self, policy: OffsetReset, out: &mut Outbox<ReaderPort>) {
         // It has read nothing, and wants to begin at the beginning.
         let is_new = self.position == Offset::ZERO;
-        let end = match policy {
-            OffsetReset::Earliest => LogEnd::Earliest,
-            OffsetReset::Latest | OffsetReset::None if is_new => LogEnd::Earliest,
-            OffsetReset::Latest => LogEnd::Latest,
+        match policy {
+            OffsetReset::Earliest => self.seek(Sought::End(LogEnd::Earliest)),
+            OffsetReset::Latest | OffsetReset::None | OffsetReset::Ago(_) if is_new => {
+                self.seek(Sought::End(LogEnd::Earliest));
+            }
+            OffsetReset::Latest => self.seek(Sought::End(LogEnd::Latest)),
+            OffsetReset::Ago(span) => self.seek(Sought::Ago(span)),
             OffsetReset::None => {
                 self.gave_up = true;
-                return out.note(Happened::Reset { partition: self.id, old: self.position, new: None });
+                out.note(Happened::Reset { partition: self.id, old: self.position, new: None });
             }
-        };
-        self.reset = Some(Reset { end, is_asked: false });
+        }
+    }
+
+    fn seek(&mut self, to: Sought) {
+        self.reset = Some(Reset { to, is_asked: false, deadline: Time::ZERO, found_nothing: false });
     }
 
     /// The position that was sought.

@@ -57,6 +57,10 @@ struct Rig {
     rots: Option<u64>,
     /// What such a question is answered with once.
     refusal: Option<ErrorCode>,
+    /// Where the first record of a time on lies, if there is one.
+    since: Option<u64>,
+    /// From which times on it has asked.
+    stamps: Vec<Time>,
 }
 
 impl Rig {
@@ -85,6 +89,8 @@ impl Rig {
             resets: Vec::new(),
             rots: Option::None,
             refusal: None,
+            since: Option::None,
+            stamps: Vec::new(),
         };
         rig.feed(Event::Start);
         rig
@@ -116,7 +122,14 @@ impl Rig {
                     Effect::Send(peer, Message::Fetch(fetch), _) => self.take(peer, fetch),
                     Effect::Send(peer, Message::ListOffsets(request), _) => {
                         self.sought.push((peer.node.0, request.end));
-                        let offset = Offset(if request.end == LogEnd::Earliest { 7 } else { 99 });
+                        if let LogEnd::Since(stamp) = request.end {
+                            self.stamps.push(self.store.stamp(stamp));
+                        }
+                        let offset = match request.end {
+                            LogEnd::Earliest => Some(Offset(7)),
+                            LogEnd::Latest => Some(Offset(99)),
+                            LogEnd::Since(_) => self.since.map(Offset),
+                        };
                         let (partition, error) =
                             (request.partition, self.refusal.take().unwrap_or(ErrorCode::None));
                         let answer = Message::ListedOffset(ListedOffset { partition, error, offset });
@@ -288,6 +301,29 @@ fn a_position_that_is_not_in_the_log_is_reset_as_the_policy_says() {
         assert_eq!(rig.reader.position(FIRST).map(|position| position.0), goes_on);
         let asks_on = rig.fetches.iter().any(|(node, _)| *node == 1);
         assert_eq!(asks_on, goes_on.is_some(), "{policy:?} after {read}");
+    }
+}
+
+/// KIP-1106, `SubscriptionState.setNextAllowedRetry`.
+#[test]
+fn by_duration_goes_on_at_what_is_no_older_and_asks_again_after_the_request_timeout() {
+    for (age, since) in [(3_600_000, Time::ZERO), (1_500, Time::ZERO + MS(198_500))] {
+        let options = ReaderOptions { auto_offset_reset: OffsetReset::Ago(MS(age)), ..options() };
+        let mut rig = Rig::with(options, [(1, 0), (2, 0)]);
+        rig.answer(1, |_| vec![(0, 5)]);
+        rig.pass(MS(200_000));
+        rig.fetches.retain(|fetch| fetch.0 == 1);
+        rig.fetches.truncate(1);
+        rig.fail(1, ErrorCode::OffsetOutOfRange, Option::None);
+        assert_eq!(rig.stamps, [since], "the run began no earlier");
+        assert_eq!((rig.resets.len(), rig.reader.position(FIRST)), (0, None), "there is no such record");
+        rig.pass(MS(29_999));
+        assert_eq!(rig.sought.len(), 1);
+        rig.since = Some(42);
+        rig.pass(MS(1));
+        assert_eq!(rig.resets, [(5, Some(42))]);
+        assert_eq!(rig.stamps[1], Time::ZERO + MS(230_000 - age.min(230_000)));
+        assert_eq!(rig.positions()[0], 42);
     }
 }
 

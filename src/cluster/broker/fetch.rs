@@ -6,11 +6,11 @@ use crate::cluster::happened::Happened;
 use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{
     ErrorCode, Fetch, FetchLimits, FetchPartition, Fetched, FetchedPartition, Fetcher, ListOffsets,
-    ListedOffset, LogEnd, Message,
+    ListedOffset, LogEnd, LogEntry, Message,
 };
 use crate::cluster::replica::divergence::{Comparison, compare};
 use crate::cluster::replica::leader::FetchedAs;
-use crate::cluster::store::List;
+use crate::cluster::store::{List, Store};
 use crate::cluster::units::{BrokerEpoch, LeaderEpoch, Offset, PartitionId};
 use crate::devices::port::{ConnectionId, Outbox};
 use crate::kernel::units::{Bytes, NodeId, Span, Time};
@@ -211,8 +211,12 @@ impl Node<'_> {
         Ok(())
     }
 
-    /// ListOffsets request: where the log begins or ends (`Partition.fetchOffsetForTimestamp`). The end of a consumer's log is
-    /// the high watermark, and is not told as long as that lies below the beginning of this leadership (KIP-207).
+    /// ListOffsets request: where the log begins or ends, or the first record from a time on is
+    /// (`Partition.fetchOffsetForTimestamp`). The end of a consumer's log is the high watermark, and is not told as long as that
+    /// lies below the beginning of this leadership (KIP-207).
+    ///
+    /// `Departure from Kafka:` of the records of a batch the first is told, though its own timestamp may lie before; only
+    /// consumers ask by time.
     pub(super) fn on_list_offsets(
         &mut self,
         connection: ConnectionId,
@@ -221,29 +225,38 @@ impl Node<'_> {
     ) {
         let partition = request.partition;
         let is_there = self.running.image.find_partition(partition).is_some();
-        let listed = match self.list_offset(request) {
+        let listed = match self.list_offset(request, out.store) {
             Ok(offset) => ListedOffset { partition, error: ErrorCode::None, offset },
-            Err(error) if is_there => ListedOffset { partition, error, offset: Offset::ZERO },
-            Err(_) => {
-                ListedOffset { partition, error: ErrorCode::UnknownTopicOrPartition, offset: Offset::ZERO }
-            }
+            Err(error) if is_there => ListedOffset { partition, error, offset: None },
+            Err(_) => ListedOffset { partition, error: ErrorCode::UnknownTopicOrPartition, offset: None },
         };
         out.respond(connection, Message::ListedOffset(listed), Bytes::new(60));
     }
 
-    fn list_offset(&self, request: ListOffsets) -> Result<Offset, ErrorCode> {
+    fn list_offset(&self, request: ListOffsets, store: &Store) -> Result<Option<Offset>, ErrorCode> {
         let ListOffsets { replica: asker, partition, current_leader_epoch, end } = request;
         let place = self.place(partition).ok_or(ErrorCode::UnknownTopicOrPartition)?;
         self.check_epoch(place, current_leader_epoch)?;
         let (replica, log) = (&self.running.replicas[place], &self.stored.logs[place]);
         let leader = replica.leader().ok_or(ErrorCode::NotLeaderOrFollower)?;
         match (end, asker) {
-            (LogEnd::Earliest, _) => Ok(log.start()),
-            (LogEnd::Latest, Some(_)) => Ok(log.end()),
+            (LogEnd::Earliest, _) => Ok(Some(log.start())),
+            (LogEnd::Latest, Some(_)) => Ok(Some(log.end())),
             (LogEnd::Latest, None) if replica.high_watermark < leader.start() => {
                 Err(ErrorCode::OffsetNotAvailable)
             }
-            (LogEnd::Latest, None) => Ok(replica.high_watermark),
+            (LogEnd::Latest, None) => Ok(Some(replica.high_watermark)),
+            (LogEnd::Since(stamp), _) => {
+                let time = store.stamp(stamp);
+                let is_it =
+                    |entry: &LogEntry| store.batch(entry.batch).timestamp.whole_milliseconds() >= time;
+                let found = log.entries().find(is_it).map(|entry| entry.base_offset.max(log.start()));
+                match found.filter(|&offset| offset < replica.high_watermark) {
+                    Some(offset) => Ok(Some(offset)),
+                    None if replica.high_watermark < leader.start() => Err(ErrorCode::OffsetNotAvailable),
+                    None => Ok(None),
+                }
+            }
         }
     }
 

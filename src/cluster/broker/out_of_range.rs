@@ -84,8 +84,7 @@ impl Node<'_> {
         let follower = self.running.replicas[place].follower_mut().copied();
         // It may have changed its role meanwhile.
         let is_current = follower.is_some_and(|follower| is_mine && follower.epoch == epoch);
-        let ends_before =
-            response.error == ErrorCode::None && response.offset < self.stored.logs[place].end();
+        let ends_before = response.offset.is_some_and(|offset| offset < self.stored.logs[place].end());
         if is_current && response.error == ErrorCode::None && end == LogEnd::Latest && !ends_before {
             return self.look_for_end(now, thread, LogEnd::Earliest, out);
         }
@@ -108,17 +107,17 @@ impl Node<'_> {
             self.running.replicas[place].follower_mut().expect("it follows").failed = true;
             return;
         }
-        if response.error != ErrorCode::None {
+        let Some(offset) = response.offset else {
             return self.delay(now, place);
-        }
+        };
         // It goes on at once, whatever it had to wait for before.
         let follower = self.running.replicas[place].follower_mut().expect("it follows");
         (follower.waits_again, follower.answered) = (false, true);
         if end == LogEnd::Latest {
-            return self.truncate(now, place, response.offset, out);
+            return self.truncate(now, place, offset, out);
         }
-        if response.offset > self.stored.logs[place].end() {
-            self.restart_log(place, response.offset, out);
+        if offset > self.stored.logs[place].end() {
+            self.restart_log(place, offset, out);
         }
         self.refresh_fetch_state(place);
     }

@@ -40,7 +40,7 @@ pub(super) enum Takes<O: 'static> {
     Acks(fn(&mut O, Acks)),
     /// The name of a class.
     Partitioner(fn(&mut O, PartitionerClass)),
-    /// `earliest`, `latest` or `none`.
+    /// `earliest`, `latest`, `none` or `by_duration:PT…`.
     OffsetReset(fn(&mut O, OffsetReset)),
 }
 
@@ -102,12 +102,7 @@ fn apply_one<O>(takes: &Takes<O>, setting: &Setting<'_>, options: &mut O, readin
             }
         }
         Takes::OffsetReset(set) => {
-            let words = [
-                ("earliest", OffsetReset::Earliest),
-                ("latest", OffsetReset::Latest),
-                ("none", OffsetReset::None),
-            ];
-            if let Some(reset) = reading.choice(&setting.name, setting.node, &words, &[]) {
+            if let Some(reset) = offset_reset(setting, reading) {
                 set(options, reset);
             }
         }
@@ -199,6 +194,28 @@ fn switch(setting: &Setting<'_>, reading: &mut Reading) -> Option<bool> {
     }
 }
 
+/// `AutoOffsetResetStrategy.fromString`.
+fn offset_reset(setting: &Setting<'_>, reading: &mut Reading) -> Option<OffsetReset> {
+    const BY_DURATION: &str = "by_duration";
+    if let Value::Text(text) = &setting.node.value
+        && let Some(rest) = text.strip_prefix(BY_DURATION)
+    {
+        let span = rest.strip_prefix(':').and_then(quantity::iso_8601);
+        if span.is_none() {
+            let message = format!("`{text}` says no duration");
+            let problem =
+                Problem::new("model::unit", message).at(setting.node.place).label("after `by_duration`");
+            reading.problem(
+                problem.help("a duration as in ISO 8601: `\"by_duration:PT1H30M\"`, `\"by_duration:P7D\"`"),
+            );
+        }
+        return span.map(OffsetReset::Ago);
+    }
+    let words =
+        [("earliest", OffsetReset::Earliest), ("latest", OffsetReset::Latest), ("none", OffsetReset::None)];
+    reading.choice(&setting.name, setting.node, &words, &["by_duration:PT1H"])
+}
+
 fn acks(setting: &Setting<'_>, reading: &mut Reading) -> Option<Acks> {
     let written = match &setting.node.value {
         Value::Whole(number) => number.to_string(),
@@ -247,7 +264,23 @@ mod tests {
         let class = Takes::Partitioner(|out: &mut String, class| *out = format!("{class:?}"));
         let for_ever = Takes::MillisecondsOrForEver(1, |out: &mut String, span| *out = span.to_string());
         let unlimited = Takes::BytesOrUnlimited(|out: &mut String, bytes| *out = format!("{bytes:?}"));
-        let cases: [(&Takes<String>, &str, Result<&str, &str>); 37] = [
+        let reset = Takes::OffsetReset(|out: &mut String, reset| *out = format!("{reset:?}"));
+        let cases: [(&Takes<String>, &str, Result<&str, &str>); 52] = [
+            (&reset, "\"latest\"", Ok("Latest")),
+            (&reset, "\"newest\"", Err("model::unknown-word")),
+            (&reset, "\"by_duration:PT1H30M\"", Ok("Ago(Span(5400000000000))")),
+            (&reset, "\"by_duration:P1DT1S\"", Ok("Ago(Span(86401000000000))")),
+            (&reset, "\"by_duration:pt0,5s\"", Ok("Ago(Span(500000000))")),
+            (&reset, "\"by_duration:PT0S\"", Ok("Ago(Span(0))")),
+            (&reset, "\"by_duration\"", Err("model::unit")),
+            (&reset, "\"by_duration:\"", Err("model::unit")),
+            (&reset, "\"by_duration:1h\"", Err("model::unit")),
+            (&reset, "\"by_duration:P\"", Err("model::unit")),
+            (&reset, "\"by_duration:P1DT\"", Err("model::unit")),
+            (&reset, "\"by_duration:PT-1S\"", Err("model::unit")),
+            (&reset, "\"by_duration:PT1S2M\"", Err("model::unit")),
+            (&reset, "\"by_duration:PT1.5M\"", Err("model::unit")),
+            (&reset, "\"by_duration:P99999999999999999999D\"", Err("model::unit")),
             (&for_ever, "-1", Ok("for ever")),
             (&for_ever, "\"-1\"", Ok("for ever")),
             (&for_ever, "0", Err("model::out-of-range")),

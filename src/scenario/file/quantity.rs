@@ -56,6 +56,36 @@ pub(super) fn span(text: &str) -> Result<Span, Wrong> {
     scaled(number, nanoseconds).map(Span::from_nanoseconds)
 }
 
+/// A length of time as `java.time.Duration` reads it, which is ISO 8601 without years, months and weeks: `PT1H30M`, `P7D`,
+/// `PT0.5S`. None if it is none, or below zero.
+pub(super) fn iso_8601(text: &str) -> Option<Span> {
+    let upper = text.to_ascii_uppercase();
+    let (days, time) = match upper.strip_prefix('P')?.split_once('T') {
+        Some((days, time)) => (days, Some(time)),
+        None => (upper.strip_prefix('P')?, None),
+    };
+    let mut total = Some(0_u64);
+    let mut add = |number: &str, unit: u64, whole: bool| {
+        let number = number.replace(',', ".");
+        let is_number = number.bytes().all(|byte| byte.is_ascii_digit() || (!whole && byte == b'.'));
+        let part = scaled(&number, unit).ok().filter(|_| is_number);
+        total = total.zip(part).and_then(|(total, part)| total.checked_add(part));
+    };
+    if !days.is_empty() {
+        add(days.strip_suffix('D')?, 86_400_000_000_000, true);
+    } else if time.is_none_or(str::is_empty) {
+        return None;
+    }
+    let mut rest = time.unwrap_or_default();
+    for (letter, unit) in [('H', 3_600_000_000_000), ('M', 60_000_000_000), ('S', 1_000_000_000)] {
+        if let Some((number, after)) = rest.split_once(letter) {
+            add(number, unit, letter != 'S');
+            rest = after;
+        }
+    }
+    total.filter(|_| rest.is_empty() && time.is_none_or(|time| !time.is_empty())).map(Span::from_nanoseconds)
+}
+
 /// A size: `100B`, `1MiB`.
 pub(super) fn bytes(text: &str) -> Result<Bytes, Wrong> {
     let (number, unit) = split(text)?;
