@@ -422,6 +422,8 @@ pub(super) fn model() -> Model {
             controllers: 1,
             start_time: nothing,
             metadata_time: nothing,
+            request_time: nothing,
+            request_threads: 8,
         },
         network: network::Options { latency: nothing, loss: Ratio::ZERO, bandwidth: None, links: Vec::new() },
         disk: disk::Options { fsync: nothing, survives: disk::Survives::Written },

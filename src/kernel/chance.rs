@@ -36,9 +36,11 @@ pub enum Purpose {
     Handler,
     /// Which batch a bad byte is in.
     BitRot,
+    /// How long a request takes a broker.
+    RequestTime,
 }
 
-const PURPOSES: usize = Purpose::BitRot as usize + 1;
+const PURPOSES: usize = Purpose::RequestTime as usize + 1;
 
 /// What is being decided: two integers whose meaning the purpose fixes, such as (connection, message number).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

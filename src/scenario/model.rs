@@ -71,6 +71,10 @@ pub struct Cluster {
     /// From when a broker has fetched a decision of the controller until its replicas have changed their roles; followers
     /// begin to fetch after as much time again.
     pub metadata_time: Distribution,
+    /// How long one of a broker's threads takes for a request, before it is handled.
+    pub request_time: Distribution,
+    /// How many threads a broker has for requests, if they take any time.
+    pub request_threads: u16,
 }
 
 /// A topic.

@@ -23,6 +23,8 @@ pub(super) enum What {
     Alarm(NodeId, AnyTimer),
     /// An fsync ends.
     Fsync { node: NodeId, file: AnyFile, token: u32, incarnation: u32 },
+    /// A broker's thread is done with a request.
+    Handled(u32),
     /// A process starts, unless another start has been ordered since.
     Start { node: NodeId, order: u32 },
     /// A fault strikes.

@@ -12,6 +12,7 @@
 //! | `strike` | the fault schedule, struck and ended |
 //! | [`budget`] | who has stopped uncleanly and is not back in sync |
 //! | `machine` | a machine, its process, and the process's alarms |
+//! | `threads` | what a request takes a broker |
 //! | `due` | what the queue holds |
 //! | [`happened`] | everything that can happen |
 //! | [`observe`] | the hook |
@@ -28,5 +29,6 @@ pub mod observe;
 pub mod run;
 mod spoken;
 mod strike;
+mod threads;
 #[allow(clippy::module_inception, reason = "the world is what this folder is about")]
 pub mod world;

@@ -12,6 +12,7 @@ use super::observe::{Observer, View};
 use super::run::Act;
 use super::spoken::{Spoken, Told};
 use super::strike::schedule::Schedule;
+use super::threads::Threads;
 use crate::clients::consumer::{Reader, ReaderPort};
 use crate::clients::producer::{Producer, ProducerPort};
 use crate::cluster;
@@ -38,6 +39,7 @@ pub struct World<O> {
     pub(super) queue: Queue<Due>,
     pub(super) chance: Chance,
     pub(super) network: Network<Message>,
+    pub(super) threads: Threads,
     pub(super) store: Store,
     pub(super) brokers: Vec<Broker>,
     pub(super) controllers: Vec<Controller>,
@@ -82,6 +84,7 @@ impl<O: Observer> World<O> {
             queue: Queue::default(),
             chance: Chance::new(seed),
             network: Network::new(&model.network, nodes),
+            threads: Threads::new(&model.cluster),
             store: Store::default(),
             brokers: Vec::new(),
             controllers: build_controllers(model),
@@ -112,6 +115,7 @@ impl<O: Observer> World<O> {
         self.queue.clear();
         self.chance = Chance::new(seed);
         self.network.reset(&model.network, model.node_count());
+        self.threads.reset(&model.cluster);
         self.store.clear();
         self.controllers = build_controllers(model);
         self.brokers.clear();
@@ -167,6 +171,7 @@ impl<O: Observer> World<O> {
             What::Fsync { node, file, token, incarnation } => {
                 self.on_fsync(node, file, token, incarnation, cause)
             }
+            What::Handled(slot) => self.on_handled(slot, cause),
             What::Start { node, order } => self.on_start(node, order, cause),
             What::Strike(fault) => self.strike(fault as usize, cause),
             What::Over(fault) => self.end_fault(fault as usize, cause),
@@ -245,13 +250,27 @@ impl<O: Observer> World<O> {
                 }
             }
             Delivery::Request { server, connection, from, message } => {
-                if !self.is_held(server, Held::Delivery(delivery), cause) {
-                    let cause = self.note_message(server, Happened::Delivered { from }, cause);
-                    self.tell_inline(server, Told::Request(connection, from, message), cause);
-                    self.store.release(message);
+                if self.is_held(server, Held::Delivery(delivery), cause) {
+                    return;
                 }
+                if self.threads.take_time() && usize::from(server.0) <= self.brokers.len() {
+                    return self.take_request(server, delivery, cause);
+                }
+                let cause = self.note_message(server, Happened::Delivered { from }, cause);
+                self.tell_inline(server, Told::Request(connection, from, message), cause);
+                self.store.release(message);
             }
         }
+    }
+
+    /// A request whose time is over.
+    pub(super) fn hand_over(&mut self, delivery: Delivery<Message>, cause: EventSeq) {
+        let Delivery::Request { server, connection, from, message } = delivery else {
+            panic!("only requests are handed over")
+        };
+        let cause = self.note_message(server, Happened::Delivered { from }, cause);
+        self.tell(server, Told::Request(connection, from, message), cause);
+        self.store.release(message);
     }
 
     /// The same, where it is rare.
@@ -262,7 +281,7 @@ impl<O: Observer> World<O> {
 
     /// Whether a process stands still: what reached it is kept for when it goes on.
     #[inline(always)]
-    fn is_held(&mut self, node: NodeId, what: Held, cause: EventSeq) -> bool {
+    pub(super) fn is_held(&mut self, node: NodeId, what: Held, cause: EventSeq) -> bool {
         let machine = &mut self.machines[usize::from(node.0)];
         let is_paused = machine.is_paused();
         if is_paused {
@@ -382,6 +401,9 @@ impl<O: Observer> World<O> {
         assert!(!machine.running, "a machine has one process");
         machine.running = true;
         machine.starts += 1;
+        if node.0 <= self.model.cluster.brokers {
+            self.threads.begin(node);
+        }
         let incarnation = Incarnation(machine.starts);
         let cause = self.note(node, Happened::Started { incarnation }, cause);
         if self.now == Time::ZERO && node.0 <= self.model.cluster.brokers {

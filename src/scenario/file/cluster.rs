@@ -1,8 +1,8 @@
 //! `[cluster]`, `[network]`, `[disk]` and `[broker]`: the machines, and what every broker is set to.
 //!
-//! What a file leaves out is: three brokers without racks, one controller, two seconds to start and no time to act on metadata;
-//! links of 500 µs without loss or limit; fsyncs of 2 ms, and after a power loss what writeback has finished; and Kafka's own
-//! defaults of the version.
+//! What a file leaves out is: three brokers without racks, one controller, two seconds to start and no time to act on metadata
+//! or for a request; links of 500 µs without loss or limit; fsyncs of 2 ms, and after a power loss what writeback has finished;
+//! and Kafka's own defaults of the version.
 
 use super::limits;
 use super::property;
@@ -22,8 +22,16 @@ use crate::kernel::units::{Bytes, Ratio, Span};
 use crate::scenario::model::Cluster;
 
 pub(super) const CLUSTER: Schema = Schema {
-    own: &["brokers", "racks", "controllers", "start_time", "metadata_time"],
-    later: &["request_time", "request_threads"],
+    own: &[
+        "brokers",
+        "racks",
+        "controllers",
+        "start_time",
+        "metadata_time",
+        "request_time",
+        "request_threads",
+    ],
+    later: &[],
     kafka: Some(Kafka { modelled: || property::names(settings::FEATURES), known: known::FEATURES }),
 };
 
@@ -74,6 +82,9 @@ pub(super) fn cluster(
         controllers: 1,
         start_time: Distribution::Constant(Span::from_seconds(2)),
         metadata_time: Distribution::Constant(Span::ZERO),
+        request_time: Distribution::Constant(Span::ZERO),
+        // num.io.threads
+        request_threads: 8,
     };
     let Some(table) = table else { return cluster };
     let section = Section::open(table, "[cluster]", &CLUSTER, reading);
@@ -106,6 +117,17 @@ pub(super) fn cluster(
         section.get("metadata_time").and_then(|node| reading.distribution("metadata_time", node))
     {
         cluster.metadata_time = metadata_time;
+    }
+    if let Some(request_time) =
+        section.get("request_time").and_then(|node| reading.distribution("request_time", node))
+    {
+        cluster.request_time = request_time;
+    }
+    if let Some(threads) = section
+        .get("request_threads")
+        .and_then(|node| reading.whole("request_threads", node, limits::REQUEST_THREADS))
+    {
+        cluster.request_threads = threads as u16;
     }
     cluster
 }

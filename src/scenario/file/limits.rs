@@ -11,6 +11,8 @@ pub(super) const FILE_BYTES: usize = 4 << 20;
 pub(super) const NESTING: usize = 16;
 /// Brokers, of which there is at least one.
 pub(super) const BROKERS: RangeInclusive<u64> = 1..=1_000;
+/// Threads a broker has for requests.
+pub(super) const REQUEST_THREADS: RangeInclusive<u64> = 1..=1_000;
 /// Partitions of all topics.
 pub(super) const PARTITIONS: u64 = 100_000;
 /// Records of all producers.
