@@ -69,7 +69,8 @@ fn measure(name: &str, seeds: u64) -> Measured {
 
 /// One case, judged.
 fn case(model: &Arc<Model>, world: &mut World<Checks>, seed: u64) -> u64 {
-    world.reset(model, seed, Checks::new(model));
+    world.reset(model, seed);
+    world.observer_mut().reset(model);
     let ending = world.run();
     let judgement = world.observer().judge(&world.view(), &ending);
     assert!(!judgement.is_violation(), "{} --seed {seed}: what Kafka promises is kept", model.name);

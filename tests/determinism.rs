@@ -186,7 +186,7 @@ fn the_same_seed_gives_the_same_run_in_a_new_world_and_in_a_used_one() {
             let mut new = World::new(&model, seed, false, ());
             let first = (new.run(), new.trace().digest(), new.events());
             let world = used.get_or_insert_with(|| World::new(&model, seed, false, ()));
-            world.reset(&model, seed, ());
+            world.reset(&model, seed);
             let second = (world.run(), world.trace().digest(), world.events());
             assert_eq!(first, second, "{name} with seed {seed}: a world that has run before is not as new");
             assert_ne!(last.replace(first.1), Some(first.1), "{name}: seed {seed} changes nothing");

@@ -257,7 +257,8 @@ min.insync.replicas = 1
     let mut world = World::new(&model, 0, false, watch);
     let mut took: Vec<u64> = (0..SEEDS)
         .map(|seed| {
-            world.reset(&model, seed, watch);
+            world.reset(&model, seed);
+            *world.observer_mut() = watch;
             let mut until = Time::ZERO + Span::from_seconds(20);
             while world.observer().took.is_none() {
                 until += Span::from_seconds(2);

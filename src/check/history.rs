@@ -242,7 +242,12 @@ impl History {
             balance(counts);
         }
         let mut total = add_up(&counts);
-        measure(&mut answers, &mut total);
+        if let [only] = &counts[..] {
+            let spans = Count::ALL.iter().filter(|count| count.is_span());
+            spans.for_each(|&span| total.set(span, only.get(span)));
+        } else {
+            measure(&mut answers, &mut total);
+        }
         balance(&total);
         total.set(Count::Diverged, Some(diverged(look)));
         for counts in &mut counts {
@@ -448,6 +453,13 @@ fn differing(one: &Log, other: &Log, below: Offset, ranges: &mut Vec<(u64, u64)>
         log.first() + gone
     };
     let (mut left, mut right) = (first(one), first(other));
+    // Nearly always they are alike: what is the same entry for entry need not be looked at offset for offset.
+    let both = (one.len() - left).min(other.len() - right);
+    let alike = (0..both).take_while(|&next| one.entry(left + next) == other.entry(right + next)).count();
+    if alike > 1 {
+        (left, right) = (left + alike - 1, right + alike - 1);
+        at = at.max(one.entry(left).base_offset);
+    }
     while at < below && left < one.len() && right < other.len() {
         let same = one.entry(left) == other.entry(right);
         let end = end_of(one, left).min(end_of(other, right)).min(below);

@@ -107,8 +107,9 @@ impl<O: Observer> World<O> {
         world
     }
 
-    /// Begins anew with another seed or model and keeps the memory that can be kept. Equal to a new world.
-    pub fn reset(&mut self, model: &Arc<Model>, seed: u64, observer: O) {
+    /// Begins anew with another seed or model and keeps the memory that can be kept. Equal to a new world, but for the observer,
+    /// which stays as it is.
+    pub fn reset(&mut self, model: &Arc<Model>, seed: u64) {
         let keep_trace = self.trace.entries().is_some();
         self.model = Arc::clone(model);
         self.now = Time::ZERO;
@@ -122,7 +123,6 @@ impl<O: Observer> World<O> {
         self.producers.clear();
         self.readers.clear();
         self.trace = Trace::new(keep_trace);
-        self.observer = observer;
         self.ready.clear();
         self.events = 0;
         self.act = Act::Ahead;
@@ -147,6 +147,11 @@ impl<O: Observer> World<O> {
     /// Whoever watches.
     pub fn observer(&self) -> &O {
         &self.observer
+    }
+
+    /// The same, for another run.
+    pub fn observer_mut(&mut self) -> &mut O {
+        &mut self.observer
     }
 
     /// What an operator could see now.
