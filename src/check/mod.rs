@@ -17,6 +17,7 @@
 
 pub mod clocks;
 pub mod committed;
+mod diverged;
 pub mod finding;
 #[cfg(test)]
 mod hand;
