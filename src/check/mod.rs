@@ -293,6 +293,9 @@ impl Checks {
                 self.committed.partition(partition).truncated(node, new);
                 self.reads.truncated(node, partition, new);
             }
+            Cluster::AppendedBehindTorn { partition, base_offset, of, batch } => {
+                self.budget.behind_torn(now, node, (partition, base_offset), of, batch);
+            }
             Cluster::CutByRecovery { partition, new, .. } => {
                 self.budget.lost(n, now, node, partition);
                 self.committed.partition(partition).truncated(node, new);

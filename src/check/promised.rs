@@ -81,6 +81,15 @@ pub enum Breach {
         /// Where the batch begins.
         offset: Offset,
     },
+    /// A batch was appended behind half of another, which no start had cut.
+    BehindTorn {
+        /// When.
+        at: Time,
+        /// Whose.
+        broker: NodeId,
+        /// Where the batch begins.
+        offset: Offset,
+    },
     /// Without eligible leader replicas, the only in-sync replica was short.
     OnlyMemberShort {
         /// Since when.
@@ -256,6 +265,29 @@ impl Budget {
         batch: BatchId,
     ) {
         let breach = Breach::Rotten { at: now, broker: node, offset };
+        self.spoilt((partition, offset), breach, of, batch);
+    }
+
+    /// A batch was appended where nobody can read it.
+    pub fn behind_torn(
+        &mut self,
+        now: Time,
+        node: NodeId,
+        (partition, offset): (PartitionId, Offset),
+        of: BatchId,
+        batch: BatchId,
+    ) {
+        let breach = Breach::BehindTorn { at: now, broker: node, offset };
+        self.spoilt((partition, offset), breach, of, batch);
+    }
+
+    fn spoilt(
+        &mut self,
+        (partition, offset): (PartitionId, Offset),
+        breach: Breach,
+        of: BatchId,
+        batch: BatchId,
+    ) {
         self.partitions[partition.0 as usize].rotten.get_or_insert(breach);
         if let Some(append) = self.append(of) {
             let entry = LogEntry { base_offset: offset, batch, epoch: append.epoch };
@@ -421,6 +453,11 @@ impl Breach {
             Breach::Rotten { at, broker, offset } => format!(
                 "at {at} a byte of the batch at offset {offset} of {name} went bad in broker {broker}'s copy, and no promise \
                 is made of disks that rot"
+            ),
+            Breach::BehindTorn { at, broker, offset } => format!(
+                "at {at} broker {broker} appended the batch at offset {offset} of {name} behind half of another, which its \
+                start had not cut: a clean-shutdown file was there, which after a power loss may be an old one, as nothing \
+                fsyncs its directory when it is deleted (CleanShutdownFileHandler.delete)"
             ),
             Breach::OnlyMemberShort { at, broker } => format!(
                 "at {at} broker {broker} was the only in-sync replica of {name} and had lost \

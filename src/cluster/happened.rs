@@ -243,6 +243,17 @@ pub enum Happened {
         /// Where the first segment begins that was scanned; the log end if none was.
         scanned_from: Offset,
     },
+    /// The batch appended last lies behind half of another, which no start has cut: nobody can read it.
+    AppendedBehindTorn {
+        /// Where.
+        partition: PartitionId,
+        /// Where the batch begins.
+        base_offset: Offset,
+        /// Which it was.
+        of: BatchId,
+        /// Which it is now.
+        batch: BatchId,
+    },
     /// A process that started after an unclean stop has cut a log at the first batch whose checksum was wrong, because a byte
     /// of it had gone bad.
     CutByRecovery {
@@ -329,6 +340,7 @@ impl What for Happened {
             Happened::LogStart { .. } => 18,
             Happened::Restarted { .. } => 19,
             Happened::CutByRecovery { .. } => 20,
+            Happened::AppendedBehindTorn { .. } => 21,
         }
     }
 
@@ -354,6 +366,7 @@ impl What for Happened {
             Happened::LogStart { .. } => "log-start",
             Happened::Restarted { .. } => "restarted",
             Happened::CutByRecovery { .. } => "cut-by-recovery",
+            Happened::AppendedBehindTorn { .. } => "behind-torn",
         }
     }
 
@@ -442,6 +455,12 @@ impl What for Happened {
                 each("hw", offset(high_watermark));
                 each("clean", clean.into());
                 each("scanned_from", offset(scanned_from));
+            }
+            Happened::AppendedBehindTorn { partition, base_offset, of, batch } => {
+                each("partition", partition.0.into());
+                each("offset", offset(base_offset));
+                each("old", of.0.into());
+                each("batch", batch.0.into());
             }
             Happened::CutByRecovery { partition, old, new } => {
                 each("partition", partition.0.into());

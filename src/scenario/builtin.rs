@@ -63,6 +63,7 @@ builtin! {
     "in-sync/shorter-lag-frees-acks-all",
     "in-sync/stuck-follower-delays-acks-all",
     "in-sync/three-required-none-to-spare",
+    "kafka-as-is/deleted-marker-comes-back",
     "kafka-as-is/idempotence-doubles-batches",
     "kafka-as-is/idempotence-loses-order",
     "kafka-as-is/last-leader-beats-fuller-log",

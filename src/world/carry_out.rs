@@ -8,6 +8,7 @@ use super::spoken::Spoken;
 use super::strike::link::Hold;
 use super::world::World;
 use crate::cluster::broker::Broker;
+use crate::cluster::broker::storage::File;
 use crate::cluster::protocol::Message;
 use crate::cluster::store::Store;
 use crate::devices::network::{Delivery, Pending, Surroundings};
@@ -110,7 +111,7 @@ impl<O: Observer> World<O> {
                     self.disk(node).append(now, P::file(file), bytes);
                 }
                 Effect::Truncate(file, length) => self.disk(node).truncate(P::file(file), length),
-                Effect::Delete(file) => self.disk(node).delete(P::file(file)),
+                Effect::Delete(file) => self.take_away(node, P::file(file)),
                 Effect::Replace(file, bytes, token) => {
                     let disk = &mut self.disks[usize::from(node.0) - 1];
                     let at = disk.replace(self.now, P::file(file), bytes, token, &self.chance);
@@ -173,6 +174,15 @@ impl<O: Observer> World<O> {
     #[inline(never)]
     fn queue_alarm(&mut self, node: NodeId, timer: AnyTimer, at: Time) {
         self.queue.push(at, Due { what: What::Alarm(node, timer), cause: EventSeq(0) });
+    }
+
+    /// The clean-shutdown file goes without an fsync of its directory (`CleanShutdownFileHandler.delete`).
+    fn take_away(&mut self, node: NodeId, file: AnyFile) {
+        let now = self.now;
+        match file {
+            AnyFile::Broker(File::CleanShutdown) => self.disk(node).unlink(now, file),
+            AnyFile::Broker(_) | AnyFile::Controller(_) => self.disk(node).delete(file),
+        }
     }
 
     fn schedule_fsync(&mut self, node: NodeId, file: AnyFile, token: u32, at: Time, cause: EventSeq) {

@@ -2,6 +2,7 @@
 
 use crate::clients::consumer::ReaderTimer;
 use crate::clients::producer::ProducerTimer;
+use crate::cluster::broker::storage::File;
 use crate::cluster::{broker, controller};
 use crate::devices::network::Pending;
 use crate::devices::port::Timer;
@@ -51,6 +52,20 @@ pub(super) enum AnyTimer {
 pub(super) enum AnyFile {
     Broker(broker::storage::File),
     Controller(controller::File),
+}
+
+impl AnyFile {
+    /// Whether its fsync is one of the log directory too: it is written anew under another name and renamed
+    /// (`Utils.atomicMoveWithFallback`), next to the clean-shutdown file.
+    pub(super) fn lies_in_log_dir(self) -> bool {
+        match self {
+            AnyFile::Broker(
+                File::HighWatermarks | File::RecoveryPoints | File::LogStarts | File::CleanShutdown,
+            ) => true,
+            AnyFile::Broker(File::Log(..) | File::LeaderEpochs(_) | File::ProducerSnapshot(_))
+            | AnyFile::Controller(_) => false,
+        }
+    }
 }
 
 impl AnyTimer {

@@ -320,6 +320,9 @@ impl<O: Observer> World<O> {
         if !failed && !disk.flushed(now, file, token) {
             return;
         }
+        if !failed {
+            disk.synced(file.lies_in_log_dir());
+        }
         if let AnyFile::Broker(File::Log(partition, base)) = file
             && !failed
         {

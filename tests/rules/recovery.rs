@@ -145,7 +145,7 @@ fn r1_9_2_the_first_bad_batch_ends_the_log() {
     for (left, recovery_point, expected) in cases {
         let mut log = log.clone();
         let left = left.map(Bytes::new);
-        let whole = log.recover(&left, Offset(recovery_point), &store, &mut Vec::new());
+        let whole = log.recover(&left, Some(Offset(recovery_point)), &store, &mut Vec::new());
         let found = (log.end().0, whole.0, log.segments().len());
         assert_eq!(found, expected, "{left:?} left, scanned from {recovery_point}");
     }

@@ -193,6 +193,28 @@ fn r1_8_9_the_clean_shutdown_file_is_written_when_all_else_is_durable() {
     assert!(!lost, "after a clean stop a power loss takes nothing");
 }
 
+/// `CleanShutdownFileHandler.delete`. With a journal, what was written since is not there either.
+#[test]
+fn r1_8_9_its_deletion_is_durable_when_something_is_fsynced_after_it() {
+    let stop = "{ at = \"15s\", do = \"stop\", on = \"broker(2)\", for = \"300ms\" }";
+    let dark = |at| {
+        let dark = format!("{{ at = \"{at}\", do = \"power-loss\", on = \"broker(2)\", for = \"1s\" }}");
+        let start = "cluster.start_time = \"1s\"";
+        run(&format!("{}{start}\nfaults = [{stop}, {dark}]\nrun.until = \"120s\"", topic("")))
+    };
+    let soon = dark("19s");
+    let ((stopped_at, _, clean, _), (end, _, again, _)) = (found(&soon, 2, 0), found(&soon, 2, 1));
+    assert!(clean && again, "the file is there again");
+    assert_eq!(end, stopped_at);
+    assert!(
+        soon.entries().iter().any(|entry| matches!(entry.what, Happened::Lost { old, new, .. } if new < old))
+    );
+    assert_eq!(soon.lost(), 0, "and the controller knows better");
+    // The high watermarks have been written.
+    let later = dark("23s");
+    assert!(!found(&later, 2, 1).2);
+}
+
 /// `log.flush.interval.messages`, `log.flush.interval.ms`, `LogManager.startup`.
 #[test]
 fn r1_8_10_flush_messages_holds_the_append_up_and_flush_ms_nobody() {

@@ -28,6 +28,10 @@ pub const ALWAYS: &str = "no disk of this run lies or rots, and what such a disk
 const GAP: &str = "of two segments that were not fsynced, or whose fsyncs were lies, a power loss may take the end of the \
 first and leave the second, and no start looks whether they join (LogLoader.recoverLog)";
 
+/// Why half a batch is not promised not to be there.
+const TORN: &str = "a start that finds a clean-shutdown file scans nothing, and after a power loss the file may be an old \
+one that is there again, as nothing fsyncs its directory when it is deleted (CleanShutdownFileHandler.delete)";
+
 /// Every start after a stop.
 #[derive(Clone, Debug, Default)]
 pub struct RecoverableDisk {
@@ -63,15 +67,21 @@ impl RecoverableDisk {
     ) {
         self.loaded |= self.stopped[usize::from(broker.0)];
         let log = look.log(broker, partition).expect("a log that was loaded is there");
-        let Some((wrong, is_gap)) = first_wrong(log, look.store()) else { return };
-        self.findings.add(!is_gap, || {
+        let wrong = first_wrong(log, look.store());
+        let torn = || log.has_torn_tail().then(|| format!("behind offset {} lies half a batch", log.end()));
+        let (wrong, unpromised) = match (wrong, torn()) {
+            (Some((wrong, is_gap)), _) => (wrong, is_gap.then_some(GAP)),
+            (None, Some(torn)) => (torn, Some(TORN)),
+            (None, None) => return,
+        };
+        self.findings.add(unpromised.is_none(), || {
             let finding = Finding {
                 promise: Promise::RecoverableDisk,
                 at: now,
                 text: format!("broker {broker} loaded {}: {wrong}", look.model().partition_name(partition)),
                 witnesses: vec![n],
             };
-            (if is_gap { Promised::no(GAP) } else { Promised::yes(ALWAYS) }, finding)
+            (unpromised.map_or_else(|| Promised::yes(ALWAYS), Promised::no), finding)
         });
     }
 

@@ -25,11 +25,14 @@ pub(super) fn story(
         return "No record was told success, so none could be lost.".to_owned();
     }
     if unreadable > 0 {
-        let has_rotted = entries.iter().any(|entry| matches!(entry.what, Happened::Rotted { .. }));
+        let is_spoilt = |what: &Happened| {
+            matches!(what, Happened::Rotted { .. } | Happened::Cluster(Cluster::AppendedBehindTorn { .. }))
+        };
+        let is_any_spoilt = entries.iter().any(|entry| is_spoilt(&entry.what));
         return format!(
             "{unreadable} of {acked} acknowledged records cannot be read: {}their partition has no \
             leader, or they lie at or above its high watermark.",
-            if has_rotted { "their leader's copy has a bad byte there, or " } else { "" },
+            if is_any_spoilt { "their leader's copy has a wrong checksum, or " } else { "" },
         );
     }
     let kept = match (acked, outcome.total.number(Count::Removed)) {

@@ -107,6 +107,7 @@ impl Known {
             | Cluster::Restarted { .. }
             | Cluster::Truncated { .. }
             | Cluster::CutByRecovery { .. }
+            | Cluster::AppendedBehindTorn { .. }
             | Cluster::Deleted { .. }
             | Cluster::Leads { .. }
             | Cluster::Follows { .. }

@@ -135,9 +135,7 @@ impl<'a> Replay<'a> {
                 self.replica(partition, entry.node).cut(new);
             }
             Happened::Rotted { partition, of, batch, .. } => {
-                let batches = &mut self.replica(partition, entry.node).batches;
-                let held = batches.iter_mut().find(|held| held.batch == of);
-                held.expect("what goes bad was there").batch = batch;
+                self.replica(partition, entry.node).spoil(of, batch);
             }
             Happened::Stopped => self.change(entry.node, |health| {
                 *health = Health { down: Some((entry.t, Down::Stopped)), paused: None, ..*health };
@@ -193,6 +191,9 @@ impl<'a> Replay<'a> {
                 let bytes = replica.bytes() + size;
                 replica.batches.push(Held { batch, base_offset, bytes });
                 replica.end = end;
+            }
+            Cluster::AppendedBehindTorn { partition, of, batch, .. } => {
+                self.replica(partition, node).spoil(of, batch);
             }
             Cluster::Deleted { partition, .. } => self.replica(partition, node).cut(Offset::ZERO),
             Cluster::Truncated { partition, new, .. } | Cluster::CutByRecovery { partition, new, .. } => {
@@ -273,6 +274,12 @@ impl Replica {
         let held = self.batches.iter().rev().take_while(|held| held.base_offset >= self.start);
         let held = { held }.find(|held| batches.contains(&held.batch))?;
         Some((held.base_offset, held.batch, held.bytes <= self.durable))
+    }
+
+    /// A batch it has is another from here on: nobody can read it.
+    fn spoil(&mut self, of: BatchId, batch: BatchId) {
+        let held = self.batches.iter_mut().rev().find(|held| held.batch == of);
+        held.expect("what goes bad was there").batch = batch;
     }
 
     /// The batch that covers an offset.

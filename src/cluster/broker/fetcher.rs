@@ -303,6 +303,9 @@ impl Node<'_> {
         let LogEntry { base_offset, batch, epoch } = entry;
         self.running.replicas[place].producers.appended(&built, base_offset);
         out.note(Happened::Appended { partition, batch, base_offset, end, epoch, leading: false });
+        if self.stored.logs[place].has_torn_tail() {
+            self.append_behind_torn(place, out);
+        }
         new_epoch
     }
 

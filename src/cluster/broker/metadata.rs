@@ -43,11 +43,9 @@ impl Broker {
     pub(super) fn start(&mut self, now: Time, out: &mut Outbox<'_, BrokerPort>) {
         assert!(self.running.is_none(), "a process starts where none runs");
         let config = &self.config;
-        // The file goes before anything is loaded, so that a crash from here on counts as unclean (KAFKA-10471).
-        // `Departure from Kafka:` it is gone for good. There nothing fsyncs the directory (`CleanShutdownFileHandler.delete`),
-        // and a power loss soon after can bring it back: the log is then loaded as it lies, without a scan. The controller is
-        // not deceived, as the epoch in the file is not the last it gave (KIP-966).
-        let previous_broker_epoch = self.stored.clean_shutdown.take();
+        // Nothing fsyncs its directory, so that a power loss soon after can bring it back: the logs are then loaded as they lie,
+        // without a scan. The controller is not deceived, as the epoch in the file is not the last it gave (KIP-966).
+        let previous_broker_epoch = self.stored.take_clean_shutdown();
         let clean = previous_broker_epoch.is_some();
         if clean {
             out.ask(Effect::Delete(File::CleanShutdown));

@@ -241,6 +241,9 @@ impl Node<'_> {
         let (end, segment) = (log.end(), log.active_segment().base);
         out.ask(Effect::Append(File::Log(partition, segment), built.bytes));
         out.note(Happened::Appended { partition, batch, base_offset, end, epoch, leading: true });
+        if self.stored.logs[place].has_torn_tail() {
+            self.append_behind_torn(place, out);
+        }
         let appended = Appended { partition, batch, base_offset, required: end, answer: None };
         if self.flush_after_append(place, Waits::Produce(slot), out) {
             return Append::Flushes(appended);
@@ -248,6 +251,22 @@ impl Node<'_> {
         // The leader may be alone in the in-sync set; whoever waited for the high watermark is woken after the answer.
         self.advance_high_watermark(now, place, out);
         Append::Done(appended)
+    }
+
+    /// The batch just appended lies behind half of another that no start has cut: whoever reads there takes the two for one,
+    /// whose checksum is wrong.
+    ///
+    /// `Departure from Kafka:` the reader then goes on behind this batch; there it would take what follows for nonsense as
+    /// well, as far as the index does not help it.
+    pub(super) fn append_behind_torn(&mut self, place: usize, out: &mut Outbox<'_, BrokerPort>) {
+        let log = &mut self.stored.logs[place];
+        log.cut_torn_tail();
+        let index = log.len() - 1;
+        let LogEntry { base_offset, batch: of, .. } = log.entry(index);
+        let batch = out.store.add_rotten(of);
+        self.stored.rot(place, index, batch);
+        let partition = self.running.replicas[place].partition;
+        out.note(Happened::AppendedBehindTorn { partition, base_offset, of, batch });
     }
 
     /// What can be said of an appended batch now (`DelayedProduce.tryComplete`, `checkEnoughReplicasReachOffset`). Unlike the

@@ -88,6 +88,8 @@ pub struct Stored {
     pub(super) disk_is_full: bool,
     /// The clean-shutdown file: the broker epoch of the last run, if that ended well.
     pub clean_shutdown: Option<BrokerEpoch>,
+    /// What it said before the process that runs, or ran last, took it away.
+    deleted_clean_shutdown: Option<BrokerEpoch>,
     /// How many producer ids the broker has given out.
     producer_ids: u64,
     planted: Option<Planted>,
@@ -125,6 +127,7 @@ impl Stored {
             incarnation: Incarnation(0),
             disk_is_full: false,
             clean_shutdown: None,
+            deleted_clean_shutdown: None,
             producer_ids: 0,
             planted,
             partitions: held,
@@ -150,6 +153,7 @@ impl Stored {
     /// An unclean start cuts each log at the first batch it looks at whose checksum is wrong. What a power loss tore was cut
     /// when that came.
     pub(super) fn cut_rotten(&mut self, out: &mut Outbox<'_, BrokerPort>) {
+        self.logs.iter_mut().for_each(Log::cut_torn_tail);
         if !self.rotten {
             return;
         }
@@ -267,7 +271,19 @@ impl Stored {
             checkpoint.offsets.fill(Offset::ZERO);
             checkpoint.next.clear();
         }
-        self.clean_shutdown = None;
+        (self.clean_shutdown, self.deleted_clean_shutdown) = (None, None);
+    }
+
+    /// A process begins: takes the clean-shutdown file away before it loads anything, so that a crash from here on counts as
+    /// unclean (KAFKA-10471). Gives what it said.
+    pub(super) fn take_clean_shutdown(&mut self) -> Option<BrokerEpoch> {
+        self.deleted_clean_shutdown = self.clean_shutdown.take();
+        self.deleted_clean_shutdown
+    }
+
+    /// A power loss has brought the file back: nothing had fsynced its directory since.
+    pub fn clean_shutdown_comes_back(&mut self) {
+        self.clean_shutdown = self.deleted_clean_shutdown;
     }
 
     /// A power loss has left `left` of each segment of a log: makes of the log what the next start will find. Gives its end
@@ -284,8 +300,8 @@ impl Stored {
         let old = log.end();
         // After a clean stop nothing is looked at.
         let recovery_point = match self.clean_shutdown {
-            Some(_) => Offset(u64::MAX),
-            None => self.recovery_points.offsets[place],
+            Some(_) => None,
+            None => Some(self.recovery_points.offsets[place]),
         };
         let new = log.recover(left, recovery_point, store, files);
         if !Planted::EpochsOutliveTheirRecords.is(self.planted) {

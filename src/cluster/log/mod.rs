@@ -36,6 +36,8 @@ pub struct Log {
     bytes: Bytes,
     epochs: EpochCache,
     segments: Segments,
+    /// Behind the last batch lies half of another that no start has cut.
+    torn_tail: bool,
 }
 
 impl Default for Log {
@@ -61,6 +63,7 @@ impl Log {
             bytes: Bytes::ZERO,
             epochs: EpochCache::default(),
             segments: Segments::new(limits),
+            torn_tail: false,
         }
     }
 
@@ -157,6 +160,17 @@ impl Log {
         new_epoch
     }
 
+    /// Whether half a batch lies behind the last, which no start has cut.
+    #[inline]
+    pub fn has_torn_tail(&self) -> bool {
+        self.torn_tail
+    }
+
+    /// A start that scans the log cuts it behind the last whole batch; or something was appended there.
+    pub fn cut_torn_tail(&mut self) {
+        self.torn_tail = false;
+    }
+
     /// The batch with this index is another from here on, of the same records and size: a byte of it has gone bad.
     pub fn replace(&mut self, index: usize, batch: BatchId) {
         self.put(index, LogEntry { batch, ..self.entry(index) });
@@ -204,6 +218,7 @@ impl Log {
         self.end = offset.min(before);
         self.start = self.start.min(self.end);
         self.first = self.first.min(self.len);
+        self.torn_tail &= self.end == before;
         self.segments.truncated(self.end);
         self.epochs.truncate_from(self.end);
         left
@@ -279,6 +294,7 @@ impl Log {
         self.end = Offset::ZERO;
         self.bytes = Bytes::ZERO;
         self.epochs.clear();
+        self.torn_tail = false;
         self.segments.begin_anew(Offset::ZERO);
     }
 
@@ -385,7 +401,7 @@ mod tests {
     fn a_torn_batch_is_not_there() {
         let (mut log, store) = filled(3);
         let mut files = Vec::new();
-        assert_eq!(log.recover(&[Bytes::new(250)], Offset::ZERO, &store, &mut files), Offset(20));
+        assert_eq!(log.recover(&[Bytes::new(250)], Some(Offset::ZERO), &store, &mut files), Offset(20));
         assert_eq!((log.end(), log.bytes()), (Offset(20), Bytes::new(200)));
         assert_eq!(files, [segments::Recovered { base: Offset::ZERO, length: Some(Bytes::new(200)) }]);
     }

@@ -195,16 +195,17 @@ impl Log {
     /// Recovery scans the segment that holds the recovery point and those after it, one by one. Where a batch is torn it cuts,
     /// and throws away the segments behind. It does not see that a segment ends before the next begins: if a file was cut
     /// between two batches, the log has a gap there and goes on behind it. What lies before the recovery point is not
-    /// looked at.
+    /// looked at. Without a recovery point nothing is, as after a clean stop: a torn batch stays where it is, and if it is the
+    /// last the log ends before it.
     pub fn recover(
         &mut self,
         left: &[Bytes],
-        recovery_point: Offset,
+        recovery_point: Option<Offset>,
         store: &Store,
         files: &mut Vec<Recovered>,
     ) -> Offset {
         assert_eq!(left.len(), self.segments.list.len(), "a file a segment");
-        let scanned = self.segment_of(recovery_point);
+        let scanned = recovery_point.map_or(usize::MAX, |offset| self.segment_of(offset));
         // The offset up to which nothing is missing.
         let mut whole = self.end;
         let mut place = 0;
@@ -216,6 +217,8 @@ impl Log {
                 whole = whole.min(self.entry_at(from).base_offset);
                 let kept = self.keep_batches(place, from..to, store);
                 files.push(Recovered { base, length: Some(kept) });
+                let is_last = place + 1 == self.segments.list.len();
+                self.torn_tail |= kept < left && place < scanned && is_last;
                 if kept < left && place >= scanned {
                     self.drop_segments_behind(place, from, kept, files);
                 }
@@ -482,7 +485,7 @@ mod tests {
         for (recovery_point, left, there, end, whole, begin) in cases {
             let (mut log, mut store) = filled(8);
             let mut files = Vec::new();
-            let up_to = log.recover(&left.map(Bytes::new), Offset(recovery_point), &store, &mut files);
+            let up_to = log.recover(&left.map(Bytes::new), Some(Offset(recovery_point)), &store, &mut files);
             let case = format!("{recovery_point} {left:?}");
             assert_eq!((offsets(&log), log.end().0, up_to.0), (there.to_vec(), end, whole), "{case}");
             assert_eq!(
@@ -524,6 +527,21 @@ mod tests {
             assert_eq!(gone, 3 - begin.len(), "{case}: {files:?}");
             append(&mut log, &mut store, 100, 100);
             assert_eq!(log.entries().last().map(|entry| entry.base_offset.0), Some(end), "{case}");
+        }
+    }
+
+    #[test]
+    fn without_a_scan_a_torn_tail_stays_until_it_is_cut() {
+        for (recovery_point, left, torn) in
+            [(None, 150, true), (Some(Offset(70)), 150, false), (None, 100, false), (None, 200, false)]
+        {
+            let (mut log, store) = filled(8);
+            log.recover(&[300, 300, left].map(Bytes::new), recovery_point, &store, &mut Vec::new());
+            assert_eq!(log.has_torn_tail(), torn, "{recovery_point:?} {left}");
+            log.truncate_to(log.end(), &store);
+            assert_eq!(log.has_torn_tail(), torn, "nothing is cut");
+            log.truncate_to(Offset(60), &store);
+            assert!(!log.has_torn_tail());
         }
     }
 }

@@ -13,8 +13,8 @@
 //! same and merely tells nobody.
 //!
 //! # Departure from Kafka:
-//! Creating, deleting, renaming and truncating files is durable at once; the device is busy with fsyncs alone, so that
-//! writeback costs it nothing.
+//! Creating, deleting, renaming and truncating files is durable at once, but for [`Disk::unlink`]; the device is busy with fsyncs
+//! alone, so that writeback costs it nothing.
 
 mod file;
 #[cfg(test)]
@@ -88,6 +88,8 @@ pub struct Disk<F> {
     /// When the device has served all that it was asked for.
     idle: Time,
     power_losses: u64,
+    /// A file that was taken away, and when; the device may still have its directory entry.
+    unlinked: Option<(F, Time)>,
     ills: Ills,
 }
 
@@ -133,6 +135,7 @@ impl<F: Copy + Ord> Disk<F> {
             opened_last: 0,
             idle: Time::ZERO,
             power_losses: 0,
+            unlinked: None,
             ills: Ills::default(),
         }
     }
@@ -147,6 +150,7 @@ impl<F: Copy + Ord> Disk<F> {
         self.created = 0;
         self.idle = Time::ZERO;
         self.power_losses = 0;
+        self.unlinked = None;
         self.ills = Ills::default();
     }
 
@@ -198,6 +202,7 @@ impl<F: Copy + Ord> Disk<F> {
     /// Everything is gone, as if the disk had been replaced. Fsyncs under way end without effect.
     pub fn wipe(&mut self) {
         self.free.extend(self.index.drain(..).map(|(_, slot)| slot));
+        self.unlinked = None;
     }
 
     /// Puts bytes at the end of a file, which is created if there is none: they are in the page cache.
@@ -218,6 +223,44 @@ impl<F: Copy + Ord> Disk<F> {
         if let Ok(place) = self.find(file) {
             let (_, slot) = self.index.remove(place);
             self.free.push(slot);
+        }
+    }
+
+    /// Takes a file away whose directory nobody fsyncs for it: a power loss may bring it back ([`Disk::comes_back`]). Of several
+    /// the last is remembered.
+    pub fn unlink(&mut self, now: Time, file: F) {
+        self.delete(file);
+        self.unlinked = Some((file, now));
+    }
+
+    /// An fsync has ended: of the directory in which files are taken away, or of anything else. A file system with a journal
+    /// commits all that came before with any of them.
+    pub fn synced(&mut self, directory: bool) {
+        if (directory || self.has_journal()) && self.ills.lies == 0 {
+            self.unlinked = None;
+        }
+    }
+
+    /// The machine loses power, which [`Disk::power_loss`] is to be told next: whether a file that was taken away is there again.
+    /// With a journal, which is committed every 5 s (`commit` of ext4), nothing that was written since is there then.
+    pub fn comes_back(&mut self, now: Time, lose: Lose, chance: &Chance) -> Option<F> {
+        let (file, since) = self.unlinked.take()?;
+        let wakes = |time: Time| time.nanoseconds() / WAKES_EVERY.nanoseconds();
+        let occasion = Occasion(u64::MAX, self.power_losses);
+        let is_back = match lose {
+            Lose::Nothing => false,
+            Lose::AllUnsynced => true,
+            Lose::Drawn if self.has_journal() => wakes(now) == wakes(since),
+            Lose::Drawn => chance.draw(Purpose::Survival, u64::from(self.node.0), occasion).below(2) == 1,
+        };
+        is_back.then_some(file)
+    }
+
+    /// Whether the file system keeps changes of directories and of lengths in their order, as ext4 and xfs do.
+    pub fn has_journal(&self) -> bool {
+        match self.options.survives {
+            Survives::Written => true,
+            Survives::AnyPrefix | Survives::AnyPages => false,
         }
     }
 

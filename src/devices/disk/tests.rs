@@ -398,3 +398,36 @@ fn a_wiped_disk_is_empty_and_its_fsyncs_come_to_nothing() {
     assert!(!disk.flushed(ends, 'a', 0));
     assert_eq!((disk.length('a'), disk.durable('a')), (bytes(4), Bytes::ZERO));
 }
+
+#[test]
+fn what_was_taken_away_may_be_back_until_its_directory_is_durable() {
+    // What survives, what is lost; when the power goes; whether an fsync ended before, and if so of the directory.
+    type Case = (Survives, Lose, u64, Option<bool>, &'static [bool]);
+    let cases: [Case; 9] = [
+        (Survives::Written, Lose::Drawn, 4_999, None, &[true]),
+        (Survives::Written, Lose::Drawn, 5_000, None, &[false]),
+        (Survives::Written, Lose::Drawn, 4_999, Some(false), &[false]),
+        (Survives::Written, Lose::AllUnsynced, 60_000, None, &[true]),
+        (Survives::Written, Lose::Nothing, 4_999, None, &[false]),
+        (Survives::AnyPrefix, Lose::Drawn, 60_000, None, &[false, true]),
+        (Survives::AnyPages, Lose::Drawn, 60_000, Some(false), &[false, true]),
+        (Survives::AnyPages, Lose::Drawn, 60_000, Some(true), &[false]),
+        (Survives::AnyPrefix, Lose::AllUnsynced, 4_999, Some(true), &[false]),
+    ];
+    for (survives, lose, power, synced, comes_back) in cases {
+        let mut seen = [false; 2];
+        for seed in 0..32 {
+            let (mut disk, chance) = (Disk::new(options(survives), NodeId(1)), Chance::new(seed));
+            disk.append(at(0), 'a', bytes(10));
+            disk.unlink(at(1), 'a');
+            if let Some(directory) = synced {
+                disk.synced(directory);
+            }
+            let back = disk.comes_back(at(power), lose, &chance);
+            seen[usize::from(back == Some('a'))] = true;
+            assert_eq!(disk.comes_back(at(power), lose, &chance), None, "once");
+        }
+        let seen: Vec<bool> = [false, true].into_iter().filter(|&back| seen[usize::from(back)]).collect();
+        assert_eq!(seen, comes_back, "{survives:?} {lose:?} at {power} after {synced:?}");
+    }
+}

@@ -66,11 +66,17 @@ impl<O: Observer> World<O> {
                 segments.map(|segment| disk.durable(segment_file(partition, segment.base))).collect()
             })
             .collect();
-        let how = match lose {
+        let mut how = match lose {
             Lose::Drawn => disk::Lose::Drawn,
             Lose::AllUnsynced => disk::Lose::AllUnsynced,
             Lose::Nothing | Lose::Records(_) => disk::Lose::Nothing,
         };
+        if self.disks[place].comes_back(now, how, &self.chance).is_some() {
+            self.brokers[place].stored_mut().clean_shutdown_comes_back();
+            if self.disks[place].has_journal() {
+                how = disk::Lose::AllUnsynced;
+            }
+        }
         let mut survivors = Vec::new();
         self.disks[place].power_loss(now, how, &self.chance, &mut survivors);
         let mut files = Vec::new();
