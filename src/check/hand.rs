@@ -64,6 +64,8 @@ pub(super) enum Step {
     Strike(u16),
     /// A process dies; a machine loses power and its log ends here; a node is cut off.
     Crash(u16),
+    /// A broker is asked to stop.
+    AskedToStop(u16),
     Power(u16, u64),
     Isolate(u16),
     /// The link from a node to another is cut; a disk lies about fsyncs from now on.
@@ -86,6 +88,8 @@ pub(super) enum Step {
     Elect(u16, &'static [u16], Election),
     /// The controller changes the in-sync set, or takes the leader away.
     Isr(&'static [u16]),
+    /// A reassignment is complete: these have the replicas, and are in sync.
+    Reassigned(&'static [u16]),
     Nobody(&'static [u16]),
     /// The controller deletes the topic, and the brokers their logs.
     Delete,
@@ -207,6 +211,7 @@ impl Hand {
             Step::Success(message) => self.told(message, Outcome::Success),
             Step::Failure(message) => self.told(message, Outcome::Refused(ErrorCode::NotLeaderOrFollower)),
             Step::Strike(node) => self.happens(node, Happened::Struck { fault: 0 }),
+            Step::AskedToStop(broker) => self.happens(broker, Happened::Stopping),
             Step::Crash(broker) => {
                 self.high_watermarks[index(broker)] = None;
                 self.happens(broker, Happened::Crashed);
@@ -275,6 +280,10 @@ impl Hand {
                 self.decide(controller, Some(NodeId(leader)), isr, Some(election));
             }
             Step::Isr(isr) => self.decide(controller, self.state.leader, isr, None),
+            Step::Reassigned(replicas) => {
+                self.state.replicas = Replicas::of(replicas.iter().map(|&broker| NodeId(broker)));
+                self.decide(controller, self.state.leader, replicas, None);
+            }
             Step::Nobody(isr) => self.decide(controller, None, isr, Some(Election::Nobody)),
             Step::Delete => {
                 let old = self.state;

@@ -64,6 +64,10 @@ pub enum Breach {
         impaired: Replicas,
         /// The first of those that were short.
         short: NodeId,
+        /// Of how many replicas.
+        of: u8,
+        /// How many may be.
+        most: u8,
     },
     /// A power loss took records from the middle of a log, and its recovery did not see it.
     Gap {
@@ -416,8 +420,8 @@ impl Account {
 
     fn breach(&self, now: Time, eligible_leader_replicas: bool) -> Option<Breach> {
         self.standing.excess(eligible_leader_replicas).map(|excess| match excess {
-            Excess::TooManyImpaired { impaired, short } => {
-                Breach::TooManyImpaired { at: now, impaired, short }
+            Excess::TooManyImpaired { impaired, short, of, most } => {
+                Breach::TooManyImpaired { at: now, impaired, short, of, most }
             }
             Excess::OnlyMemberShort(broker) => Breach::OnlyMemberShort { at: now, broker },
         })
@@ -427,17 +431,15 @@ impl Account {
 impl Breach {
     /// The breach as a reason, in words Kafka's users know.
     pub fn reason(self, model: &Model, partition: PartitionId) -> String {
-        let (topic, number) = model.partition(partition);
+        let (topic, _) = model.partition(partition);
         let name = model.partition_name(partition);
         match self {
             Breach::UncleanElection { at, leader } => format!(
                 "broker {leader} was elected leader of {name} at {at} though it was neither in sync nor \
                 eligible: an unclean election promises nothing"
             ),
-            Breach::TooManyImpaired { at, impaired, short } => {
-                let replicas = topic.assignment[number as usize].len();
+            Breach::TooManyImpaired { at, impaired, short, of: replicas, most } => {
                 let configured = topic.options.min_insync_replicas;
-                let most = usize::from(configured).min(replicas).saturating_sub(1);
                 format!(
                     "at {at} {} of {replicas} replicas of {name} had stopped uncleanly and were not \
                     back in sync, and broker {short} had lost records; \
@@ -543,6 +545,17 @@ mod tests {
     fn min_insync_replicas_counts_as_at_most_the_replicas() {
         assert!(promised(true, 7, &[Power(1, 0), Crash(2)]));
         assert!(!promised(true, 7, &[Power(1, 0), Crash(2), Crash(3)]));
+    }
+
+    #[test]
+    fn a_reassignment_changes_who_counts_and_how_many_may_be_missing() {
+        // Reassigned to the one that lies there with half a log: none of one may be impaired.
+        assert!(!promised(true, 2, &[Power(1, 0), Reassigned(&[1])]));
+        assert!(promised(true, 2, &[Crash(1), Reassigned(&[1])]));
+        // Reassigned away from it: it does not matter any more, whoever crashes next.
+        let away = [Power(1, 0), Isr(&[2, 3]), Reassigned(&[2, 3]), Crash(2)];
+        assert!(promised(true, 2, &away));
+        assert!(!promised(true, 2, &[away[0], away[1], away[3]]));
     }
 
     #[test]

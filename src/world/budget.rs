@@ -15,8 +15,9 @@ use crate::scenario::model::Model;
 #[derive(Clone, Debug)]
 pub struct Standing {
     isr: Replicas,
-    /// m, the lesser of `min.insync.replicas` and the number of replicas: so many impaired are too many.
-    too_many: usize,
+    /// Who has a replica: a reassignment changes that.
+    replicas: Replicas,
+    min_insync_replicas: usize,
     /// Stopped uncleanly and not back in sync.
     impaired: Replicas,
     /// Of the impaired, those that have registered since.
@@ -36,6 +37,10 @@ pub enum Excess {
         impaired: Replicas,
         /// The first of those that are short.
         short: NodeId,
+        /// Of how many replicas.
+        of: u8,
+        /// How many may be.
+        most: u8,
     },
     /// Without eligible leader replicas, the only in-sync replica is short.
     OnlyMemberShort(NodeId),
@@ -46,7 +51,8 @@ impl Standing {
     pub fn new(replicas: Replicas, in_sync: Replicas, min_insync_replicas: u16) -> Standing {
         Standing {
             isr: in_sync,
-            too_many: usize::from(min_insync_replicas).min(replicas.len()),
+            replicas,
+            min_insync_replicas: min_insync_replicas.into(),
             impaired: Replicas::NONE,
             registered: Replicas::NONE,
             short: Replicas::NONE,
@@ -79,6 +85,12 @@ impl Standing {
     pub fn decided(&mut self, old_leader: Option<NodeId>, state: &PartitionState) {
         if !state.is_there() {
             (self.impaired, self.short, self.is_removed) = (Replicas::NONE, Replicas::NONE, true);
+        } else if self.replicas != state.replicas {
+            // Who holds no replica any more, or holds another one, is out of it.
+            self.replicas = state.replicas;
+            let still = |all: &Replicas| Replicas::of(all.iter().filter(|&one| state.replicas.contains(one)));
+            (self.impaired, self.short) = (still(&self.impaired), still(&self.short));
+            self.registered = still(&self.registered);
         }
         let registered = self.registered;
         for replica in registered.iter() {
@@ -97,8 +109,11 @@ impl Standing {
     /// What is too much now, if anything.
     pub fn excess(&self, eligible_leader_replicas: bool) -> Option<Excess> {
         let short = self.short.iter().next().filter(|_| !self.is_removed)?;
-        if self.impaired.len() >= self.too_many {
-            return Some(Excess::TooManyImpaired { impaired: self.impaired, short });
+        // m, the lesser of `min.insync.replicas` and the number of replicas: so many impaired are too many.
+        let too_many = self.min_insync_replicas.min(self.replicas.len());
+        if self.impaired.len() >= too_many {
+            let (of, most) = (self.replicas.len() as u8, too_many.saturating_sub(1) as u8);
+            return Some(Excess::TooManyImpaired { impaired: self.impaired, short, of, most });
         }
         let only = self.isr.iter().next().filter(|_| self.isr.len() == 1)?;
         (!eligible_leader_replicas && self.short.contains(only)).then_some(Excess::OnlyMemberShort(only))

@@ -102,7 +102,8 @@ fn never_appended(
             break;
         }
         if entry.node == leader && befell(entry.what).is_some() {
-            let trouble = trouble(replay.health(leader)).expect("something befell it");
+            // To be asked to stop is no trouble yet.
+            let Some(trouble) = trouble(replay.health(leader)) else { continue };
             sentences.push(format!("Broker {leader}, which led {name} then, {trouble}."));
             break;
         }

@@ -472,6 +472,17 @@ mod tests {
     }
 
     #[test]
+    fn what_no_broker_ever_had_is_told_by_what_befell_the_leader() {
+        let told = "Record 1 of producer web was told success at 0.000 s, as soon as it was handed to the socket (acks=0), \
+            and is gone.";
+        let never = "No broker ever appended it.";
+        let crashed = "Broker 1, which led orders-0 then, crashed at 2.000 s.";
+        let begin = [Send, Success(0), At(1_000), AskedToStop(1)];
+        tell(model_with_acks(Acks::Zero), &begin, &[], &[told, never]);
+        tell(model_with_acks(Acks::Zero), &begin, &[At(2_000), Crash(1)], &[told, never, crashed]);
+    }
+
+    #[test]
     fn those_of_one_fate_are_named_together_and_so_is_who_asked_for_it() {
         let begin =
             [&[At(100), Isolate(2), Isolate(3), At(200), Send, Put(1, 0, 0), Ack(1, 0), Success(0)][..]];

@@ -15,6 +15,8 @@ use crate::check::look::Look;
 use crate::check::promised::{Budget, Promised};
 use crate::check::{Held, Judged};
 use crate::cluster::units::PartitionId;
+use crate::kernel::units::Span;
+use crate::scenario::fault::{Action, Fault};
 use crate::scenario::words::Promise;
 use crate::world::run::Ending;
 
@@ -31,7 +33,8 @@ pub fn judge(look: &impl Look, budget: &Budget, clocks: &Clocks, ending: &Ending
         return Judged { promise, held, promised, findings: 0, first: None };
     }
     let clock = || clocks.set_back().map(|back| Promised::no(back.reason(look.model())));
-    let promised = rot(look, budget).or_else(|| gap(look)).or_else(clock).unwrap_or(promised);
+    let promised =
+        rot(look, budget).or_else(|| gap(look)).or_else(clock).or_else(|| late(look)).unwrap_or(promised);
     let text = format!("after {} {}", ending.at, ending.unquiet.join(", and "));
     let first = Finding { promise, at: ending.at, text, witnesses: Vec::new() };
     let findings = ending.unquiet.len() as u64;
@@ -60,6 +63,28 @@ fn rot(look: &impl Look, budget: &Budget) -> Option<Promised> {
     Some(Promised::no(breach.reason(look.model(), partition)))
 }
 
+/// A message or an fsync that was under way, slowly, when the faults ended, and is so for longer than the bound.
+fn late(look: &impl Look) -> Option<Promised> {
+    let model = look.model();
+    let slowness = |fault: &Fault| {
+        if let Action::SlowLink { slower, .. } = &fault.action {
+            model.network.latency.median() * u64::from(slower.factor) + slower.extra
+        } else if let Action::SlowDisk(factor) = &fault.action {
+            model.disk.fsync.median() * u64::from(*factor)
+        } else {
+            Span::ZERO
+        }
+    };
+    let slowest = model.faults.iter().map(slowness).max()?;
+    // A question and its answer, on a connection that has to be opened.
+    (slowest * 4 >= model.settle_bound).then(|| {
+        Promised::no(format!(
+            "what was under way over a slow link or to a slow disk when the faults ended takes {slowest}, and the bound is {}",
+            model.settle_bound
+        ))
+    })
+}
+
 /// A gap in a log, to whose end nobody can copy it.
 fn gap(look: &impl Look) -> Option<Promised> {
     let mut partitions = (0..look.model().partition_count() as u32).map(PartitionId);
@@ -78,6 +103,10 @@ mod tests {
     use crate::check::Held;
     use crate::check::hand::Step::*;
     use crate::check::hand::{answers, model};
+    use crate::devices::network::Slower;
+    use crate::kernel::distribution::Distribution;
+    use crate::kernel::units::Span;
+    use crate::scenario::fault::{Action, Target};
     use crate::scenario::words::Promise::Progress as PROMISE;
 
     #[test]
@@ -85,6 +114,26 @@ mod tests {
         let judged = answers(model(), &[Unsettled], PROMISE, (Held::Broken, true));
         assert_eq!(judged.first.expect("a finding").text, "after 0.000 s broker 1 has something under way");
         assert_eq!(judged.findings, 1);
+    }
+
+    #[test]
+    fn what_is_slower_than_the_bound_is_not_promised_to_be_over() {
+        let slow_link = |extra| Action::SlowLink {
+            to: Target::Clients,
+            one_way: false,
+            slower: Slower { factor: 1, extra: Span::from_seconds(extra) },
+        };
+        for (action, promised) in [
+            (slow_link(10), true),
+            (slow_link(3_600), false),
+            (Action::SlowDisk(200), true),
+            (Action::SlowDisk(1_000_000), false),
+        ] {
+            let mut model = model();
+            model.faults[0].action = action;
+            model.disk.fsync = Distribution::Constant(Span::from_milliseconds(2));
+            answers(model, &[Unsettled], PROMISE, (Held::Broken, promised));
+        }
     }
 
     #[test]
