@@ -42,7 +42,7 @@ struct RunFlags {
     /// A built-in model (see `highwater models`) or the path of a model file.
     model: OsString,
     /// The seed to run with; without it, the model's own.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Set a key of the model, as `producers.web.acks=all`; can be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]

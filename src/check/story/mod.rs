@@ -73,7 +73,7 @@ fn failed(outcome: &Outcome) -> Option<String> {
     let [failed, ghost, unnoticed] =
         [Count::Failed, Count::Ghost, Count::Unnoticed].map(|count| outcome.total.number(count));
     let there = match ghost {
-        0 => " and are in no log".to_owned(),
+        0 => format!(" and {} in no log", either(failed as usize, "is", "are")),
         _ if ghost == failed => {
             format!(", though the log has {}", either(failed as usize, "it", "all of them"))
         }

@@ -33,8 +33,12 @@ pub fn judge(look: &impl Look, budget: &Budget, clocks: &Clocks, ending: &Ending
         return Judged { promise, held, promised, findings: 0, first: None };
     }
     let clock = || clocks.set_back().map(|back| Promised::no(back.reason(look.model())));
-    let promised =
-        rot(look, budget).or_else(|| gap(look)).or_else(clock).or_else(|| late(look)).unwrap_or(promised);
+    let promised = rot(look, budget)
+        .or_else(|| gap(look))
+        .or_else(clock)
+        .or_else(|| late(look))
+        .or_else(|| impossible(look))
+        .unwrap_or(promised);
     let text = format!("after {} {}", ending.at, ending.unquiet.join(", and "));
     let first = Finding { promise, at: ending.at, text, witnesses: Vec::new() };
     let findings = ending.unquiet.len() as u64;
@@ -61,6 +65,23 @@ fn promised(look: &impl Look) -> Promised {
 fn rot(look: &impl Look, budget: &Budget) -> Option<Promised> {
     let (partition, breach) = budget.first_rotten()?;
     Some(Promised::no(breach.reason(look.model(), partition)))
+}
+
+/// More replicas are required in sync than there are: an application that sends again what was refused does so for ever.
+fn impossible(look: &impl Look) -> Option<Promised> {
+    let model = look.model();
+    let mut partitions = (0..model.partition_count() as u32).map(PartitionId);
+    let partition = partitions.find(|&partition| {
+        let (state, min_isr) =
+            (look.partition(partition), model.partition(partition).0.options.min_insync_replicas);
+        state.is_there() && usize::from(min_isr) > state.replicas.len()
+    });
+    let partition = partition.filter(|_| !model.kafka.generation().min_isr_capped_by_replicas)?;
+    let (name, topic) = (model.partition_name(partition), model.partition(partition).0);
+    Some(Promised::no(format!(
+        "min.insync.replicas={} is more than the replicas of {name}: before 3.7 acks=all is refused there (KAFKA-15583)",
+        topic.options.min_insync_replicas
+    )))
 }
 
 /// A message or an fsync that was under way, slowly, when the faults ended, and is so for longer than the bound.
@@ -103,6 +124,7 @@ mod tests {
     use crate::check::Held;
     use crate::check::hand::Step::*;
     use crate::check::hand::{answers, model};
+    use crate::cluster::generation::Version;
     use crate::devices::network::Slower;
     use crate::kernel::distribution::Distribution;
     use crate::kernel::units::Span;
@@ -132,6 +154,18 @@ mod tests {
             let mut model = model();
             model.faults[0].action = action;
             model.disk.fsync = Distribution::Constant(Span::from_milliseconds(2));
+            answers(model, &[Unsettled], PROMISE, (Held::Broken, promised));
+        }
+    }
+
+    #[test]
+    fn more_in_sync_than_there_are_is_not_promised_before_3_7() {
+        for (kafka, min_insync_replicas, promised) in
+            [(Version::V3_6, 3, true), (Version::V3_6, 4, false), (Version::V3_9, 4, true)]
+        {
+            let mut model = model();
+            model.kafka = kafka;
+            model.topics[0].options.min_insync_replicas = min_insync_replicas;
             answers(model, &[Unsettled], PROMISE, (Held::Broken, promised));
         }
     }

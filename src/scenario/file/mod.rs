@@ -100,16 +100,20 @@ pub fn read_with(name: &str, text: &str, overrides: &Overrides) -> Result<Model,
 /// Reads a model from a file with something over it.
 pub fn load(path: &Path, overrides: &Overrides) -> Result<Model, Report> {
     let name = path.display().to_string();
-    let refuse = |code, message: String| Report::of(&name, Problem::new(code, message));
+    let refuse =
+        |code, message: String, help: &str| Report::of(&name, Problem::new(code, message).help(help));
     let unreadable = |error: std::io::Error| {
         if error.kind() == ErrorKind::NotFound {
-            return refuse("file::not-found", "there is no such file".to_owned());
+            let help = "give the path of a model file, or a name that `highwater models` lists";
+            return refuse("file::not-found", "there is no such file".to_owned(), help);
         }
-        refuse("file::unreadable", format!("the file cannot be read: {error}"))
+        let help = "give the path of a file that you may read";
+        refuse("file::unreadable", format!("the file cannot be read: {error}"), help)
     };
     let file = File::open(path).map_err(unreadable)?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        return Err(refuse("file::directory", "this is a directory, not a model file".to_owned()));
+        let help = "give the path of a file in it";
+        return Err(refuse("file::directory", "this is a directory, not a model file".to_owned(), help));
     }
     let mut bytes = Vec::new();
     // One byte more than is allowed tells what is too large, even of a device that never ends.
