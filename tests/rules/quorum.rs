@@ -111,6 +111,43 @@ fn r1_12_2_a_single_voter_answers_once_it_has_lingered_and_before_its_fsync_is_o
     assert!([first, second].iter().all(|connection| desk.bench.answers.contains_key(connection)));
 }
 
+/// `QuorumState.durableTransitionTo`: the one thread waits for the fsync.
+#[test]
+fn r1_12_3_of_an_epoch_or_a_vote_nobody_hears_before_it_is_on_disk() {
+    let mut desk = desk(5);
+    desk.bench.disk_stalls = true;
+    let end = MetadataOffset(desk.bench.node.metadata_log().len() as u64);
+    let vote = Vote {
+        candidate: NodeId(6),
+        epoch: QuorumEpoch(1),
+        last_epoch: QuorumEpoch(0),
+        end,
+        pre_vote: false,
+    };
+    let connection = desk.bench.request(6, Message::Vote(vote));
+    assert!(!desk.bench.answers.contains_key(&connection));
+    desk.bench.disk_goes_on();
+    let granted = QuorumAnswer { epoch: QuorumEpoch(1), leader: None, granted: true };
+    let Some(Message::QuorumAnswer(answer)) = desk.bench.answers[&connection] else { panic!("an answer") };
+    assert_eq!((answer.epoch, answer.granted), (granted.epoch, true));
+
+    // Nobody wins that epoch: it would know first whether it would win, and writes nothing for that; then the next.
+    desk.bench.asked.clear();
+    let votes = |desk: &Desk, asked_before: bool| {
+        let is_it = |(_, message): &&(_, Message)| matches!(message, Message::Vote(vote) if vote.pre_vote == asked_before);
+        desk.bench.asked.iter().filter(is_it).count()
+    };
+    desk.bench.pass(2_000);
+    assert_eq!(votes(&desk, true), 1, "the line to its former leader is busy");
+    desk.bench.disk_stalls = true;
+    let yes = |message: &Message| matches!(message, Message::Vote(_)).then_some(());
+    let (peer, ()) = desk.bench.take_asked(yes).expect("it asks");
+    desk.bench.feed(Event::Response(peer, Message::QuorumAnswer(granted)));
+    assert_eq!(votes(&desk, false), 0);
+    desk.bench.disk_goes_on();
+    assert_eq!(votes(&desk, false), 1);
+}
+
 /// `FileQuorumStateStore`.
 #[test]
 fn r1_12_3_a_vote_outlives_the_process_that_gave_it() {

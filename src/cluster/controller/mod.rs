@@ -55,7 +55,7 @@ use super::line::Line;
 use super::metadata_image::{MetadataImage, Registration};
 use super::options::ControllerOptions;
 use super::planted::Planted;
-use super::protocol::{Message, MetadataRecord, PartitionState};
+use super::protocol::{Message, MetadataRecord, PartitionState, QuorumAnswer};
 use super::store::Store;
 use super::units::{BrokerEpoch, MetadataOffset, PartitionId, QuorumEpoch, Replicas, Voters};
 use crate::devices::port::{self, ConnectionId, Effect, Event, Outbox, Peer, Port};
@@ -117,6 +117,8 @@ impl port::Timer for Timer {
 pub enum File {
     /// `__cluster_metadata-0`.
     MetadataLog,
+    /// `quorum-state` (`FileQuorumStateStore`).
+    QuorumState,
 }
 
 /// A controller.
@@ -159,6 +161,8 @@ struct Durable {
     /// The records below are on disk. A single voter does not count.
     flushed: MetadataOffset,
     standing: Standing,
+    /// How often the standing has been written. What was being written when a process died counts as written.
+    standing_writes: u32,
 }
 
 /// What a process has in memory only.
@@ -190,6 +194,12 @@ struct Volatile {
     deferred: VecDeque<Deferred>,
     /// What records that are not committed yet are to be reported as.
     unreported: VecDeque<Reports>,
+    /// Which write of the standing was over last: until the newest is, nothing is said to other voters.
+    standing_written: u32,
+    /// Answers to voters that wait for it.
+    unanswered: Vec<(ConnectionId, QuorumAnswer)>,
+    /// The time of its role was over meanwhile.
+    rang: bool,
     /// Whom it hands over to, having resigned.
     successors: Replicas,
     /// It was asked to end, and waits for its successor.
@@ -229,7 +239,7 @@ impl Controller {
         let to_come = to_come.map(|(partition, given)| (partition, given.replicas)).collect();
         let standing = Standing { epoch: QuorumEpoch(0), voted: None, leader: Some(voters.first) };
         let volatile = Volatile::new(options, voters, brokers, rules.len(), planted);
-        let durable = Durable { flushed: log.end(), log, standing };
+        let durable = Durable { flushed: log.end(), log, standing, standing_writes: 0 };
         let mut controller = Controller {
             id,
             generation,
@@ -263,8 +273,9 @@ impl Controller {
             Event::Timer(Timer::FetchWait(node)) => self.on_fetch_wait(node, out),
             Event::Stop => self.on_stop(out),
             Event::Flushed(File::MetadataLog, token) => self.on_flushed(now, token, out),
+            Event::Flushed(File::QuorumState, token) => self.on_standing_written(now, token, out),
             // A fault the controller does not survive (`fatalFaultHandler`).
-            Event::FlushFailed(File::MetadataLog, _) => out.ask(Effect::Exit),
+            Event::FlushFailed(File::MetadataLog | File::QuorumState, _) => out.ask(Effect::Exit),
             Event::Connected(peer) => {
                 let place = self.place_of(peer);
                 self.volatile.lines[place].connected(out);
@@ -414,7 +425,7 @@ impl Controller {
         self.volatile.lines[place].answered();
         match message {
             Message::MetadataRecords(response) => self.on_records(now, place, response, out),
-            Message::QuorumAnswer(answer) => self.on_quorum_answer(now, place, answer, out),
+            Message::QuorumAnswer(answer) => self.on_quorum_answer(place, answer, out),
             Message::Produce(_)
             | Message::Produced(_)
             | Message::Fetch(_)
@@ -499,6 +510,7 @@ impl Controller {
         }
         volatile.high_watermark = end;
         volatile.written = log.end();
+        volatile.standing_written = self.durable.standing_writes;
         volatile
     }
 }
@@ -527,6 +539,9 @@ impl Volatile {
             flushes: 0,
             deferred: VecDeque::new(),
             unreported: VecDeque::new(),
+            standing_written: 0,
+            unanswered: Vec::new(),
+            rang: false,
             successors: Replicas::NONE,
             stopping: false,
         }
