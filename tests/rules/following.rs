@@ -12,7 +12,7 @@ use highwater::cluster::units::{Acks, BrokerEpoch, Incarnation, LeaderEpoch, Off
 use highwater::devices::port::Event;
 use highwater::kernel::units::{Bytes, NodeId, Span};
 
-use crate::broker::{Ask, Desk, ORDERS, state};
+use crate::broker::{Ask, Desk, ORDERS, ids, state};
 
 #[test]
 fn r1_3_1_one_fetch_at_a_time_and_the_next_from_the_new_log_end() {
@@ -61,7 +61,13 @@ fn r1_3_3_what_a_fetch_says() {
 #[test]
 fn r1_3_4_the_leader_checks_epoch_then_leadership_then_assignment_then_broker_epoch() {
     type Case = (&'static str, fn(&mut Desk), fn(&mut Ask), ErrorCode);
-    let cases: [Case; 7] = [
+    let moves = |desk: &mut Desk| {
+        desk.decide(|state| {
+            (state.replicas, state.isr) = (ids(&[2, 3]), ids(&[2, 3]));
+            (state.leader, state.leader_epoch) = (Some(NodeId(2)), state.leader_epoch.next());
+        });
+    };
+    let cases: [Case; 9] = [
         ("as it should be", |_| (), |_| (), ErrorCode::None),
         ("an older leader epoch", |_| (), |ask| ask.leader_epoch -= 1, FencedLeaderEpoch),
         ("a newer leader epoch", |_| (), |ask| ask.leader_epoch += 1, UnknownLeaderEpoch),
@@ -72,6 +78,8 @@ fn r1_3_4_the_leader_checks_epoch_then_leadership_then_assignment_then_broker_ep
             FencedLeaderEpoch,
         ),
         ("not the leader", |desk| desk.elect(2, &[1, 2, 3]), |_| (), NotLeaderOrFollower),
+        ("the leader's replica is moved away", moves, |_| (), NotLeaderOrFollower),
+        ("it is, by a newer epoch", moves, |ask| ask.leader_epoch += 1, NotLeaderOrFollower),
         ("not a replica", |_| (), |ask| ask.by = 9, UnknownLeaderEpoch),
         ("a former life of the follower", re_register, |_| (), NotLeaderOrFollower),
     ];

@@ -372,6 +372,8 @@ impl Reader {
         let Some(reset) = reading.reset.as_mut().filter(|_| reading.id == answer.partition) else { return };
         reset.is_asked = false;
         if answer.error != ErrorCode::None {
+            // Whatever it is, other than after a fetch (`OffsetFetcherUtils.onSuccessfulResponseForResettingPositions`).
+            self.metadata.request_update();
             return self.back_off(place as usize, node, answer.error, out);
         }
         let Some(offset) = answer.offset else {

@@ -304,13 +304,14 @@ impl Node<'_> {
         Ok(())
     }
 
-    /// The asker's idea of the leader epoch against this broker's own (`checkCurrentLeaderEpoch`).
+    /// The asker's idea of the leader epoch against this broker's own (`checkCurrentLeaderEpoch`). Without one it has no replica
+    /// any more: another has (`ReplicaManager.getPartitionOrError`).
     fn check_epoch(&self, place: usize, asked: Option<LeaderEpoch>) -> Result<(), ErrorCode> {
         match (asked, self.running.replicas[place].leader_epoch) {
             (Some(asked), Some(own)) if asked < own => Err(ErrorCode::FencedLeaderEpoch),
             (Some(asked), Some(own)) if asked > own => Err(ErrorCode::UnknownLeaderEpoch),
-            (Some(_), None) => Err(ErrorCode::UnknownLeaderEpoch),
-            (Some(_), Some(_)) | (None, _) => Ok(()),
+            (_, None) => Err(ErrorCode::NotLeaderOrFollower),
+            (Some(_), Some(_)) | (None, Some(_)) => Ok(()),
         }
     }
 
