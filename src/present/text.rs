@@ -10,6 +10,7 @@ use crate::check::{Held, Judged};
 use crate::explore::expectation::readable;
 use crate::explore::one::Run;
 use crate::kernel::units::Span;
+use crate::scenario::fault::Target;
 use crate::scenario::model::{FaultMark, Model};
 use crate::scenario::words::Count;
 use crate::world::metrics::Fate;
@@ -83,7 +84,7 @@ fn books(out: &mut String, counts: &Counts) {
 fn faults(out: &mut String, model: &Model, run: &Run) {
     for (place, (fault, after)) in model.faults.iter().zip(&run.faults).enumerate() {
         let number = place + 1;
-        let Some((struck, node)) = after.struck.zip(after.node) else {
+        let Some((at, node)) = after.struck.zip(after.node) else {
             paragraph(
                 out,
                 "  ",
@@ -97,7 +98,10 @@ fn faults(out: &mut String, model: &Model, run: &Run) {
             .map(|span| format!(" for {span}"))
             .unwrap_or_default();
         let (what, node) = (model.describe_action(fault), model.node_name(node));
-        paragraph(out, "  ", &format!("fault {number}: {what}{lasts}: struck {node} at {struck}"));
+        // What an administrator asks for strikes nobody.
+        let is_asked_for = matches!(fault.on, Target::Partition(_) | Target::Topic(_));
+        let struck = if is_asked_for { "asked for".to_owned() } else { format!("struck {node}") };
+        paragraph(out, "  ", &format!("fault {number}: {what}{lasts}: {struck} at {at}"));
         let followed: Vec<String> = FaultMark::ALL
             .into_iter()
             .filter_map(|(mark, name)| {

@@ -110,6 +110,7 @@ builtin! {
     "topics/made-anew-loses-nothing",
     "topics/more-partitions-keep",
     "topics/more-partitions-latest-misses",
+    "topics/reader-finds-the-moved-leader",
 }
 
 /// The built-in model of this name.
