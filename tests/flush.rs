@@ -135,3 +135,28 @@ fn a_replica_that_is_taken_away_takes_its_fsyncs_with_it() {
         }
     }
 }
+
+/// The recovery point written down last lies below the log's beginning then: nothing is left to be fsynced, and a follower that
+/// waited for that would fetch no more (`UnifiedLog.updateLogStartOffset`).
+#[test]
+fn after_a_restart_nothing_is_to_be_fsynced_of_a_log_that_retention_has_emptied() {
+    let model = common::model(
+        "emptied",
+        r#"
+        kafka = "4.1"
+        cluster.brokers = 3
+        broker = { log.retention.check.interval.ms = 1000 }
+        topics.orders = { replication.factor = 3, min.insync.replicas = 2, flush.messages = 1, retention.ms = 1000 }
+        producers.web = { into = "orders", records = 10, rate = "10/s", acks = "all" }
+        producers.late = { into = "orders", records = 10, rate = "10/s", acks = "all", start = "30s" }
+        faults = [{ at = "5s", do = "crash", on = "broker(2)", for = "1s" }]
+        "#,
+    );
+    let run = one::run(&model, 0, true);
+    let mut found = run.entries().expect("they are kept").iter().filter_map(|entry| {
+        let Happened::Cluster(Cluster::Recovered { end, .. }) = entry.what else { return None };
+        Some((entry.node.0, end.0))
+    });
+    assert_eq!(found.next_back(), Some((2, 10)), "what it finds has no records any more");
+    assert!(run.ending.settled, "{:?}", run.ending.unquiet);
+}

@@ -14,6 +14,7 @@ use crate::check::invariant::recoverable_disk::has_gap;
 use crate::check::look::Look;
 use crate::check::promised::{Budget, Promised};
 use crate::check::{Held, Judged};
+use crate::clients::app::Waits;
 use crate::cluster::units::PartitionId;
 use crate::kernel::units::Span;
 use crate::scenario::fault::{Action, Fault};
@@ -38,6 +39,8 @@ pub fn judge(look: &impl Look, budget: &Budget, clocks: &Clocks, ending: &Ending
         .or_else(clock)
         .or_else(|| late(look))
         .or_else(|| impossible(look))
+        .or_else(|| restless(look))
+        .or_else(|| slow_sender(look))
         .unwrap_or(promised);
     let text = format!("after {} {}", ending.at, ending.unquiet.join(", and "));
     let first = Finding { promise, at: ending.at, text, witnesses: Vec::new() };
@@ -84,6 +87,38 @@ fn impossible(look: &impl Look) -> Option<Promised> {
     )))
 }
 
+/// Brokers whose sessions end between two heartbeats.
+fn restless(look: &impl Look) -> Option<Promised> {
+    let model = look.model();
+    let (session, interval) =
+        (model.controller_options.broker_session_timeout, model.broker.broker_heartbeat_interval);
+    // A heartbeat and its answer, and the next is due an interval later.
+    (session <= interval + model.network.latency.median() * 4).then(|| {
+        Promised::no(format!(
+            "brokers send a heartbeat every {interval} (broker.heartbeat.interval.ms), and their sessions are over after \
+             {session} (broker.session.timeout.ms)"
+        ))
+    })
+}
+
+/// An application that waits for answers that linger, for longer than the bound in all.
+fn slow_sender(look: &impl Look) -> Option<Promised> {
+    let model = look.model();
+    model.producers.iter().find_map(|producer| {
+        let at_once = match producer.workload.waits {
+            Waits::None => return None,
+            Waits::Every(records) => records.max(1),
+        };
+        let takes = producer.options.linger * u64::from(producer.workload.records / at_once);
+        (takes >= model.settle_bound).then(|| {
+            Promised::no(format!(
+                "the application of producer {} waits for answers that linger: its records take {takes}, and the bound is {}",
+                producer.name, model.settle_bound
+            ))
+        })
+    })
+}
+
 /// A message or an fsync that was under way, slowly, when the faults ended, and is so for longer than the bound.
 fn late(look: &impl Look) -> Option<Promised> {
     let model = look.model();
@@ -124,6 +159,7 @@ mod tests {
     use crate::check::Held;
     use crate::check::hand::Step::*;
     use crate::check::hand::{answers, model};
+    use crate::clients::app::Waits;
     use crate::cluster::generation::Version;
     use crate::devices::network::Slower;
     use crate::kernel::distribution::Distribution;
@@ -166,6 +202,28 @@ mod tests {
             let mut model = model();
             model.kafka = kafka;
             model.topics[0].options.min_insync_replicas = min_insync_replicas;
+            answers(model, &[Unsettled], PROMISE, (Held::Broken, promised));
+        }
+    }
+
+    #[test]
+    fn sessions_shorter_than_heartbeats_are_never_quiet() {
+        for (session, promised) in [(9_000, true), (2_000, false), (1_000, false)] {
+            let mut model = model();
+            model.controller_options.broker_session_timeout = Span::from_milliseconds(session);
+            model.broker.broker_heartbeat_interval = Span::from_milliseconds(2_000);
+            answers(model, &[Unsettled], PROMISE, (Held::Broken, promised));
+        }
+    }
+
+    #[test]
+    fn an_application_that_waits_too_often_is_not_promised_to_end() {
+        for (waits, linger, promised) in
+            [(Waits::Every(1), 5, true), (Waits::None, 60_000, true), (Waits::Every(1), 60_000, false)]
+        {
+            let mut model = model();
+            model.producers[0].workload.waits = waits;
+            model.producers[0].options.linger = Span::from_milliseconds(linger);
             answers(model, &[Unsettled], PROMISE, (Held::Broken, promised));
         }
     }

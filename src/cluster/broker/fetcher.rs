@@ -200,8 +200,10 @@ impl Node<'_> {
                     && (!must_match || asked.current_leader_epoch == Some(follower.epoch))
             });
             if let Some(follower) = current {
+                let end = self.stored.logs[place].end();
                 self.take_in(now, (thread, place), follower, asked, result, (response, entries), out);
-                if self.flush_after_append(place, Waits::Fetcher(thread), out) {
+                let has_appended = self.stored.logs[place].end() > end;
+                if has_appended && self.flush_after_append(place, Waits::Fetcher(thread), out) {
                     self.running.fetchers[thread].flushing += 1;
                 }
             }

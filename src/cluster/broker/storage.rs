@@ -210,7 +210,8 @@ impl Stored {
     /// what the checkpoint says, within the log.
     pub(super) fn recovery_points(&self, clean: bool) -> impl Iterator<Item = Offset> + '_ {
         let written = self.logs.iter().zip(&self.recovery_points.offsets);
-        written.map(move |(log, &written)| if clean { log.end() } else { written.min(log.end()) })
+        written
+            .map(move |(log, &written)| if clean { log.end() } else { written.clamp(log.start(), log.end()) })
     }
 
     /// Begins to write the high watermarks. Gives the size of the file and the token of its fsync.
