@@ -3,8 +3,8 @@
 //! A message that its application sends again is the same message. Told is the last thing the library reported of it. The
 //! place is read in the settled world: **in** is below the high watermark of the settled leader's log; **unreadable** is at or
 //! above it, or there with a bad byte, or, where no leader is, in any replica's log; **out** is everything else, unless it was
-//! committed and lies below the beginning of the settled leader's log, or in a topic that was deleted: then retention or the
-//! deletion has **removed** it.
+//! committed and lies below the beginning of the settled leader's log, without a leader of any replica's, or in a topic that was
+//! deleted: then retention or the deletion has **removed** it.
 //!
 //! A message's batches are not kept here: the store has them.
 
@@ -18,6 +18,7 @@ use super::numbering::Numbering;
 use super::outcome::{Copied, Counts, Inversion, LateStart, Outcome};
 use crate::clients::app::OnError;
 use crate::clients::happened;
+use crate::cluster::log::Log;
 use crate::cluster::protocol::LogEntry;
 use crate::cluster::store::Store;
 use crate::cluster::units::{BatchId, MessageId, PartitionId};
@@ -277,7 +278,13 @@ impl History {
             .leader
             .and_then(|leader| Some((look.log(leader, partition)?, look.high_watermark(leader, partition)?)));
         let Some((log, high_watermark)) = leader else {
-            for log in state.replicas.iter().filter_map(|replica| look.log(replica, partition)) {
+            let logs = || state.replicas.iter().filter_map(|replica| look.log(replica, partition));
+            let start = logs().map(Log::start).max().unwrap_or_default();
+            for message in committed.below(start).iter().flat_map(|entry| look.store().messages(entry.batch))
+            {
+                places[message.0 as usize] = Place::Removed;
+            }
+            for log in logs() {
                 log.entries().for_each(|entry| self.unreadable(look.store(), entry, places));
             }
             return;
@@ -443,6 +450,12 @@ mod tests {
         // Likewise with a topic that was deleted.
         let deleted = [&three[..], &told, &[Commit(1, 2, 0), Delete]].concat();
         assert_eq!(counts(&deleted), [("sent", 3), ("acked", 3), ("lost", 1), ("removed", 2)]);
+        // Nobody leads, and one replica has begun later: what others still have cannot be read, the rest is removed.
+        let offline = [&three[..], &told, &[Copy(2, 0, 0), Copy(2, 1, 0), Commit(1, 3, 0)]].concat();
+        let offline = [&offline[..], &[Remove(1, 2), Nobody(&[])]].concat();
+        assert_eq!(counts(&offline), [("sent", 3), ("acked", 3), ("unreadable", 3)]);
+        let offline = [&offline[..], &[Remove(2, 1)]].concat();
+        assert_eq!(counts(&offline), [("sent", 3), ("acked", 3), ("removed", 1), ("unreadable", 2)]);
         // A leader that still has it makes it readable again.
         let begin = [&three[..], &[Copy(2, 0, 0), Copy(2, 1, 0), Copy(2, 2, 0)], &told].concat();
         let leads = [Elect(2, &[2, 3], Election::Clean), Leads(2), Learn(2, 3)];

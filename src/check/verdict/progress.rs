@@ -110,7 +110,8 @@ fn slow_sender(look: &impl Look) -> Option<Promised> {
             Waits::Every(records) => records.max(1),
         };
         let takes = producer.options.linger * u64::from(producer.workload.records / at_once);
-        (takes >= model.settle_bound).then(|| {
+        // Answers take some time besides.
+        (takes + takes / 4 >= model.settle_bound).then(|| {
             Promised::no(format!(
                 "the application of producer {} waits for answers that linger: its records take {takes}, and the bound is {}",
                 producer.name, model.settle_bound
