@@ -273,6 +273,7 @@ fn exception(outcome: Outcome) -> &'static str {
         Outcome::Refused(ErrorCode::NotEnoughReplicas) => "NotEnoughReplicasException",
         Outcome::Refused(ErrorCode::NotEnoughReplicasAfterAppend) => "NotEnoughReplicasAfterAppendException",
         Outcome::Refused(ErrorCode::RequestTimedOut) => "TimeoutException",
+        Outcome::Refused(ErrorCode::InvalidTimestamp) => "InvalidTimestampException",
         Outcome::Success
         | Outcome::Refused(_)
         | Outcome::TimedOut

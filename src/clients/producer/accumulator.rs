@@ -339,7 +339,7 @@ impl Batch {
     fn add(&mut self, now: Time, message: MessageId, bytes: Bytes) {
         self.records += 1;
         self.bytes += bytes;
-        self.timestamp = now;
+        self.timestamp = self.timestamp.max(now);
         match self.runs.last_mut() {
             Some(run) if run.first.0 + run.count == message.0 => run.count += 1,
             _ => self.runs.push(MessageRun { first: message, count: 1 }),

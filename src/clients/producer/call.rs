@@ -165,6 +165,7 @@ impl Producer {
         self.application.unanswered += 1;
         self.application.returned(is_again);
         if appended.wakes_sender {
+            self.woken = true;
             self.enlist(place);
         }
     }

@@ -142,8 +142,30 @@ pub struct Producer {
     pauses: bool,
     /// SIGTERM has come: the application makes no more calls and ends as it does at its end.
     is_asked_to_end: bool,
+    /// Its machine's clock was set, and its sender has not woken since.
+    clock_was_set: bool,
+    /// A `send()` has woken the sender since that was set.
+    woken: bool,
     /// Room for requests that have failed.
     failed: Vec<Request>,
+}
+
+/// Whether an event is one for which the sender's thread leaves its `poll()`; the application's own are not.
+fn wakes_sender(event: Event<ProducerPort>) -> bool {
+    match event {
+        Event::Connected(_) | Event::Disconnected(_) | Event::Response(..) => true,
+        Event::Timer(timer) => match timer {
+            ProducerTimer::Wake
+            | ProducerTimer::Metadata
+            | ProducerTimer::ProducerId
+            | ProducerTimer::Connection(_)
+            | ProducerTimer::Retry(_) => true,
+            ProducerTimer::Due | ProducerTimer::Resume | ProducerTimer::Again => false,
+        },
+        Event::Start | Event::Stop | Event::Request(..) | Event::Flushed(..) | Event::FlushFailed(..) => {
+            false
+        }
+    }
 }
 
 /// How far the process is.
@@ -209,6 +231,8 @@ impl Producer {
             wakes: Time::NEVER,
             pauses: false,
             is_asked_to_end: false,
+            clock_was_set: false,
+            woken: false,
             failed: Vec::new(),
         }
     }
@@ -229,7 +253,22 @@ impl Producer {
             Event::Request(_, from, _) => unreachable!("nobody connects to a client, but node {from} did"),
             Event::Flushed(file, _) | Event::FlushFailed(file, _) => match file {},
         }
+        if self.clock_was_set && wakes_sender(event) {
+            self.look_at_clock(now, out);
+        }
         self.go_on(now, out);
+    }
+
+    /// Its machine's clock was set. The sender looks at it when it wakes next: by what comes over the network, or by a `send()`
+    /// that begins or fills a batch, or when what it waited for is due by the monotonic clock.
+    pub fn clock_was_set(&mut self) {
+        self.clock_was_set = true;
+        self.woken = false;
+    }
+
+    fn look_at_clock(&mut self, now: Time, out: &mut Outbox<ProducerPort>) {
+        self.clock_was_set = false;
+        self.on_wake(now, out);
     }
 
     /// The process is gone, killed or ended, and with it all it had in memory. What was killed may be started again: as
@@ -371,6 +410,13 @@ impl Producer {
             self.run_application(now, out);
             if self.process == Process::Ended {
                 return;
+            }
+            if self.clock_was_set {
+                if !self.woken {
+                    // The sender sleeps.
+                    break;
+                }
+                self.look_at_clock(now, out);
             }
             self.send_what_is_ready(now, out);
             if !self.can_application_go_on(now) {
