@@ -8,8 +8,8 @@ use crate::kernel::units::{Bytes, NodeId};
 ///
 /// Departure from Kafka: there are no snapshots, nor the NoOpRecord every `metadata.max.idle.interval.ms`. A single voter's
 /// records are never lost once they are written; there a power loss can take them until their fsync is over, and brokers have
-/// heard of them. Of several, the leader goes on while its fsync is
-/// under way; there its one thread waits for it, and answers nobody meanwhile.
+/// heard of them. Of several, the leader goes on while its fsync is under way; there its one thread waits for it, and answers
+/// nobody meanwhile.
 #[derive(Clone, Debug)]
 pub(super) struct MetadataLog {
     records: Vec<MetadataRecord>,
@@ -108,7 +108,7 @@ impl MetadataLog {
 
 /// A voter's standing in the quorum (`quorum-state`, `FileQuorumStateStore`).
 ///
-/// Departure from Kafka: the file is written in no time; there the voter waits for its fsync.
+/// Departure from Kafka: one fsync writes it; there another follows, of its directory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
     /// The newest epoch it has heard of.
