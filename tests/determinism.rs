@@ -54,7 +54,8 @@ const EVERY_FAULT: &str = r#"
 
 const THREE_CONTROLLERS: &str = r#"
     kafka = "4.1"
-    cluster = { brokers = 3, controllers = 3, start_time = { uniform = ["1s", "3s"] } }
+    cluster = { brokers = 3, controllers = 3, start_time = { uniform = ["1s", "3s"] },
+                metadata_time = { lognormal = ["5ms", "80ms"] }, request_time = { exponential = "1ms" }, request_threads = 2 }
     network = { latency = { lognormal = ["1ms", "20ms"] }, loss = "1/500" }
     disk = { fsync = { exponential = "3ms" } }
     topics.orders = { partitions = 2, replication.factor = 3, min.insync.replicas = 2 }

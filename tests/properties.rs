@@ -24,6 +24,8 @@ struct Case {
     seed: u64,
     partitions: u32,
     min_insync_replicas: u32,
+    /// Of the processes.
+    times: &'static str,
     latency: &'static str,
     survives: &'static str,
     per_second: u64,
@@ -48,7 +50,7 @@ const BACK_MS: u64 = 20_000;
 
 impl Case {
     fn model(&self, acks: &str) -> String {
-        let Case { partitions, min_insync_replicas, latency, survives, per_second, .. } = self;
+        let Case { partitions, min_insync_replicas, times, latency, survives, per_second, .. } = self;
         let Case { batch_size, linger_ms, kind, .. } = self;
         let mut at = 0;
         let mut faults = String::new();
@@ -61,7 +63,7 @@ impl Case {
         }
         let records = per_second * (at + 1_000) / 1_000;
         format!(
-            "kafka = \"4.1\"\n\n[network]\nlatency = {latency}\n\n[disk]\nsurvives = \"{survives}\"\n\n\
+            "kafka = \"4.1\"\n\n[cluster]\n{times}\n\n[network]\nlatency = {latency}\n\n[disk]\nsurvives = \"{survives}\"\n\n\
              [topics.orders]\npartitions = {partitions}\nreplication.factor = 3\n\
              min.insync.replicas = {min_insync_replicas}\n\n\
              [producers.web]\ninto = \"orders\"\nrecords = {records}\nrate = \"{per_second}/s\"\nacks = \"{acks}\"\n\
@@ -186,20 +188,26 @@ fn cases() -> impl Strategy<Value = Case> {
         "{ exponential = \"5ms\" }",
         "{ lognormal = [\"1ms\", \"50ms\"] }",
     ]);
+    let times = prop::sample::select(vec![
+        "",
+        "metadata_time = { lognormal = [\"10ms\", \"200ms\"] }",
+        "request_time = { exponential = \"1ms\" }\nrequest_threads = 2",
+    ]);
     // A power loss may take what a replica had: with one in-sync replica allowed, that is the promise's own limit.
     let kinds = prop::sample::select(vec![(1, "crash"), (2, "crash"), (2, "power-loss")]);
     let survives = prop::sample::select(vec!["written", "any-prefix", "any-pages"]);
     let batch_size = prop::sample::select(vec![0_u32, 500, 16_384]);
     let linger_ms = prop::sample::select(vec![0_u32, 5, 200]);
     let client = (batch_size, linger_ms, 2..40_u64);
-    (any::<u32>(), 1..=3_u32, kinds, latency, survives, client, stops(4)).prop_map(
-        |(seed, partitions, kind, latency, survives, client, stops)| {
+    (any::<u32>(), 1..=3_u32, kinds, (times, latency), survives, client, stops(4)).prop_map(
+        |(seed, partitions, kind, (times, latency), survives, client, stops)| {
             let ((min_insync_replicas, kind), (batch_size, linger_ms, per_second)) = (kind, client);
             let seed = u64::from(seed);
             Case {
                 seed,
                 partitions,
                 min_insync_replicas,
+                times,
                 latency,
                 survives,
                 per_second,
@@ -227,6 +235,7 @@ fn once_failed() -> Vec<Case> {
         seed: 0,
         partitions: 1,
         min_insync_replicas: 2,
+        times: "",
         latency: "\"500us\"",
         survives: "written",
         per_second: 20,
