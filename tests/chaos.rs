@@ -40,7 +40,7 @@ fn first() -> u64 {
 fn model(case: u64) -> String {
     let mut hand = Hand(stream(case, Stream::Swarm));
     let brokers = hand.among(3, 5);
-    let controllers = if hand.among(1, 3) == 1 { 3 } else { 1 };
+    let controllers = hand.among(1, 2) * 2 - 1;
     let replication_factor = hand.among(2, brokers.min(4));
     let min_insync_replicas = hand.among(1, replication_factor.min(3));
     let partitions = hand.among(1, 3);
@@ -53,10 +53,18 @@ fn model(case: u64) -> String {
         "{ lognormal = [\"1ms\", \"50ms\"] }",
     ]);
     let flush = hand.one_of(&["flush.messages = 1", "flush.messages = 7"]);
-    let topic = hand.some_of(&[(1, 8, "unclean.leader.election.enable = true"), (1, 6, flush)]);
+    let topic = hand.some_of(&[
+        (1, 8, "unclean.leader.election.enable = true"),
+        (1, 6, flush),
+        (1, 6, "retention.ms = 3000"),
+        (1, 6, "segment.ms = 2000"),
+    ]);
     // Sessions end sooner than a fault, or later.
-    let broker =
-        hand.some_of(&[(1, 3, "broker.session.timeout.ms = 2000\nbroker.heartbeat.interval.ms = 500")]);
+    let broker = hand.some_of(&[
+        (1, 3, "broker.session.timeout.ms = 2000\nbroker.heartbeat.interval.ms = 500"),
+        (1, 2, "log.retention.check.interval.ms = 1000\nlog.initial.task.delay.ms = 500"),
+        (1, 4, "log.flush.offset.checkpoint.interval.ms = 700"),
+    ]);
     let per_second = hand.among(5, 20);
     let records = per_second * 12;
     let web = hand.producer();
@@ -146,6 +154,7 @@ struct Reached {
     took_records: u64,
     halted: u64,
     acked: u64,
+    removed: u64,
     settled: u64,
     promised: u64,
 }
@@ -183,6 +192,7 @@ impl Reached {
         }
         let Judgement { outcome, promises, .. } = &run.judgement;
         self.acked += outcome.total.get(Count::Acked).unwrap_or(0);
+        self.removed += outcome.total.get(Count::Removed).unwrap_or(0);
         self.settled += u64::from(run.ending.settled);
         self.promised += u64::from(promises.iter().all(|judged| judged.promised.yes));
     }
@@ -213,9 +223,10 @@ fn nothing_promised_is_broken_within_the_budget() {
         ("leader changes", reached.leader_changes, cases / 4),
         ("ISR shrinks", reached.isr_shrinks, cases / 2),
         ("losses of page caches", reached.took_records, cases / 10),
-        ("controllers taking over", reached.takeovers, cases / 30),
-        ("brokers ended by their disks", reached.halted, cases / 12),
+        ("controllers taking over", reached.takeovers, cases / 90),
+        ("brokers ended by their disks", reached.halted, cases / 20),
         ("faults withheld", reached.withheld, cases / 7),
+        ("messages that retention took", reached.removed, cases * 5),
         ("messages acknowledged", reached.acked, cases * 70),
         ("cases with everything promised", reached.promised, cases / 5),
     ];
