@@ -13,7 +13,8 @@ use crate::cluster::generation::Version;
 use crate::cluster::happened::{Decision, Election, Happened as Cluster};
 use crate::cluster::log::Log;
 use crate::cluster::options::TopicOptions;
-use crate::cluster::protocol::{ErrorCode, LogEntry, PartitionState};
+use crate::cluster::options::TopicSetting;
+use crate::cluster::protocol::{ErrorCode, LogEntry, PartitionState, TopicChange};
 use crate::cluster::store::{MessageRun, Store};
 use crate::cluster::units::{
     Acks, BatchId, BrokerEpoch, Incarnation, LeaderEpoch, MessageId, Offset, PartitionEpoch, PartitionId,
@@ -90,7 +91,12 @@ pub(super) enum Step {
     Isr(&'static [u16]),
     /// A reassignment is complete: these have the replicas, and are in sync.
     Reassigned(&'static [u16]),
+    /// The same, and these are eligible besides.
+    IsrAndElr(&'static [u16], &'static [u16]),
     Nobody(&'static [u16]),
+    /// The controller sets `min.insync.replicas`; a broker hears of it.
+    Require(u16),
+    Hear(u16),
     /// The controller deletes the topic, and the brokers their logs.
     Delete,
     /// A broker learns that it leads.
@@ -284,7 +290,14 @@ impl Hand {
                 self.state.replicas = Replicas::of(replicas.iter().map(|&broker| NodeId(broker)));
                 self.decide(controller, self.state.leader, replicas, None);
             }
+            Step::IsrAndElr(isr, elr) => {
+                self.state.elr = Replicas::of(elr.iter().map(|&broker| NodeId(broker)));
+                self.decide(controller, self.state.leader, isr, None);
+            }
             Step::Nobody(isr) => self.decide(controller, None, isr, Some(Election::Nobody)),
+            Step::Require(replicas) => self.happens(controller, set(replicas)),
+            // What it is set to the broker has in its log; here nobody looks.
+            Step::Hear(broker) => self.happens(broker, set(0)),
             Step::Delete => {
                 let old = self.state;
                 self.state = old.removed();
@@ -374,6 +387,11 @@ impl Hand {
     fn log_of(&self, broker: u16) -> &Log {
         &self.logs[index(broker)]
     }
+}
+
+fn set(min_insync_replicas: u16) -> Cluster {
+    let setting = TopicSetting::MinInsyncReplicas(min_insync_replicas);
+    Cluster::Set { of: TopicChange { first: ORDERS, total: 1 }, setting }
 }
 
 impl Look for Hand {

@@ -9,12 +9,13 @@
 //! | [`outcome`] | the same as numbers |
 //! | [`invariant`] | promises over the cluster, held against every change |
 //! | [`verdict`] | promises over the clients' history, read at the end |
-//! | [`promised`] | when Kafka promises it: the budget of unclean stops |
+//! | [`promised`], [`breach`] | when Kafka promises it: the budget of unclean stops, and what breaks it |
 //! | [`reloads`] | when a broker had to forget what it knew of a producer, or the producer gave its batches other numbers |
 //! | [`committed`], [`shadow`] | the shadow of what leaders committed |
 //! | [`finding`] | evidence |
 //! | [`story`] | what became of a record, in sentences |
 
+pub mod breach;
 pub mod clocks;
 pub mod committed;
 mod diverged;
@@ -49,6 +50,7 @@ use self::reloads::Reloads;
 use self::verdict::{acked_is_kept, no_duplicates, order_kept, progress};
 use crate::clients::happened::Happened as Client;
 use crate::cluster::happened::Happened as Cluster;
+use crate::cluster::options::TopicSetting;
 use crate::cluster::protocol::LogEntry;
 use crate::cluster::units::{Incarnation, LeaderEpoch, Offset, PartitionId};
 use crate::kernel::trace::{Entry, EventSeq};
@@ -330,6 +332,17 @@ impl Checks {
                 self.budget.decided(n, now, partition, old_leader, &state, election);
                 self.leader_completeness.decided(partition, &state);
                 self.isr_superset.decided(look, at, partition, &state);
+            }
+            Cluster::Set { of, setting } => {
+                let TopicSetting::MinInsyncReplicas(replicas) = setting else { return };
+                let is_heard = node.0 <= look.model().cluster.brokers;
+                for partition in of.partitions() {
+                    if is_heard {
+                        self.budget.heard(n, now, partition, node);
+                    } else {
+                        self.budget.set(n, now, look.model(), partition, replicas);
+                    }
+                }
             }
             Cluster::Fetched { partition, .. } => self.served(look, at, node, partition),
             Cluster::Isr { partition, committed, maximal, epoch } => {

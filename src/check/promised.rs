@@ -14,6 +14,10 @@
 //! lie, and leave the next one. Recovery does not see that, so the replica is short for ever without anybody knowing. Nor once
 //! a byte of any copy has gone bad.
 //!
+//! Where `min.insync.replicas` is changed while the cluster runs, m is what it was when all who hold a replica knew of it before
+//! the append, or lower since. With eligible leader replicas any change of it also ends their eligibility
+//! (`ConfigurationControlManager.createClearElrRecordsAsNeeded`): what was written before rests on those in sync alone then.
+//!
 //! An election of the last known leader ([`Election::LastKnown`]) breaks nothing by itself, although Kafka marks it as unclean
 //! (`PartitionChangeBuilder.canElectLastKnownLeader`, `LeaderRecoveryState.RECOVERING`). It can only come about once the
 //! in-sync set and the eligible replicas, m or more together, have all been emptied by unclean stops. If one of those stops
@@ -28,6 +32,7 @@
 
 use std::fmt;
 
+use super::breach::Breach;
 use crate::cluster::happened::Election;
 use crate::cluster::log::Log;
 use crate::cluster::protocol::{LogEntry, PartitionState};
@@ -35,7 +40,7 @@ use crate::cluster::units::{BatchId, LeaderEpoch, Offset, PartitionId, Replicas}
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::{NodeId, Time};
 use crate::scenario::model::Model;
-use crate::world::budget::{Excess, Standing};
+use crate::world::budget::{Required, Standing};
 
 /// Whether Kafka promises it, and why or why not, in words its users know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,63 +49,6 @@ pub struct Promised {
     pub yes: bool,
     /// Because of this setting, fault or KIP.
     pub reason: String,
-}
-
-/// What broke a partition's budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Breach {
-    /// A broker was elected though neither in sync nor eligible.
-    UncleanElection {
-        /// When.
-        at: Time,
-        /// Who.
-        leader: NodeId,
-    },
-    /// As many replicas as may not were impaired while one of them was short.
-    TooManyImpaired {
-        /// Since when.
-        at: Time,
-        /// Who.
-        impaired: Replicas,
-        /// The first of those that were short.
-        short: NodeId,
-        /// Of how many replicas.
-        of: u8,
-        /// How many may be.
-        most: u8,
-    },
-    /// A power loss took records from the middle of a log, and its recovery did not see it.
-    Gap {
-        /// When.
-        at: Time,
-        /// Whose.
-        broker: NodeId,
-    },
-    /// A byte of a batch went bad in one copy of the log.
-    Rotten {
-        /// When.
-        at: Time,
-        /// Whose.
-        broker: NodeId,
-        /// Where the batch begins.
-        offset: Offset,
-    },
-    /// A batch was appended behind half of another, which no start had cut.
-    BehindTorn {
-        /// When.
-        at: Time,
-        /// Whose.
-        broker: NodeId,
-        /// Where the batch begins.
-        offset: Offset,
-    },
-    /// Without eligible leader replicas, the only in-sync replica was short.
-    OnlyMemberShort {
-        /// Since when.
-        at: Time,
-        /// Who.
-        broker: NodeId,
-    },
 }
 
 /// The first time a batch was put in a log.
@@ -153,6 +101,20 @@ struct Account {
     gap: Option<Breach>,
     /// The first byte that went bad in any of its logs.
     rotten: Option<Breach>,
+    /// What was written before `min.insync.replicas` was raised, in the order of the raises.
+    earlier: Vec<Earlier>,
+    /// It is being raised: what will hold, and who has not heard of it.
+    raise: Option<(Required, Replicas)>,
+}
+
+/// The budget of what was written before `min.insync.replicas` was raised.
+#[derive(Clone, Debug)]
+struct Earlier {
+    /// The last entry of the trace before the raise counted.
+    until: EventSeq,
+    required: Required,
+    still: Option<Breach>,
+    over: Option<(EventSeq, Breach)>,
 }
 
 impl Budget {
@@ -190,6 +152,8 @@ impl Budget {
                     unclean: None,
                     gap: None,
                     rotten: None,
+                    earlier: Vec::new(),
+                    raise: None,
                 });
             }
         }
@@ -238,6 +202,32 @@ impl Budget {
             Some((_, known)) if append.n < known.n => *known = append,
             Some(_) => (),
             None => self.acknowledged.push((batch, append)),
+        }
+    }
+
+    /// The controller set `min.insync.replicas` of a partition's topic. A raise counts once all who may hold a replica
+    /// know of it.
+    pub fn set(&mut self, n: EventSeq, now: Time, model: &Model, partition: PartitionId, value: u16) {
+        let account = &mut self.partitions[partition.0 as usize];
+        let holders = || model.holders().nth(partition.0 as usize).expect("a partition of the model");
+        account.raise = account.standing.set(value).map(|required| (required, holders()));
+        let lowest = *account.standing.required();
+        account.earlier.iter_mut().for_each(|earlier| earlier.required = earlier.required.lower(lowest));
+        account.look(n, now, self.eligible_leader_replicas);
+    }
+
+    /// A broker has heard of a setting of a partition's topic.
+    pub fn heard(&mut self, n: EventSeq, now: Time, partition: PartitionId, broker: NodeId) {
+        let account = &mut self.partitions[partition.0 as usize];
+        let Some((required, unaware)) = &mut account.raise else { return };
+        *unaware = unaware.without(broker);
+        if unaware.is_empty() {
+            let required = *required;
+            account.raise = None;
+            let before = std::mem::replace(account.standing.required(), required);
+            let (still, over) = (account.still.take(), account.over.take());
+            account.earlier.push(Earlier { until: n, required: before, still, over });
+            account.look(n, now, self.eligible_leader_replicas);
         }
     }
 
@@ -327,6 +317,7 @@ impl Budget {
             (Some(Election::Unclean), Some(leader)) => {
                 let breach = Breach::UncleanElection { at: now, leader };
                 account.over = Some((n, breach));
+                account.earlier.iter_mut().for_each(|earlier| earlier.over = Some((n, breach)));
                 account.unclean = Some((state.leader_epoch, breach));
             }
             (
@@ -379,11 +370,13 @@ impl Budget {
     /// What broke a partition's budget at or after an entry of the trace.
     pub fn breach_since(&self, partition: PartitionId, n: EventSeq) -> Option<Breach> {
         let account = &self.partitions[partition.0 as usize];
-        account
-            .still
+        let earlier = account.earlier.iter().find(|earlier| n <= earlier.until);
+        let (still, over) =
+            earlier.map_or((account.still, account.over), |earlier| (earlier.still, earlier.over));
+        still
             .or(account.gap)
             .or(account.rotten)
-            .or_else(|| account.over.filter(|&(last, _)| last >= n).map(|(_, breach)| breach))
+            .or_else(|| over.filter(|&(last, _)| last >= n).map(|(_, breach)| breach))
     }
 
     /// The first partition whose budget was broken for any of its records, and how.
@@ -408,64 +401,28 @@ impl Budget {
 impl Account {
     /// Looks whether a breach begins, goes on, or is over.
     fn look(&mut self, n: EventSeq, now: Time, eligible_leader_replicas: bool) {
-        match (self.breach(now, eligible_leader_replicas), self.still) {
-            (Some(breach), None) => self.still = Some(breach),
-            (None, Some(breach)) => {
-                self.over = Some((n, breach));
-                self.still = None;
-            }
-            (Some(_), Some(_)) | (None, None) => (),
+        let found = self.standing.excess(eligible_leader_replicas).map(|excess| Breach::of(excess, now));
+        goes_on(n, found, &mut self.still, &mut self.over);
+        for Earlier { required, still, over, .. } in &mut self.earlier {
+            let excess = self.standing.excess_of(*required, eligible_leader_replicas);
+            goes_on(n, excess.map(|excess| Breach::of(excess, now)), still, over);
         }
-    }
-
-    fn breach(&self, now: Time, eligible_leader_replicas: bool) -> Option<Breach> {
-        self.standing.excess(eligible_leader_replicas).map(|excess| match excess {
-            Excess::TooManyImpaired { impaired, short, of, most } => {
-                Breach::TooManyImpaired { at: now, impaired, short, of, most }
-            }
-            Excess::OnlyMemberShort(broker) => Breach::OnlyMemberShort { at: now, broker },
-        })
     }
 }
 
-impl Breach {
-    /// The breach as a reason, in words Kafka's users know.
-    pub fn reason(self, model: &Model, partition: PartitionId) -> String {
-        let (topic, _) = model.partition(partition);
-        let name = model.partition_name(partition);
-        match self {
-            Breach::UncleanElection { at, leader } => format!(
-                "broker {leader} was elected leader of {name} at {at} though it was neither in sync nor \
-                eligible: an unclean election promises nothing"
-            ),
-            Breach::TooManyImpaired { at, impaired, short, of: replicas, most } => {
-                let configured = topic.options.min_insync_replicas;
-                format!(
-                    "at {at} {} of {replicas} replicas of {name} had stopped uncleanly and were not \
-                    back in sync, and broker {short} had lost records; \
-                    min.insync.replicas={configured} allows {} (KIP-966)",
-                    impaired.len(),
-                    if most == 0 { "none".to_owned() } else { most.to_string() },
-                )
-            }
-            Breach::Gap { at, broker } => format!(
-                "at {at} broker {broker} lost records in the middle of its log of {name}, and no start looks whether \
-                one segment ends where the next begins (LogLoader.recoverLog)"
-            ),
-            Breach::Rotten { at, broker, offset } => format!(
-                "at {at} a byte of the batch at offset {offset} of {name} went bad in broker {broker}'s copy, and no promise \
-                is made of disks that rot"
-            ),
-            Breach::BehindTorn { at, broker, offset } => format!(
-                "at {at} broker {broker} appended the batch at offset {offset} of {name} behind half of another, which its \
-                start had not cut: a clean-shutdown file was there, which after a power loss may be an old one, as nothing \
-                fsyncs its directory when it is deleted (CleanShutdownFileHandler.delete)"
-            ),
-            Breach::OnlyMemberShort { at, broker } => format!(
-                "at {at} broker {broker} was the only in-sync replica of {name} and had lost \
-                records, and eligible leader replicas (KIP-966) are off"
-            ),
+fn goes_on(
+    n: EventSeq,
+    found: Option<Breach>,
+    still: &mut Option<Breach>,
+    over: &mut Option<(EventSeq, Breach)>,
+) {
+    match (found, *still) {
+        (Some(breach), None) => *still = Some(breach),
+        (None, Some(breach)) => {
+            *over = Some((n, breach));
+            *still = None;
         }
+        (Some(_), Some(_)) | (None, None) => (),
     }
 }
 
@@ -548,14 +505,29 @@ mod tests {
     }
 
     #[test]
-    fn a_reassignment_changes_who_counts_and_how_many_may_be_missing() {
-        // Reassigned to the one that lies there with half a log: none of one may be impaired.
-        assert!(!promised(true, 2, &[Power(1, 0), Reassigned(&[1])]));
-        assert!(promised(true, 2, &[Crash(1), Reassigned(&[1])]));
-        // Reassigned away from it: it does not matter any more, whoever crashes next.
-        let away = [Power(1, 0), Isr(&[2, 3]), Reassigned(&[2, 3]), Crash(2)];
-        assert!(promised(true, 2, &away));
-        assert!(!promised(true, 2, &[away[0], away[1], away[3]]));
+    fn a_lower_setting_counts_for_what_was_written_before_and_a_higher_one_does_not() {
+        let power = [Power(1, 0)];
+        assert!(!promised(true, 2, &[&[Require(1)][..], &power].concat()));
+        assert!(!promised(true, 2, &[&power[..], &[Require(1)]].concat()));
+        let all_hear = [Require(2), Hear(1), Hear(2), Hear(3)];
+        assert!(!promised(true, 1, &[&all_hear[..], &power].concat()));
+        // Written since: once all have heard of it.
+        for (heard, expected) in [(2, false), (3, false), (4, true)] {
+            let put = [Send, Put(1, 0, 0), Success(0)];
+            let steps = [&all_hear[..heard], &put, &[Power(1, 0), Strike(1)]].concat();
+            let mut model = model();
+            model.topics[0].options.min_insync_replicas = 1;
+            let judged = Hand::play(model, &steps[..]).judged(Promise::AckedIsKept);
+            assert_eq!((judged.held, judged.promised.yes), (Held::Broken, expected), "{heard} steps");
+        }
+    }
+
+    #[test]
+    fn a_change_of_the_setting_leaves_only_those_in_sync() {
+        let eligible = [IsrAndElr(&[1], &[2, 3])];
+        assert!(promised(true, 2, &[&eligible[..], &[Power(1, 0)]].concat()));
+        assert!(!promised(true, 2, &[&eligible[..], &[Require(3), Power(1, 0)]].concat()));
+        assert!(promised(true, 2, &[Isr(&[1, 2]), Require(3), Power(1, 0)]), "two are in sync");
     }
 
     #[test]
@@ -595,5 +567,16 @@ mod tests {
             "at 0.500 s 2 of 3 replicas of orders-0 had stopped uncleanly and were not back in sync, \
             and broker 1 had lost records; min.insync.replicas=2 allows 1 (KIP-966)"
         );
+    }
+
+    #[test]
+    fn a_reassignment_changes_who_counts_and_how_many_may_be_missing() {
+        // Reassigned to the one that lies there with half a log: none of one may be impaired.
+        assert!(!promised(true, 2, &[Power(1, 0), Reassigned(&[1])]));
+        assert!(promised(true, 2, &[Crash(1), Reassigned(&[1])]));
+        // Reassigned away from it: it does not matter any more, whoever crashes next.
+        let away = [Power(1, 0), Isr(&[2, 3]), Reassigned(&[2, 3]), Crash(2)];
+        assert!(promised(true, 2, &away));
+        assert!(!promised(true, 2, &[away[0], away[1], away[3]]));
     }
 }

@@ -3,7 +3,8 @@
 //! Each carries old and new of what it changed, so that a viewer can rebuild log strips, in-sync sets and high watermarks
 //! with no knowledge of the protocol, and a check can keep its shadow state.
 
-use super::protocol::{ErrorCode, PartitionState};
+use super::options::TopicSetting;
+use super::protocol::{ErrorCode, PartitionState, TopicChange};
 use super::units::{
     Acks, BatchId, BrokerEpoch, LeaderEpoch, Offset, PartitionEpoch, PartitionId, QuorumEpoch, Replicas,
 };
@@ -294,6 +295,13 @@ pub enum Happened {
         /// Became, or no longer is.
         active: bool,
     },
+    /// The controller set a topic otherwise, or a broker has heard of that.
+    Set {
+        /// The topic.
+        of: TopicChange,
+        /// What it set.
+        setting: TopicSetting,
+    },
     /// The controller changed a partition.
     Decided {
         /// Which.
@@ -341,6 +349,7 @@ impl What for Happened {
             Happened::Restarted { .. } => 19,
             Happened::CutByRecovery { .. } => 20,
             Happened::AppendedBehindTorn { .. } => 21,
+            Happened::Set { .. } => 22,
         }
     }
 
@@ -365,6 +374,7 @@ impl What for Happened {
             Happened::ActiveController { .. } => "active-controller",
             Happened::LogStart { .. } => "log-start",
             Happened::Restarted { .. } => "restarted",
+            Happened::Set { .. } => "set",
             Happened::CutByRecovery { .. } => "cut-by-recovery",
             Happened::AppendedBehindTorn { .. } => "behind-torn",
         }
@@ -479,6 +489,11 @@ impl What for Happened {
             Happened::ShuttingDown { broker, epoch } => {
                 each("broker", broker.0.into());
                 each("broker_epoch", epoch.0 as i64);
+            }
+            Happened::Set { of, setting } => {
+                each("partition", of.first.0.into());
+                each("setting", setting.place());
+                each("value", setting.number());
             }
             Happened::ActiveController { epoch, active } => {
                 each("epoch", epoch.0.into());

@@ -63,7 +63,7 @@ impl MetadataImage {
                 registration.fenced = fenced;
                 registration.in_controlled_shutdown = in_controlled_shutdown;
             }
-            MetadataRecord::LeaderChange { .. } => (),
+            MetadataRecord::LeaderChange { .. } | MetadataRecord::Config { .. } => (),
             MetadataRecord::Partition { partition, state, .. } => {
                 self.partitions[partition.0 as usize] = state
             }

@@ -5,6 +5,7 @@
 
 pub use super::error_code::ErrorCode;
 use super::happened::Election;
+use super::options::TopicSetting;
 use super::store::{FetchLimitsId, List, StampId};
 use super::units::{
     Acks, BatchId, BrokerEpoch, Incarnation, LeaderEpoch, MetadataOffset, Offset, PartitionEpoch,
@@ -476,6 +477,13 @@ pub enum MetadataRecord {
         /// How the leader came to be, if it is another. Kafka's record does not say, and nobody goes by it.
         election: Option<Election>,
     },
+    /// ConfigRecord: a setting of a topic is another from here on.
+    Config {
+        /// Of which partitions: all that its topic may have.
+        of: TopicChange,
+        /// What is set.
+        setting: TopicSetting,
+    },
 }
 
 /// What an administrator asks for.
@@ -491,6 +499,8 @@ pub enum Administer {
     DeleteTopic(TopicChange),
     /// CreateTopics: a topic is there.
     CreateTopic(TopicChange),
+    /// IncrementalAlterConfigs: a setting of a topic is another.
+    Set(TopicChange, TopicSetting),
 }
 
 /// ElectLeaders request, of one partition.
@@ -520,6 +530,13 @@ pub struct TopicChange {
     pub first: PartitionId,
     /// How many partitions it is about, those that are there included.
     pub total: u32,
+}
+
+impl TopicChange {
+    /// The partitions it is about.
+    pub fn partitions(self) -> impl Iterator<Item = PartitionId> {
+        (self.first.0..self.first.0 + self.total).map(PartitionId)
+    }
 }
 
 /// A partition as the controller has decided it (`PartitionRegistration`).

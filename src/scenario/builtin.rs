@@ -67,6 +67,7 @@ builtin! {
     "kafka-as-is/idempotence-doubles-batches",
     "kafka-as-is/idempotence-loses-order",
     "kafka-as-is/last-leader-beats-fuller-log",
+    "kafka-as-is/min-isr-change-ends-eligibility",
     "kafka-as-is/old-news-ends-a-proposal",
     "kafka-as-is/old-timestamps-forget-producer",
     "kafka-as-is/recovery-makes-nothing-durable",
@@ -108,9 +109,11 @@ builtin! {
     "storage/two-of-three-lose-power-keeps",
     "topics/deleted-blocks-then-drops",
     "topics/made-anew-loses-nothing",
+    "topics/min-isr-lowered-loses",
     "topics/more-partitions-keep",
     "topics/more-partitions-latest-misses",
     "topics/reader-finds-the-moved-leader",
+    "topics/unclean-set-elects-later",
 }
 
 /// The built-in model of this name.

@@ -71,6 +71,7 @@ impl Model {
             }
             Action::Reassign(Reassign { replicas, .. }) => format!("reassignment of {on} to {replicas}"),
             Action::DeleteTopic => format!("deletion of {on}"),
+            Action::Set(setting) => format!("{setting} set for {on}"),
             Action::AddPartitions { total } => format!("partitions added to {on}, {total} in all"),
             Action::SlowDisk(factor) => format!("{kind} on {on}, {factor} times as slow"),
         }

@@ -1,6 +1,7 @@
 //! Faults as data: what strikes, whom, when, and for how long.
 
 use super::words::{FaultKind, MessageKind};
+use crate::cluster::options::TopicSetting;
 use crate::cluster::protocol::{ElectLeaders, Reassign};
 use crate::cluster::units::{Offset, PartitionId, TopicId};
 use crate::devices::clock::Jump;
@@ -116,6 +117,8 @@ pub enum Action {
     /// `delete-topic`: an administrator deletes the topic that is its target, and makes it anew, as the file has it, when the
     /// fault is over: after `for`, or with the heal act.
     DeleteTopic,
+    /// `set`: an administrator changes a setting of the topic that is its target (kafka-configs).
+    Set(TopicSetting),
 }
 
 impl Action {
@@ -142,6 +145,7 @@ impl Action {
             Action::Reassign(_) => FaultKind::Reassign,
             Action::AddPartitions { .. } => FaultKind::AddPartitions,
             Action::DeleteTopic => FaultKind::DeleteTopic,
+            Action::Set(_) => FaultKind::Set,
         }
     }
 }

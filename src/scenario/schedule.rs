@@ -8,6 +8,7 @@ use rand_chacha::rand_core::Rng;
 use super::fault::{Action, Fault, Lose, Target, When};
 use super::model::{Chaos, Model, Topic};
 use super::words::{FaultKind, MessageKind};
+use crate::cluster::options::TopicSetting;
 use crate::cluster::protocol::{ElectLeaders, Reassign};
 use crate::cluster::units::{PartitionId, Replicas, TopicId};
 use crate::devices::clock::Jump;
@@ -63,13 +64,18 @@ impl Hand<'_> {
             let total = self.between(u64::from(*created_with) + 1, assignment.len() as u64) as u32;
             return self.administered(at, Target::Topic(topic), Action::AddPartitions { total });
         }
+        if kind == FaultKind::Set {
+            let topic = self.topic();
+            let setting = self.setting(topic);
+            return self.administered(at, Target::Topic(topic), Action::Set(setting));
+        }
         let action = self.action(kind);
         let on = match &action {
             Action::Elect(ElectLeaders { partition, .. }) | Action::Reassign(Reassign { partition, .. }) => {
                 return self.administered(at, Target::Partition(*partition), action);
             }
             Action::DeleteTopic => Target::Topic(self.topic()),
-            Action::AddPartitions { .. } => unreachable!("of which topic is drawn with it"),
+            Action::AddPartitions { .. } | Action::Set(_) => unreachable!("of which topic is drawn with it"),
             // A controller's disk is what its quorum is for: one alone has none to mend it.
             Action::PowerLoss(_) | Action::SlowDisk(_) | Action::StallDisk if self.is_quorum() => {
                 self.servers()
@@ -104,7 +110,7 @@ impl Hand<'_> {
 
     fn action(&mut self, kind: FaultKind) -> Action {
         match kind {
-            FaultKind::AddPartitions => unreachable!("of which topic is drawn with it"),
+            FaultKind::AddPartitions | FaultKind::Set => unreachable!("of which topic is drawn with it"),
             FaultKind::DeleteTopic => Action::DeleteTopic,
             FaultKind::Crash => Action::Crash,
             FaultKind::PowerLoss => Action::PowerLoss(Lose::Drawn),
@@ -155,6 +161,15 @@ impl Hand<'_> {
 
     fn partition(&mut self) -> PartitionId {
         PartitionId(self.below(self.in_file().map(|topic| topic.assignment.len() as u64).sum()) as u32)
+    }
+
+    /// What operators change in passing: how many must be in sync, and whether each append is fsynced.
+    fn setting(&mut self, topic: TopicId) -> TopicSetting {
+        let replicas = self.model.topics[topic.0 as usize].assignment[0].len() as u64;
+        match self.below(3) {
+            0 => TopicSetting::FlushMessages(self.one_of(&[u64::MAX, 1])),
+            _ => TopicSetting::MinInsyncReplicas(self.between(1, replicas) as u16),
+        }
     }
 
     fn topic(&mut self) -> TopicId {

@@ -100,6 +100,8 @@ words! {
         AddPartitions = "add-partitions",
         /// An administrator deletes a topic, and makes it anew.
         DeleteTopic = "delete-topic",
+        /// An administrator changes a setting of a topic.
+        Set = "set",
     }
 }
 
@@ -201,7 +203,11 @@ impl FaultKind {
     pub const fn is_administration(self) -> bool {
         matches!(
             self,
-            FaultKind::Elect | FaultKind::Reassign | FaultKind::AddPartitions | FaultKind::DeleteTopic
+            FaultKind::Elect
+                | FaultKind::Reassign
+                | FaultKind::AddPartitions
+                | FaultKind::DeleteTopic
+                | FaultKind::Set
         )
     }
 }

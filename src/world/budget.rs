@@ -6,6 +6,7 @@
 
 use super::happened::Happened;
 use crate::cluster;
+use crate::cluster::options::TopicSetting;
 use crate::cluster::protocol::PartitionState;
 use crate::cluster::units::{PartitionId, Replicas};
 use crate::kernel::units::NodeId;
@@ -15,9 +16,11 @@ use crate::scenario::model::Model;
 #[derive(Clone, Debug)]
 pub struct Standing {
     isr: Replicas,
+    elr: Replicas,
     /// Who has a replica: a reassignment changes that.
     replicas: Replicas,
-    min_insync_replicas: usize,
+    /// What holds of records that are written now.
+    required: Required,
     /// Stopped uncleanly and not back in sync.
     impaired: Replicas,
     /// Of the impaired, those that have registered since.
@@ -26,6 +29,16 @@ pub struct Standing {
     short: Replicas,
     /// Its topic was deleted: nothing can befall it any more.
     is_removed: bool,
+}
+
+/// How many replicas Kafka's promises rest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Required {
+    /// `min.insync.replicas`.
+    pub min_insync_replicas: u16,
+    /// It was changed while replicas were eligible that were not in sync, and are no longer (ClearElrRecord): how many were in
+    /// sync then, one at least.
+    pub left_in_sync: Option<u8>,
 }
 
 /// What is more than Kafka's promises are good for.
@@ -41,6 +54,8 @@ pub enum Excess {
         of: u8,
         /// How many may be.
         most: u8,
+        /// By what.
+        required: Required,
     },
     /// Without eligible leader replicas, the only in-sync replica is short.
     OnlyMemberShort(NodeId),
@@ -51,8 +66,9 @@ impl Standing {
     pub fn new(replicas: Replicas, in_sync: Replicas, min_insync_replicas: u16) -> Standing {
         Standing {
             isr: in_sync,
+            elr: Replicas::NONE,
             replicas,
-            min_insync_replicas: min_insync_replicas.into(),
+            required: Required { min_insync_replicas, left_in_sync: None },
             impaired: Replicas::NONE,
             registered: Replicas::NONE,
             short: Replicas::NONE,
@@ -103,20 +119,57 @@ impl Standing {
                 self.registered = self.registered.without(replica);
             }
         }
-        self.isr = state.isr;
+        (self.isr, self.elr) = (state.isr, state.elr);
     }
 
-    /// What is too much now, if anything.
+    /// `min.insync.replicas` is another. What was written before is as safe as the lower of the two makes it, and as those in
+    /// sync make it if others were eligible. Gives what holds of records written under a higher one, once brokers know of it.
+    pub fn set(&mut self, min_insync_replicas: u16) -> Option<Required> {
+        let (new, replicas) = (Required { min_insync_replicas, left_in_sync: None }, self.replicas.len());
+        self.required = self.required.lower(new);
+        if !self.elr.is_empty() && self.isr.len() < self.required.too_many(replicas) {
+            self.required.left_in_sync = Some(self.isr.len().max(1) as u8);
+        }
+        (new.too_many(replicas) > self.required.too_many(replicas)).then_some(new)
+    }
+
+    /// What holds of records that are written now.
+    pub fn required(&mut self) -> &mut Required {
+        &mut self.required
+    }
+
+    /// What is too much now for records that are written now, if anything.
     pub fn excess(&self, eligible_leader_replicas: bool) -> Option<Excess> {
+        self.excess_of(self.required, eligible_leader_replicas)
+    }
+
+    /// What is too much now for records that rest on so many, if anything.
+    pub fn excess_of(&self, required: Required, eligible_leader_replicas: bool) -> Option<Excess> {
         let short = self.short.iter().next().filter(|_| !self.is_removed)?;
-        // m, the lesser of `min.insync.replicas` and the number of replicas: so many impaired are too many.
-        let too_many = self.min_insync_replicas.min(self.replicas.len());
+        let too_many = required.too_many(self.replicas.len());
         if self.impaired.len() >= too_many {
             let (of, most) = (self.replicas.len() as u8, too_many.saturating_sub(1) as u8);
-            return Some(Excess::TooManyImpaired { impaired: self.impaired, short, of, most });
+            return Some(Excess::TooManyImpaired { impaired: self.impaired, short, of, most, required });
         }
         let only = self.isr.iter().next().filter(|_| self.isr.len() == 1)?;
         (!eligible_leader_replicas && self.short.contains(only)).then_some(Excess::OnlyMemberShort(only))
+    }
+}
+
+impl Required {
+    /// m, the lesser of `min.insync.replicas` and the number of replicas: so many impaired are too many.
+    fn too_many(self, replicas: usize) -> usize {
+        let left = self.left_in_sync.map_or(usize::MAX, usize::from);
+        usize::from(self.min_insync_replicas).min(replicas).min(left)
+    }
+
+    /// What holds where both do.
+    pub fn lower(self, other: Required) -> Required {
+        let lefts = self.left_in_sync.into_iter().chain(other.left_in_sync);
+        Required {
+            min_insync_replicas: self.min_insync_replicas.min(other.min_insync_replicas),
+            left_in_sync: lefts.min(),
+        }
     }
 }
 
@@ -153,6 +206,13 @@ impl Standings {
             self.partitions[partition.0 as usize].1.lost(node);
         } else if let Happened::Cluster(Cluster::Registered { broker, .. }) = what {
             self.each_of(*broker, Standing::registered);
+        } else if let Happened::Cluster(Cluster::Set { of, setting }) = *what
+            && let TopicSetting::MinInsyncReplicas(replicas) = setting
+        {
+            // A higher one would let more strike, and is not waited for.
+            for partition in of.partitions() {
+                let _ = self.partitions[partition.0 as usize].1.set(replicas);
+            }
         } else if let Happened::Cluster(Cluster::Decided { partition, old_leader, state, .. }) = what {
             self.partitions[partition.0 as usize].1.decided(*old_leader, &state.state());
         }

@@ -1,11 +1,12 @@
 //! Append and acks (`ReplicaManager.appendRecords`, `Partition.appendRecordsToLeader`, `DelayedProduce`).
 
 use highwater::cluster::generation::Version;
-use highwater::cluster::options::TopicOptions;
+use highwater::cluster::options::{TopicOptions, TopicSetting};
 use highwater::cluster::protocol::ErrorCode::{
     self, InvalidProducerEpoch, InvalidTimestamp, MessageTooLarge, NotEnoughReplicas,
     NotEnoughReplicasAfterAppend, NotLeaderOrFollower, OutOfOrderSequenceNumber, RequestTimedOut,
 };
+use highwater::cluster::protocol::{MetadataRecord, TopicChange};
 use highwater::cluster::units::{Acks, LeaderEpoch, Offset};
 use highwater::kernel::units::Bytes;
 use highwater::scenario::file;
@@ -376,5 +377,17 @@ fn r1_1_10_refusals_of_the_gate_leave_no_record_and_later_errors_may() {
         // Some cases need a batch before.
         let before = u64::from([OutOfOrderSequenceNumber, InvalidProducerEpoch].contains(&error));
         assert_eq!(desk.end() - before, u64::from(is_written), "{name}");
+    }
+}
+
+/// What is set while a broker runs holds from when it has heard of it.
+#[test]
+fn r1_1_2_the_gate_goes_by_what_min_insync_replicas_is_set_to() {
+    let mut desk = Desk::leading(&[1, 2], 2);
+    for (value, expected) in [(3, Some(NotEnoughReplicas)), (1, None), (2, None)] {
+        let of = TopicChange { first: ORDERS, total: 1 };
+        desk.publish(MetadataRecord::Config { of, setting: TopicSetting::MinInsyncReplicas(value) });
+        let connection = desk.produce(Acks::All, 1);
+        assert_eq!(desk.error(connection), expected, "min.insync.replicas = {value}");
     }
 }

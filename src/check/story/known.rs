@@ -116,6 +116,7 @@ impl Known {
             | Cluster::Recovered { .. }
             | Cluster::Registered { .. }
             | Cluster::Fenced { .. }
+            | Cluster::Set { .. }
             | Cluster::ShuttingDown { .. }
             | Cluster::ActiveController { .. }
             | Cluster::Decided { .. } => (),

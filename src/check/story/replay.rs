@@ -220,6 +220,7 @@ impl<'a> Replay<'a> {
             | Cluster::Recovered { .. }
             | Cluster::Registered { .. }
             | Cluster::Fenced { .. }
+            | Cluster::Set { .. }
             | Cluster::ShuttingDown { .. }
             | Cluster::ActiveController { .. } => (),
         }

@@ -13,8 +13,9 @@ use crate::cluster::happened::Happened;
 use crate::cluster::line::{LineOptions, SETUP_TIMEOUT};
 use crate::cluster::log::producer_state::{ProducerState, Snapshots};
 use crate::cluster::metadata_image::MetadataImage;
+use crate::cluster::options::TopicSetting;
 use crate::cluster::planted::Planted;
-use crate::cluster::protocol::{MetadataRecord, PartitionState};
+use crate::cluster::protocol::{MetadataRecord, PartitionState, TopicChange};
 use crate::cluster::replica::leader::Leader;
 use crate::cluster::replica::{Replica, Role};
 use crate::cluster::units::{MetadataOffset, Offset};
@@ -162,6 +163,10 @@ impl Node<'_> {
             self.running.image.replay(MetadataOffset(offset.0 + index as u64), record);
         }
         for record in records {
+            if let MetadataRecord::Config { of, setting } = *record {
+                self.put_setting(of, setting);
+                out.note(Happened::Set { of, setting });
+            }
             let MetadataRecord::Partition { partition, state, .. } = record else { continue };
             // Of several changes of one partition the last is applied: each has a partition epoch of its own.
             let newest = *self.running.image.partition(*partition);
@@ -170,6 +175,18 @@ impl Node<'_> {
             {
                 self.apply(now, place, &newest, out);
             }
+        }
+    }
+
+    /// A setting of a topic is another: its replicas go by it from now on (`TopicConfigHandler`). What waits is not
+    /// looked at again
+    /// for that.
+    fn put_setting(&mut self, of: TopicChange, setting: TopicSetting) {
+        for partition in of.partitions() {
+            let Some(place) = self.place(partition) else { continue };
+            let options = &mut self.running.replicas[place].options;
+            setting.put(options);
+            self.stored.logs[place].set_limits(options.segments);
         }
     }
 

@@ -22,6 +22,7 @@ impl Controller {
             Administer::CreatePartitions(request) => self.on_create_partitions(request, out),
             Administer::DeleteTopic(request) => self.on_delete_topic(request, out),
             Administer::CreateTopic(request) => self.on_create_topic(request, out),
+            Administer::Set(of, setting) => self.on_set(of, setting, out),
         }
     }
 

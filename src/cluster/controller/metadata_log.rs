@@ -124,7 +124,7 @@ pub(super) fn size(record: &MetadataRecord) -> Bytes {
     Bytes::new(match record {
         MetadataRecord::RegisterBroker { .. } => 200,
         MetadataRecord::BrokerChange { .. } => 90,
-        MetadataRecord::LeaderChange { .. } => 100,
+        MetadataRecord::LeaderChange { .. } | MetadataRecord::Config { .. } => 100,
         MetadataRecord::Partition { .. } => 130,
     })
 }

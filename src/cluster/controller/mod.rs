@@ -15,13 +15,13 @@
 //! | [`partition_change`] | a partition's next state |
 //! | [`election`] | who leads |
 //! | `administration` | leadership moved, partitions reassigned |
-//! | `topics` | partitions and topics created, topics deleted |
+//! | `topics` | partitions and topics created, topics deleted, topics set otherwise |
 //! | `metadata_fetch` | brokers learn what has been decided |
 //! | `metadata_log` | what is on disk |
 //! | `quorum` | who of the voters leads |
 //! | `replication` | what is decided on its way to a majority |
 //!
-//! Departure from Kafka: there are no configuration requests.
+//! Departure from Kafka: brokers are not set otherwise while they run, only topics are.
 
 pub mod election;
 pub mod heartbeat;
@@ -130,6 +130,8 @@ pub struct Controller {
     options: ControllerOptions,
     /// By partition.
     rules: Vec<PartitionRules>,
+    /// The same before anything was set otherwise.
+    rules_at_start: Vec<PartitionRules>,
     /// Partitions that are not there when the run begins, and who holds them once they are created.
     to_come: Vec<(PartitionId, Replicas)>,
     brokers: u16,
@@ -245,6 +247,7 @@ impl Controller {
             generation,
             voters,
             options,
+            rules_at_start: rules.clone(),
             rules,
             to_come,
             brokers,
@@ -295,6 +298,7 @@ impl Controller {
         self.durable.log.truncate(self.volatile.written);
         let known = if self.is_alone() { self.durable.log.end() } else { MetadataOffset(0) };
         self.volatile = self.load(known);
+        self.reload_settings(known);
     }
 
     /// The machine has lost power: of several voters' logs only what was fsynced is left. Gives the length of the file.
@@ -302,6 +306,7 @@ impl Controller {
         if !self.is_alone() {
             self.durable.log.truncate(self.durable.flushed);
             self.volatile = self.load(MetadataOffset(0));
+            self.reload_settings(MetadataOffset(0));
         }
         self.durable.log.bytes_up_to(self.durable.log.end())
     }
@@ -486,6 +491,11 @@ impl Controller {
                 }
             }
             MetadataRecord::LeaderChange { .. } => image.replay(offset, record),
+            MetadataRecord::Config { of, setting } => {
+                image.replay(offset, record);
+                self.put_setting(of, setting);
+                reports[0] = Some(Happened::Set { of, setting });
+            }
             MetadataRecord::Partition { partition, state, election } => {
                 let old = *image.partition(partition);
                 image.replay(offset, record);

@@ -192,6 +192,7 @@ impl Controller {
         if Planted::CommitWithoutQuorum.is(self.planted) && end < self.volatile.high_watermark {
             self.volatile.high_watermark = end;
             self.volatile.image = self.load(end).image;
+            self.reload_settings(end);
         }
         assert!(end >= self.volatile.high_watermark, "what is committed is never cut (KAFKA-12460)");
         self.durable.log.truncate(end);
@@ -278,6 +279,7 @@ impl Controller {
         }
         let Volatile { image, sessions, brokers, .. } = self.load(self.volatile.high_watermark);
         (self.volatile.image, self.volatile.sessions, self.volatile.brokers) = (image, sessions, brokers);
+        self.reload_settings(self.volatile.high_watermark);
         self.answer_parked(out);
     }
 }

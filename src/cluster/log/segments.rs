@@ -144,6 +144,12 @@ impl Log {
         self.segments.limits.bytes
     }
 
+    /// `segment.bytes` and `segment.ms` are others from now on.
+    pub fn set_limits(&mut self, limits: SegmentLimits) {
+        self.segments.limits = limits;
+        self.segments.last_has_changed();
+    }
+
     /// Whether another segment must be begun before so many bytes with this greatest timestamp are appended.
     #[inline]
     pub fn must_roll(&mut self, bytes: Bytes, timestamp: Time, store: &Store) -> bool {

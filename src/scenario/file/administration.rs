@@ -1,18 +1,21 @@
-//! What an administrator does, as a fault of the schedule: `elect`, `reassign`, `add-partitions`,
-//! `delete-topic`.
+//! What an administrator does, as a fault of the schedule: `elect`, `reassign`, `add-partitions`, `delete-topic`, `set`.
 
-use super::limits;
 use super::reading::{Placed, Reading};
 use super::report::{Place, Problem};
-use super::section::Section;
+use super::section::{Section, Setting};
 use super::target::{self, Partition, Target};
 use super::tree::{Node, Value};
+use super::{known, limits, property, settings};
+use crate::cluster::generation::Version;
+use crate::cluster::options::TopicSetting;
 use crate::scenario::words::FaultKind;
 
 /// An administrator's request, by the names of the file.
 pub(super) enum Administration {
     /// Of one partition.
     OfPartition(Placed<Partition>, Request),
+    /// A setting of a topic is another.
+    Set(Placed<String>, TopicSetting),
     /// A topic goes.
     DeleteTopic(Placed<String>),
     /// So many partitions of a topic in all.
@@ -38,6 +41,11 @@ pub(super) fn read(
 ) -> Option<Administration> {
     if kind == FaultKind::AddPartitions {
         return add_partitions(section, fault, reading);
+    }
+    if kind == FaultKind::Set {
+        let topic = topic(section, fault, reading);
+        let setting = setting(section, fault, reading);
+        return Some(Administration::Set(topic?, setting?));
     }
     if kind == FaultKind::DeleteTopic {
         return topic(section, fault, reading).map(Administration::DeleteTopic);
@@ -66,6 +74,32 @@ fn add_partitions(section: &Section<'_>, fault: Place, reading: &mut Reading) ->
 fn topic(section: &Section<'_>, fault: Place, reading: &mut Reading) -> Option<Placed<String>> {
     let node = section.need("topic", fault, "\"orders\"", reading)?;
     Some(Placed { value: reading.text("topic", node, "\"orders\"")?.to_owned(), place: node.place })
+}
+
+/// `property` and `value`: one of the settings of `[topics.NAME]`, in the form it has there.
+fn setting(section: &Section<'_>, fault: Place, reading: &mut Reading) -> Option<TopicSetting> {
+    let property = section.need("property", fault, "\"min.insync.replicas\"", reading);
+    let value = section.need("value", fault, "1", reading);
+    let (property, value) = (property?, value?);
+    let name = reading.text("property", property, "\"min.insync.replicas\"")?;
+    let mut names: Vec<&str> = property::names(settings::TOPIC);
+    names.retain(|&name| name != "replication.factor");
+    // Of a topic that is there nobody changes how often it is held.
+    if name == "replication.factor" {
+        let message = "the replication factor is no setting: replicas are reassigned";
+        let problem = Problem::new("model::contradiction", message).at(property.place);
+        reading.problem(problem.help("write `do = \"reassign\"` with `replicas = [1, 2, 3]`"));
+        return None;
+    }
+    if !names.contains(&name) {
+        reading.not_a_word("property", name, property.place, &names, known::TOPIC);
+        return None;
+    }
+    let options = Version::NEWEST.generation().topic;
+    let mut any = settings::Topic { options, replication_factor: 1, partitions: 1 };
+    let set = [Setting { name: name.to_owned(), place: property.place, node: value }];
+    property::apply(settings::TOPIC, &set, &mut any, reading);
+    TopicSetting::of(name, &any.options)
 }
 
 fn elect(section: &Section<'_>, reading: &mut Reading) -> Option<Request> {

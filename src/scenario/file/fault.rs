@@ -37,8 +37,10 @@ pub(super) const FAULT: Schema = Schema {
         "replicas",
         "topic",
         "partitions",
+        "property",
+        "value",
     ],
-    later: &["property", "value"],
+    later: &[],
     kafka: None,
 };
 
@@ -46,16 +48,18 @@ pub(super) const AFTER: Schema =
     Schema { own: &["ack", "isr", "size", "leader-change", "nth", "plus"], later: &[], kafka: None };
 
 /// What a fault may do one day.
-const LATER: [&str; 3] = ["set", "join", "leave"];
+const LATER: [&str; 2] = ["join", "leave"];
 
 /// Keys that only some kinds of faults have.
-const OF_KINDS: [(&str, &[FaultKind]); 15] = [
+const OF_KINDS: [(&str, &[FaultKind]); 17] = [
     ("partition", &[FaultKind::BitRot, FaultKind::Elect, FaultKind::Reassign]),
     ("offset", &[FaultKind::BitRot]),
     ("by", &[FaultKind::ClockJump]),
     ("unclean", &[FaultKind::Elect]),
     ("replicas", &[FaultKind::Reassign]),
-    ("topic", &[FaultKind::AddPartitions, FaultKind::DeleteTopic]),
+    ("topic", &[FaultKind::AddPartitions, FaultKind::DeleteTopic, FaultKind::Set]),
+    ("property", &[FaultKind::Set]),
+    ("value", &[FaultKind::Set]),
     ("partitions", &[FaultKind::AddPartitions]),
     ("lose", &[FaultKind::PowerLoss]),
     ("apart", &[FaultKind::Isolate]),
@@ -79,7 +83,7 @@ impl Draft {
     pub(super) fn changes_topic(&self) -> Option<(&str, Option<u64>)> {
         let What::Administers(request) = &self.what else { return None };
         match request {
-            Administration::OfPartition(..) => None,
+            Administration::OfPartition(..) | Administration::Set(..) => None,
             Administration::DeleteTopic(topic) => Some((&topic.value, None)),
             Administration::AddPartitions(topic, total) => Some((&topic.value, Some(total.value))),
         }
@@ -198,7 +202,7 @@ fn refuse_keys_of_others(section: &Section<'_>, kind: FaultKind, reading: &mut R
         refuse("on", "its ends are `from` and `to`".to_owned());
     }
     if kind.is_administration() {
-        let of_topics = matches!(kind, FaultKind::AddPartitions | FaultKind::DeleteTopic);
+        let of_topics = matches!(kind, FaultKind::AddPartitions | FaultKind::DeleteTopic | FaultKind::Set);
         let about = if of_topics { "topic" } else { "partition" };
         refuse("on", format!("it is about a `{about}`"));
     }
@@ -259,7 +263,11 @@ fn doing(kind: FaultKind, section: &Section<'_>, fault: Place, reading: &mut Rea
             Doing::Plain(Action::ClockJump(jump(by, reading)?))
         }
         FaultKind::Stop => Doing::Plain(Action::Stop),
-        FaultKind::Elect | FaultKind::Reassign | FaultKind::AddPartitions | FaultKind::DeleteTopic => {
+        FaultKind::Elect
+        | FaultKind::Reassign
+        | FaultKind::AddPartitions
+        | FaultKind::DeleteTopic
+        | FaultKind::Set => {
             unreachable!("an administrator's request is read otherwise")
         }
     })

@@ -327,6 +327,10 @@ impl<'m> Names<'m> {
     fn administration(&self, asked: &Administration, reading: &mut Reading) -> Option<(Action, Struck)> {
         let (named, request) = match asked {
             Administration::OfPartition(named, request) => (named, request),
+            Administration::Set(named, setting) => {
+                let (id, _) = self.topic(&named.value, named.place, reading)?;
+                return Some((Action::Set(*setting), Struck::Topic(id)));
+            }
             Administration::DeleteTopic(named) => {
                 let (id, _) = self.topic(&named.value, named.place, reading)?;
                 return Some((Action::DeleteTopic, Struck::Topic(id)));

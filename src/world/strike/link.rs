@@ -62,7 +62,8 @@ impl<O: Observer> World<O> {
             | Action::Elect(_)
             | Action::Reassign(_)
             | Action::AddPartitions { .. }
-            | Action::DeleteTopic => return None,
+            | Action::DeleteTopic
+            | Action::Set(_) => return None,
         };
         for other in self.resolve(to) {
             for &node in nodes {

@@ -75,6 +75,7 @@ impl<O: Observer> World<O> {
             Action::Reassign(request) => self.reassign(*request, cause),
             Action::AddPartitions { total } => self.add_partitions(described, *total, cause),
             Action::DeleteTopic => self.delete_topic(described, cause),
+            Action::Set(setting) => self.set(described, *setting, cause),
             action @ (Action::SlowDisk(_)
             | Action::StallDisk
             | Action::FullDisk
@@ -129,7 +130,7 @@ impl<O: Observer> World<O> {
             Action::Hold { what, .. } => self.let_go(&ways, *what, cause),
             Action::DeleteTopic => self.make_anew(fault, cause),
             // What else an administrator did is not undone.
-            Action::Elect(_) | Action::Reassign(_) | Action::AddPartitions { .. } => (),
+            Action::Elect(_) | Action::Reassign(_) | Action::AddPartitions { .. } | Action::Set(_) => (),
             // What has gone bad stays so.
             Action::BitRot { .. } => (),
             Action::ClockJump(jump) => self.set_clocks(&nodes, jump.undone(), cause),
@@ -201,7 +202,9 @@ impl<O: Observer> World<O> {
             Action::AddPartitions { total } => {
                 self.active_controller().is_some() && self.has_fewer_partitions(fault, *total)
             }
-            Action::DeleteTopic => self.active_controller().is_some() && self.topic(fault).is_some(),
+            Action::DeleteTopic | Action::Set(_) => {
+                self.active_controller().is_some() && self.topic(fault).is_some()
+            }
             Action::PowerLoss(_) => {
                 let is_client = node >= self.model.producer_node(0);
                 machine.dark == 0 && !is_reader && (machine.running || !is_client)
@@ -245,7 +248,8 @@ impl<O: Observer> World<O> {
             | Action::Elect(_)
             | Action::Reassign(_)
             | Action::AddPartitions { .. }
-            | Action::DeleteTopic => (false, false, false),
+            | Action::DeleteTopic
+            | Action::Set(_) => (false, false, false),
         };
         if !stops {
             return false;
@@ -289,6 +293,7 @@ fn ill(action: &Action) -> Option<Ill> {
         | Action::Elect(_)
         | Action::Reassign(_)
         | Action::AddPartitions { .. }
-        | Action::DeleteTopic => None,
+        | Action::DeleteTopic
+        | Action::Set(_) => None,
     }
 }

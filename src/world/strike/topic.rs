@@ -1,5 +1,6 @@
 //! What an administrator does to topics: they get more partitions, are deleted, and made anew.
 
+use crate::cluster::options::TopicSetting;
 use crate::cluster::protocol::{Administer, ElectLeaders, Reassign, TopicChange};
 use crate::cluster::units::{PartitionEpoch, PartitionId};
 use crate::kernel::trace::EventSeq;
@@ -30,6 +31,13 @@ impl<O: Observer> World<O> {
     pub(super) fn add_partitions(&mut self, fault: &Fault, total: u32, cause: EventSeq) {
         let first = self.topic(fault).expect("a fault strikes what is there").first_partition;
         self.administer(Administer::CreatePartitions(TopicChange { first, total }), cause);
+    }
+
+    /// IncrementalAlterConfigs.
+    pub(super) fn set(&mut self, fault: &Fault, setting: TopicSetting, cause: EventSeq) {
+        let topic = self.topic(fault).expect("a fault strikes what is there");
+        let of = TopicChange { first: topic.first_partition, total: topic.assignment.len() as u32 };
+        self.administer(Administer::Set(of, setting), cause);
     }
 
     /// DeleteTopics.
