@@ -10,6 +10,7 @@ use highwater::kernel::trace::What;
 use highwater::kernel::units::{Span, Time};
 use highwater::scenario::words::Count;
 use highwater::world::happened::Happened;
+use highwater::world::metrics::Fate;
 
 struct Case {
     what: &'static str,
@@ -366,4 +367,30 @@ fn what_a_closed_producer_left_in_its_socket_is_waited_for() {
     assert_eq!(lost("10s"), 0);
     // tcp_orphan_retries gives up before that.
     assert_eq!(lost("110s"), 30);
+}
+
+/// The second finds nothing to delete (UNKNOWN_TOPIC_OR_PARTITION), and so makes nothing anew.
+#[test]
+fn a_topic_is_deleted_by_the_first_of_two_who_ask() {
+    let model = common::model(
+        "twice",
+        r#"
+        kafka = "4.1"
+        cluster.brokers = 3
+        topics.orders = { partitions = 2, replication.factor = 3 }
+        producers.web = { into = "orders", records = 100, rate = "20/s", acks = "all" }
+        [[faults]]
+        at = "2s"
+        do = "delete-topic"
+        topic = "orders"
+        [[faults]]
+        at = "2s"
+        do = "delete-topic"
+        topic = "orders"
+        "#,
+    );
+    let run = one::run(&model, 0, false);
+    let fates: Vec<Fate> = run.faults.iter().map(|after| after.fate).collect();
+    assert_eq!(fates, [Fate::Struck, Fate::NoEffect]);
+    assert!(run.ending.settled, "{:?}", run.ending.unquiet);
 }

@@ -202,9 +202,8 @@ impl<O: Observer> World<O> {
             Action::AddPartitions { total } => {
                 self.active_controller().is_some() && self.has_fewer_partitions(fault, *total)
             }
-            Action::DeleteTopic | Action::Set(_) => {
-                self.active_controller().is_some() && self.topic(fault).is_some()
-            }
+            Action::DeleteTopic => self.active_controller().is_some() && self.may_be_deleted(fault),
+            Action::Set(_) => self.active_controller().is_some() && self.topic(fault).is_some(),
             Action::PowerLoss(_) => {
                 let is_client = node >= self.model.producer_node(0);
                 machine.dark == 0 && !is_reader && (machine.running || !is_client)

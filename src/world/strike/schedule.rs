@@ -4,6 +4,7 @@ use super::link::Hold;
 use crate::clients;
 use crate::clients::happened::Outcome;
 use crate::cluster;
+use crate::cluster::units::PartitionId;
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::NodeId;
 use crate::scenario::fault::{Trigger, When};
@@ -32,6 +33,8 @@ pub(in crate::world) struct Schedule {
     pub(in crate::world) holds: Vec<Hold>,
     /// Ends of fsyncs that have come while their disk stalled.
     pub(super) stalled: Vec<(NodeId, Due)>,
+    /// The topics that are to be deleted, by their first partitions: a second fault deletes nothing of them.
+    pub(super) deleted: Vec<PartitionId>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -53,6 +56,7 @@ impl Schedule {
         self.outstanding = faults.len();
         self.holds.clear();
         self.stalled.clear();
+        self.deleted.clear();
         let withholds = faults.iter().any(|fault| fault.within_budget);
         self.standings = withholds.then(Standings::default);
         self.watching = usize::from(withholds);

@@ -40,10 +40,16 @@ impl<O: Observer> World<O> {
         self.administer(Administer::Set(of, setting), cause);
     }
 
+    /// Whether a topic is there that nobody has asked to delete.
+    pub(super) fn may_be_deleted(&self, fault: &Fault) -> bool {
+        self.topic(fault).is_some_and(|topic| !self.schedule.deleted.contains(&topic.first_partition))
+    }
+
     /// DeleteTopics.
     pub(super) fn delete_topic(&mut self, fault: &Fault, cause: EventSeq) {
         let topic = self.topic(fault).expect("a fault strikes what is there");
         let change = TopicChange { first: topic.first_partition, total: topic.assignment.len() as u32 };
+        self.schedule.deleted.push(change.first);
         self.administer(Administer::DeleteTopic(change), cause);
     }
 
