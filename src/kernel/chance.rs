@@ -4,6 +4,8 @@
 //! other draw whose occasion still occurs as it was. ChaCha8 turns the seed into one key for each purpose; the mix
 //! under a key is ours and held by a snapshot test.
 
+use std::cell::OnceCell;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -53,18 +55,23 @@ pub struct Draw(u64);
 /// All the chance of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chance {
-    keys: [[u64; 2]; PURPOSES],
+    seed: u64,
+    /// Made when first needed: few runs draw for every purpose.
+    keys: [OnceCell<[u64; 2]>; PURPOSES],
 }
 
 impl Chance {
     /// The chance that `seed` gives.
     pub fn new(seed: u64) -> Chance {
-        let mut keys = [[0; 2]; PURPOSES];
-        for (purpose, key) in keys.iter_mut().enumerate() {
-            let mut stream = stream(seed, Stream::Key(purpose as u32));
-            *key = [stream.next_u64(), stream.next_u64()];
-        }
-        Chance { keys }
+        Chance { seed, keys: [const { OnceCell::new() }; PURPOSES] }
+    }
+
+    #[inline]
+    fn key(&self, purpose: Purpose) -> [u64; 2] {
+        *self.keys[purpose as usize].get_or_init(|| {
+            let mut stream = stream(self.seed, Stream::Key(purpose as u32));
+            [stream.next_u64(), stream.next_u64()]
+        })
     }
 
     /// The bits for this occasion; the same for the same arguments, always.
@@ -76,7 +83,7 @@ impl Chance {
     /// What all draws for this entity whose occasions begin alike have in common.
     #[inline]
     pub fn draws(&self, purpose: Purpose, entity: u64, first: u64) -> Draws {
-        let [low, high] = self.keys[purpose as usize];
+        let [low, high] = self.key(purpose);
         Draws(scramble(scramble(low ^ entity) ^ first) ^ high)
     }
 }

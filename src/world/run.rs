@@ -1,5 +1,6 @@
 //! The three acts of a run: faults, heal, settle.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::due::{Due, What};
@@ -15,6 +16,9 @@ use crate::scenario::model::Model;
 
 /// Whether all is quiet is asked this often while the world settles.
 const LOOKS_EVERY: Span = Span::from_milliseconds(100);
+
+/// Hears of something that is not quiet, and says whether to go on.
+type Say<'a> = dyn FnMut(&dyn Fn() -> String) -> ControlFlow<()> + 'a;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,43 +148,44 @@ impl<O: Observer> World<O> {
         } else {
             self.now = bound;
             self.note(NodeId::NOBODY, Happened::Unsettled, EventSeq(0));
-            self.list_unquiet(&mut |what| unquiet.push(what()));
+            let _ = self.list_unquiet(&mut |what| {
+                unquiet.push(what());
+                ControlFlow::Continue(())
+            });
         }
         Ending { settled, unquiet, at: self.now, faults_took_effect: self.schedule.took_effect }
     }
 
     fn is_quiet(&self) -> bool {
-        let mut quiet = true;
-        self.list_unquiet(&mut |_| quiet = false);
-        quiet
+        self.list_unquiet(&mut |_| ControlFlow::Break(())).is_continue()
     }
 
-    /// Names everything that is not quiet: sends unanswered or under way, replicas out of sync, high watermarks below log ends,
-    /// readers behind, processes that do not serve.
-    fn list_unquiet(&self, say: &mut dyn FnMut(&dyn Fn() -> String)) {
+    /// Names everything that is not quiet, until it is told to break off: processes that do not serve, replicas out of sync, high
+    /// watermarks below log ends, sends unanswered or under way, readers behind.
+    fn list_unquiet(&self, say: &mut Say<'_>) -> ControlFlow<()> {
         let model = &self.model;
-        for (place, producer) in self.producers.iter().enumerate() {
-            let node = model.producer_node(place);
-            if self.is_present(node) && !producer.is_done() {
-                say(&|| format!("{} waits for answers", model.node_name(node)));
-            } else if self.network.has_requests_of(node) {
-                // Told or gone, it may still be the sender of what a kernel tries to deliver.
-                say(&|| format!("requests of {} are under way", model.node_name(node)));
-            }
-        }
         for (place, broker) in self.brokers.iter().enumerate() {
             let node = NodeId(place as u16 + 1);
             if !broker.is_serving() {
-                say(&|| format!("{} does not serve", model.node_name(node)));
+                say(&|| format!("{} does not serve", model.node_name(node)))?;
             } else if !broker.is_quiet() {
-                say(&|| format!("{} has something under way", model.node_name(node)));
+                say(&|| format!("{} has something under way", model.node_name(node)))?;
             }
         }
         if self.active_controller().is_none() {
-            say(&|| "no controller is active".to_owned());
+            say(&|| "no controller is active".to_owned())?;
         }
         for partition in all_partitions(model).filter(|one| self.decided[one.0 as usize].is_there()) {
-            self.list_unquiet_partition(partition, say);
+            self.list_unquiet_partition(partition, say)?;
+        }
+        for (place, producer) in self.producers.iter().enumerate() {
+            let node = model.producer_node(place);
+            if self.is_present(node) && !producer.is_done() {
+                say(&|| format!("{} waits for answers", model.node_name(node)))?;
+            } else if self.network.has_requests_of(node) {
+                // Told or gone, it may still be the sender of what a kernel tries to deliver.
+                say(&|| format!("requests of {} are under way", model.node_name(node)))?;
+            }
         }
         for (place, reader) in self.readers.iter().enumerate() {
             let node = model.reader_node(place);
@@ -188,19 +193,15 @@ impl<O: Observer> World<O> {
                 let Some(position) = reader.position(partition) else { continue };
                 let end = self.leader_of(partition).and_then(|leader| leader.high_watermark(partition));
                 if end.is_some_and(|end| position < end) {
-                    say(&|| {
-                        format!(
-                            "{} has not read all of {}",
-                            model.node_name(node),
-                            model.partition_name(partition)
-                        )
-                    });
+                    let name = || (model.node_name(node), model.partition_name(partition));
+                    say(&|| format!("{} has not read all of {}", name().0, name().1))?;
                 }
             }
         }
+        ControlFlow::Continue(())
     }
 
-    fn list_unquiet_partition(&self, partition: PartitionId, say: &mut dyn FnMut(&dyn Fn() -> String)) {
+    fn list_unquiet_partition(&self, partition: PartitionId, say: &mut Say<'_>) -> ControlFlow<()> {
         let model = &self.model;
         let state = &self.decided[partition.0 as usize];
         let Some(leader) = self.leader_of(partition).filter(|leader| leader.leads(partition)) else {
@@ -209,7 +210,7 @@ impl<O: Observer> World<O> {
         if !state.isr.same_set(&state.replicas) {
             say(&|| {
                 format!("{} has {} in sync of {}", model.partition_name(partition), state.isr, state.replicas)
-            });
+            })?;
         }
         let end = leader.log(partition).map(|log| log.end());
         for replica in state.replicas.iter() {
@@ -217,14 +218,15 @@ impl<O: Observer> World<O> {
             if broker.log(partition).map(|log| log.end()) != end {
                 say(&|| {
                     format!("{} has not all of {}", model.node_name(replica), model.partition_name(partition))
-                });
+                })?;
             } else if broker.high_watermark(partition) != end {
                 say(&|| {
                     let (node, name) = (model.node_name(replica), model.partition_name(partition));
                     format!("{node} has a high watermark below the log end of {name}")
-                });
+                })?;
             }
         }
+        ControlFlow::Continue(())
     }
 
     fn leader_of(&self, partition: PartitionId) -> Option<&Broker> {
