@@ -5,10 +5,11 @@
 
 mod common;
 
+use highwater::check::Held;
 use highwater::explore::one::{self, Run};
 use highwater::kernel::trace::What;
 use highwater::kernel::units::{Span, Time};
-use highwater::scenario::words::Count;
+use highwater::scenario::words::{Count, Promise};
 use highwater::world::happened::Happened;
 use highwater::world::metrics::Fate;
 
@@ -393,4 +394,38 @@ fn a_topic_is_deleted_by_the_first_of_two_who_ask() {
     let fates: Vec<Fate> = run.faults.iter().map(|after| after.fate).collect();
     assert_eq!(fates, [Fate::Struck, Fate::NoEffect]);
     assert!(run.ending.settled, "{:?}", run.ending.unquiet);
+}
+
+/// As Kafka does: nothing tells a producer that the partition it sticks to is no more, and an outbox sends again for ever.
+#[test]
+fn a_topic_made_anew_with_fewer_partitions_promises_no_progress() {
+    let model = |partitions: u32, seed: u64| {
+        common::model(
+            "fewer partitions",
+            &format!(
+                r#"
+    kafka = "4.1"
+    seed = {seed}
+    topics.orders = {{ replication.factor = 3, min.insync.replicas = 2 }}
+    producers.web = {{ into = "orders", start = "2s", records = 100, rate = "20/s", on_error = "outbox", linger.ms = 0 }}
+    faults = [
+        {{ at = "500ms", do = "add-partitions", topic = "orders", partitions = {partitions} }},
+        {{ at = "5s", do = "delete-topic", topic = "orders", for = "1s" }},
+    ]
+"#
+            ),
+        )
+    };
+    let mut broken = 0;
+    for seed in 0..8 {
+        let run = one::run(&model(4, seed), seed, false);
+        let progress = run.judgement.promises.iter().find(|judged| judged.promise == Promise::Progress);
+        let progress = progress.expect("it is judged");
+        assert!(!progress.is_violation(), "seed {seed}");
+        broken += u64::from(progress.held == Held::Broken);
+    }
+    assert!(
+        (1..8).contains(&broken),
+        "some stick to the partition that is there still: {broken} of 8 do not"
+    );
 }

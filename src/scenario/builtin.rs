@@ -72,6 +72,7 @@ builtin! {
     "kafka-as-is/old-timestamps-forget-producer",
     "kafka-as-is/recovery-makes-nothing-durable",
     "kafka-as-is/restart-remembers-one-batch",
+    "kafka-as-is/sticky-partition-is-gone",
     "producers/flush-keeps-what-was-buffered",
     "producers/full-buffer-blocks",
     "producers/full-buffer-drops",

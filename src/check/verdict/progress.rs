@@ -15,7 +15,7 @@ use crate::check::look::Look;
 use crate::check::promised::{Budget, Promised};
 use crate::check::{Held, Judged};
 use crate::clients::app::Waits;
-use crate::cluster::units::PartitionId;
+use crate::cluster::units::{PartitionEpoch, PartitionId};
 use crate::kernel::units::Span;
 use crate::scenario::fault::{Action, Fault};
 use crate::scenario::words::Promise;
@@ -41,6 +41,7 @@ pub fn judge(look: &impl Look, budget: &Budget, clocks: &Clocks, ending: &Ending
         .or_else(|| impossible(look))
         .or_else(|| restless(look))
         .or_else(|| slow_sender(look))
+        .or_else(|| fewer_partitions(look))
         .unwrap_or(promised);
     let text = format!("after {} {}", ending.at, ending.unquiet.join(", and "));
     let first = Finding { promise, at: ending.at, text, witnesses: Vec::new() };
@@ -118,6 +119,25 @@ fn slow_sender(look: &impl Look) -> Option<Promised> {
             ))
         })
     })
+}
+
+/// A topic made anew with fewer partitions than it had.
+fn fewer_partitions(look: &impl Look) -> Option<Promised> {
+    let model = look.model();
+    let is_there = |partition: &PartitionId| look.partition(*partition).is_there();
+    let was_there = |partition: &PartitionId| look.partition(*partition).partition_epoch > PartitionEpoch(0);
+    let topic = model.topics.iter().find(|topic| {
+        let former = topic.anew.map(|anew| &model.topics[anew.of.0 as usize]);
+        let had = former.map_or(0, |former| former.partitions().filter(was_there).count());
+        let has = topic.partitions().filter(is_there).count();
+        has > 0 && has < had
+    })?;
+    Some(Promised::no(format!(
+        "{} was made anew with fewer partitions than it had: a producer goes on filling the one it sticks to, although that is \
+         gone, until it has filled batch.size, and what it sends again may come there again \
+         (BuiltInPartitioner.peekCurrentPartitionInfo)",
+        topic.name
+    )))
 }
 
 /// A message or an fsync that was under way, slowly, when the faults ended, and is so for longer than the bound.
