@@ -75,8 +75,8 @@ fn every_model_was_observed() {
     assert_eq!(models, observed);
 }
 
-/// The table would show it: each difference from Kafka, planted or set or of another
-/// version, makes some row of a scenario disagree.
+/// The table would show it: each difference from Kafka, planted or set or of another version, makes some row of a scenario
+/// disagree.
 #[test]
 fn a_difference_from_kafka_makes_a_row_disagree() {
     // The scenario, what is put into its model, and before what.

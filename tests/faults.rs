@@ -1,6 +1,6 @@
 //! What each kind of fault does, as the trace has it: to whom, what follows from it, and what comes back.
 //!
-//! A case is a schedule, and what befalls nodes and disks in the order it does. Whatever strikes here, every message is told
+//! A case is a schedule, and what befalls nodes and disks in the order it does. Whatever strikes in one, every message is told
 //! success in the end, and none is lost.
 
 mod common;

@@ -6,7 +6,8 @@
 //! | file | what it holds |
 //! |---|---|
 //! | [`history`] | what every message's sender was told, and where the message is in the end |
-//! | [`outcome`] | the same as numbers |
+//! | [`outcome`], `diverged` | the same as numbers; how far replicas differ |
+//! | [`clocks`] | how far the machines' clocks were set |
 //! | [`invariant`] | promises over the cluster, held against every change |
 //! | [`verdict`] | promises over the clients' history, read at the end |
 //! | [`promised`], [`breach`] | when Kafka promises it: the budget of unclean stops, and what breaks it |
@@ -33,6 +34,7 @@ pub mod shadow;
 pub mod story;
 pub mod verdict;
 
+use self::breach::Breach;
 use self::committed::Committed;
 use self::finding::{Finding, Findings};
 use self::history::History;
@@ -243,7 +245,8 @@ impl Checks {
             }
             Happened::ClockSet { jump } => self.reloads.clock_was_set(now, node, jump),
             Happened::Rotted { partition, base_offset, of, batch } => {
-                self.budget.rotted(now, node, (partition, base_offset), of, batch);
+                let breach = Breach::Rotten { at: now, broker: node, offset: base_offset };
+                self.budget.spoilt((partition, base_offset), breach, of, batch);
             }
             Happened::Stopped => {
                 self.isr_superset.stopped(node);
@@ -296,7 +299,8 @@ impl Checks {
                 self.reads.truncated(node, partition, new);
             }
             Cluster::AppendedBehindTorn { partition, base_offset, of, batch } => {
-                self.budget.behind_torn(now, node, (partition, base_offset), of, batch);
+                let breach = Breach::BehindTorn { at: now, broker: node, offset: base_offset };
+                self.budget.spoilt((partition, base_offset), breach, of, batch);
             }
             Cluster::CutByRecovery { partition, new, .. } => {
                 self.budget.lost(n, now, node, partition);

@@ -249,33 +249,9 @@ impl Budget {
         self.partitions[partition.0 as usize].gap.get_or_insert(breach);
     }
 
-    /// A byte of a batch went bad in one copy of a log: there it is another batch from here on.
-    pub fn rotted(
-        &mut self,
-        now: Time,
-        node: NodeId,
-        (partition, offset): (PartitionId, Offset),
-        of: BatchId,
-        batch: BatchId,
-    ) {
-        let breach = Breach::Rotten { at: now, broker: node, offset };
-        self.spoilt((partition, offset), breach, of, batch);
-    }
-
-    /// A batch was appended where nobody can read it.
-    pub fn behind_torn(
-        &mut self,
-        now: Time,
-        node: NodeId,
-        (partition, offset): (PartitionId, Offset),
-        of: BatchId,
-        batch: BatchId,
-    ) {
-        let breach = Breach::BehindTorn { at: now, broker: node, offset };
-        self.spoilt((partition, offset), breach, of, batch);
-    }
-
-    fn spoilt(
+    /// What one copy of a log has at an offset cannot be read: a byte of it went bad ([`Breach::Rotten`]), or it was appended
+    /// behind half a batch ([`Breach::BehindTorn`]). There it is another batch from here on.
+    pub fn spoilt(
         &mut self,
         (partition, offset): (PartitionId, Offset),
         breach: Breach,

@@ -193,8 +193,10 @@ impl<O: Observer> World<O> {
                 let Some(position) = reader.position(partition) else { continue };
                 let end = self.leader_of(partition).and_then(|leader| leader.high_watermark(partition));
                 if end.is_some_and(|end| position < end) {
-                    let name = || (model.node_name(node), model.partition_name(partition));
-                    say(&|| format!("{} has not read all of {}", name().0, name().1))?;
+                    say(&|| {
+                        let (node, name) = (model.node_name(node), model.partition_name(partition));
+                        format!("{node} has not read all of {name}")
+                    })?;
                 }
             }
         }

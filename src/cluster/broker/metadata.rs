@@ -179,8 +179,7 @@ impl Node<'_> {
     }
 
     /// A setting of a topic is another: its replicas go by it from now on (`TopicConfigHandler`). What waits is not
-    /// looked at again
-    /// for that.
+    /// looked at again for that.
     fn put_setting(&mut self, of: TopicChange, setting: TopicSetting) {
         for partition in of.partitions() {
             let Some(place) = self.place(partition) else { continue };

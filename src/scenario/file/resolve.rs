@@ -339,7 +339,7 @@ impl<'m> Names<'m> {
                 let (id, topic) = self.topic(&named.value, named.place, reading)?;
                 if total.value <= u64::from(topic.created_with) {
                     let message =
-                        format!("topic `{}` has {} partitions at the start", topic.name, topic.created_with);
+                        format!("topic `{}` begins with `partitions = {}`", topic.name, topic.created_with);
                     let problem = Problem::new("model::out-of-range", message).at(total.place);
                     let help = "`partitions` is how many there are to be in all; Kafka never takes one away";
                     reading.problem(problem.label("not more").help(help));
