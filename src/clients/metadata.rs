@@ -205,6 +205,10 @@ impl Metadata {
             }
             return false;
         }
+        if now >= self.expires {
+            // What is merely old is no sign that asking is in vain.
+            self.equivalent = 0;
+        }
         network.send(node, (Message::FindLeaders, REQUEST_BYTES), (context, now + timeout), out);
         self.in_progress = true;
         self.asked = usize::from(node.0);
@@ -252,11 +256,21 @@ impl Metadata {
         changed
     }
 
-    /// The question was not answered.
-    pub(super) fn on_failure<P: Port>(&mut self, alarm: P::Timer, out: &mut Outbox<P>) {
-        self.failures += 1;
+    /// A connection ended, or could not be made: with it the question, if that `was_asked` over it. A question that is due and
+    /// has found nobody fails as well (`handleServerDisconnect`).
+    pub(super) fn on_disconnected<P: Port>(
+        &mut self,
+        now: Time,
+        was_asked: bool,
+        alarm: P::Timer,
+        out: &mut Outbox<P>,
+    ) {
+        if was_asked || self.is_due(now) {
+            self.failures += 1;
+            self.equivalent = 0;
+            self.finish(alarm, out);
+        }
         self.needed = true;
-        self.finish(alarm, out);
     }
 
     /// The wait after a refresh is over.

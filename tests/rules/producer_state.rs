@@ -1,11 +1,12 @@
 //! What brokers know of idempotent producers (`ProducerStateManager`, `ProducerAppendInfo`, `ProducerStateEntry`).
 
 use highwater::cluster::generation::Version;
+use highwater::cluster::happened::Happened as Cluster;
 use highwater::cluster::protocol::ErrorCode::{self, InvalidProducerEpoch, OutOfOrderSequenceNumber};
 use highwater::cluster::protocol::Message;
 use highwater::cluster::store::MessageRun;
 use highwater::cluster::units::{Acks, LeaderEpoch, MessageId, Offset, ProducerEpoch, ProducerId, Sequence};
-use highwater::kernel::units::{Bytes, Time};
+use highwater::kernel::units::{Bytes, Span, Time};
 
 use crate::broker::{Desk, state};
 
@@ -144,6 +145,36 @@ fn r3_1_7_a_truncation_begins_with_the_newest_snapshot_below_it() {
         assert_eq!(answer(&mut desk, SIX[3]), (NONE, 3), "the last of the snapshot");
         let expected = if known { NONE } else { OutOfOrderSequenceNumber };
         assert_eq!(answer(&mut desk, SIX[2]).0, expected, "segments of {segment} bytes");
+    }
+}
+
+/// `UnifiedLog.close`. What is written down when a segment is begun goes with the segment before it.
+#[test]
+fn r3_1_7_a_clean_stop_writes_down_producers_whose_batches_retention_has_taken() {
+    for (clean, expected) in [(true, OutOfOrderSequenceNumber), (false, NONE)] {
+        let version = Version::V4_1;
+        let mut topic = version.generation().topic;
+        (topic.segments.bytes, topic.retention_span) = (Bytes::new(450), Span::from_seconds(250));
+        let mut desk = Desk::with(version, state(&[1], 1), topic, |_| ());
+        for sent in &SIX[..4] {
+            answer(&mut desk, *sent);
+        }
+        desk.bench.pass(100_000);
+        let other = desk.batch((8, 0, 0), 1);
+        desk.send(Acks::One, other);
+        desk.bench.pass(250_000);
+        let starts = desk
+            .bench
+            .notes
+            .iter()
+            .any(|(_, note)| matches!(note, Cluster::LogStart { new, .. } if new.0 == 4));
+        assert!(starts, "the first segment is gone");
+        assert_eq!(answer(&mut desk, SIX[5]).0, OutOfOrderSequenceNumber, "and the producer known");
+        if clean {
+            desk.stop();
+        }
+        desk.restart_and_lead();
+        assert_eq!(answer(&mut desk, SIX[5]).0, expected, "clean: {clean}");
     }
 }
 

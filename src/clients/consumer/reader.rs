@@ -198,8 +198,7 @@ impl Reader {
     fn on_disconnected(&mut self, now: Time, peer: Peer, out: &mut Outbox<ReaderPort>) {
         let mut failed = std::mem::take(&mut self.failed);
         self.network.on_disconnected(now, peer.node, &mut failed, out);
-        self.metadata.request_update();
-        self.fail_requests(failed, out);
+        self.lost_connection(now, failed, out);
     }
 
     fn on_response(&mut self, now: Time, peer: Peer, message: Message, out: &mut Outbox<ReaderPort>) {
@@ -256,7 +255,7 @@ impl Reader {
             ReaderTimer::Metadata => self.metadata.on_alarm(),
             ReaderTimer::Connection(node) => {
                 if self.network.on_alarm(now, node, out) {
-                    self.metadata.request_update();
+                    self.metadata.on_disconnected(now, false, ReaderTimer::Metadata, out);
                 }
                 self.look_at(node);
             }
@@ -273,10 +272,11 @@ impl Reader {
         self.wakes = Time::NEVER;
         let mut failed = std::mem::take(&mut self.failed);
         self.network.expire(now, &mut failed, out);
-        if !failed.is_empty() {
-            self.metadata.request_update();
+        if failed.is_empty() {
+            self.failed = failed;
+        } else {
+            self.lost_connection(now, failed, out);
         }
-        self.fail_requests(failed, out);
         for deadline in [self.network.next_deadline(), self.metadata.expires()] {
             if deadline > now {
                 self.wake_by(now, deadline, out);
@@ -410,10 +410,13 @@ impl Reader {
         }
     }
 
-    fn fail_requests(&mut self, mut failed: Vec<Request>, out: &mut Outbox<ReaderPort>) {
+    /// A connection ended, and with it these requests.
+    fn lost_connection(&mut self, now: Time, mut failed: Vec<Request>, out: &mut Outbox<ReaderPort>) {
+        let was_asked = failed.iter().any(|request| matches!(request, Request::Metadata));
+        self.metadata.on_disconnected(now, was_asked, ReaderTimer::Metadata, out);
         for request in failed.drain(..) {
             match request {
-                Request::Metadata => self.metadata.on_failure(ReaderTimer::Metadata, out),
+                Request::Metadata => (),
                 Request::ListOffsets(place) => {
                     // None if the topic was made anew since.
                     if let Some(reset) = &mut self.partitions[place as usize].reset {

@@ -40,7 +40,7 @@ pub(super) struct Batch {
     pub(super) drained_for: PartitionId,
     /// Its place in the producer's count, with idempotence.
     pub(super) identity: Option<Identity>,
-    /// `sequenceHasBeenReset`.
+    /// It was numbered anew and has not been sent since (`sequenceHasBeenReset`).
     pub(super) was_rewritten: bool,
     /// `attempts`: how often it was put back into its queue.
     pub(super) retries: u32,
@@ -281,7 +281,7 @@ impl Accumulator {
     /// When the next batch has been undelivered for `timeout`.
     pub(super) fn next_expiry(&self, timeout: Span) -> Time {
         let first = |partition: &Partition| {
-            let waiting = partition.queue.front().into_iter().chain(&partition.in_flight);
+            let waiting = partition.queue.front().into_iter().chain(partition.in_flight.first());
             waiting.map(|&slot| self.batch(slot).created + timeout).min()
         };
         self.partitions.iter().filter_map(first).min().unwrap_or(Time::NEVER)
@@ -361,6 +361,13 @@ impl Batch {
             self.retries_at_epoch = self.retries;
         }
         self.retries > 0 && self.retries == self.retries_at_epoch
+    }
+
+    /// It is as if it had never been tried.
+    pub(super) fn forget_attempts(&mut self) {
+        let Batch { leader_epoch, retries_at_epoch, .. } = Batch::empty();
+        (self.leader_epoch, self.retries_at_epoch) = (leader_epoch, retries_at_epoch);
+        (self.retries, self.in_retry, self.backing_off, self.was_rewritten) = (0, false, false, false);
     }
 
     /// The sequence after its last.

@@ -301,7 +301,8 @@ impl Producer {
         let is_through = match self.process {
             Process::NotStarted | Process::Running | Process::Ended => false,
             Process::Flushing => self.application.has_all_answers(),
-            Process::Closing => self.application.unanswered == 0,
+            // `Sender.run`: also for answers that nobody waits for any more.
+            Process::Closing => self.application.unanswered == 0 && self.network.in_flight_in_all() == 0,
         };
         if is_through {
             return self.end(out);

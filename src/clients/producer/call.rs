@@ -91,7 +91,7 @@ impl Producer {
                     timeout > Span::ZERO
                         && waiting > 0
                         && !network.can_send(leader)
-                        && now > drained + timeout
+                        && drained.is_some_and(|drained| now > drained + timeout)
                 };
                 Standing {
                     has_leader: leader.is_some(),

@@ -373,7 +373,7 @@ impl Producer {
             ProducerTimer::ProducerId => self.on_producer_id_alarm(),
             ProducerTimer::Connection(node) => {
                 if self.network.on_alarm(now, node, out) {
-                    self.metadata.request_update();
+                    self.metadata.on_disconnected(now, false, ProducerTimer::Metadata, out);
                 }
                 self.look_at(node);
             }

@@ -1,7 +1,8 @@
 //! Which partition a record goes to: `BuiltInPartitioner` and `RoundRobinPartitioner`.
 //!
 //! `Departure from Kafka:` how long the queues are, and which brokers are stuck, is looked at when a partition is chosen; in
-//! Kafka, the sender's last round says so.
+//! Kafka, the sender's last round says so. It is chosen when a record comes for it, in Kafka as soon as the one before has had
+//! its share: who leads by then may be news of the time between.
 
 use super::accumulator::Place;
 use crate::kernel::units::Bytes;

@@ -28,8 +28,8 @@ pub(super) struct Node {
     waiting: VecDeque<Place>,
     /// It is among those to be looked at.
     to_look_at: bool,
-    /// When it last took a request (`NodeLatencyStats.drainTimeMs`).
-    pub(super) drained: Time,
+    /// When it last took a request, or since when there has been one for it (`NodeLatencyStats.drainTimeMs`).
+    pub(super) drained: Option<Time>,
 }
 
 /// Why a request has no answer.
@@ -181,13 +181,14 @@ impl Producer {
             Failure::Disconnected => (ErrorCode::NetworkException, Outcome::Disconnected),
             Failure::TimedOut => (ErrorCode::RequestTimedOut, Outcome::TimedOut),
         };
-        // `handleServerDisconnect`: a broker was lost, perhaps a leader. A time-out that found nothing lost none.
+        // A broker was lost, perhaps a leader. A time-out that found nothing lost none.
         if failure == Failure::Disconnected || !failed.is_empty() {
-            self.metadata.request_update();
+            let was_asked = failed.iter().any(|request| matches!(request, Request::Metadata));
+            self.metadata.on_disconnected(now, was_asked, ProducerTimer::Metadata, out);
         }
         for request in failed.drain(..) {
             match request {
-                Request::Metadata => self.metadata.on_failure(ProducerTimer::Metadata, out),
+                Request::Metadata => (),
                 Request::ProducerId => self.on_producer_id_failure(out),
                 Request::Produce(first) => {
                     let mut next = Some(first);
@@ -212,14 +213,12 @@ impl Producer {
                 self.give_up(slot, out);
                 self.accumulator.free(slot);
             }
-            let mut at = 0;
-            while let Some(&slot) = self.accumulator.partition(place).in_flight.get(at) {
-                if self.accumulator.batch(slot).has_expired(now, timeout) {
-                    self.accumulator.partition_mut(place).in_flight.remove(at);
-                    self.give_up(slot, out);
-                } else {
-                    at += 1;
-                }
+            // One that is younger holds up those that were sent again after it.
+            while let Some(&slot) = self.accumulator.partition(place).in_flight.first()
+                && self.accumulator.batch(slot).has_expired(now, timeout)
+            {
+                self.accumulator.leave_flight(slot);
+                self.give_up(slot, out);
             }
         }
     }
@@ -238,10 +237,13 @@ impl Producer {
         // With all in flight that may be, an answer will come, or the connection ends.
         while (!self.network.is_connected(node) || self.network.can_send(node))
             && self.is_any_ready(now, node, out)
-            && self.network.ready(now, node, out)
-            && let Some(drained) = self.drain(now, node, out)
         {
-            self.nodes[usize::from(node.0)].drained = now;
+            self.nodes[usize::from(node.0)].drained.get_or_insert(now);
+            if !self.network.ready(now, node, out) {
+                break;
+            }
+            let Some(drained) = self.drain(now, node, out) else { break };
+            self.nodes[usize::from(node.0)].drained = Some(now);
             self.send(now, node, drained, out);
         }
     }
@@ -349,6 +351,7 @@ impl Producer {
         let batch = self.accumulator.batch_mut(slot);
         batch.next = None;
         batch.sent += 1;
+        batch.was_rewritten = false;
         let place = batch.place;
         let partition = self.accumulator.partition_mut(place);
         partition.in_flight.push(slot);
@@ -456,9 +459,7 @@ impl Producer {
     fn split(&mut self, slot: Slot) {
         self.accumulator.give_back_memory(slot);
         let batch = self.accumulator.batch_mut(slot);
-        batch.retries = 0;
-        batch.in_retry = false;
-        batch.backing_off = false;
+        batch.forget_attempts();
         self.accumulator.put_back(slot);
     }
 

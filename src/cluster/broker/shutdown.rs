@@ -59,8 +59,13 @@ impl Node<'_> {
         }
     }
 
-    /// Every log is flushed to its end.
+    /// Every log is flushed to its end. What is known of its producers is written down (`UnifiedLog.close`).
     fn write_last_recovery_points(&mut self, out: &mut Outbox<'_, BrokerPort>) {
+        for (place, log) in
+            self.stored.logs.iter().enumerate().filter(|&(place, _)| self.stored.present[place])
+        {
+            self.running.replicas[place].producers.take_snapshot(log, &mut self.stored.snapshots[place]);
+        }
         let all = self.running.flushes.iter().zip(&self.stored.logs).zip(&self.stored.present);
         let all =
             all.map(|((flush, log), &present)| if present { log.end() } else { flush.recovery_point() });

@@ -201,6 +201,20 @@ fn what_fails_while_it_closes_cannot_be_sent_again_but_while_it_flushes() {
     }
 }
 
+/// `Sender.run`: what is under way may still reach a broker.
+#[test]
+fn close_waits_for_requests_though_their_batches_were_given_up() {
+    let short = ProducerOptions { delivery_timeout: MS(1_000), ..options() };
+    for (at_end, waits) in [(AtEnd::Close, true), (AtEnd::Flush, false)] {
+        let mut rig = Rig::started(short, Workload { at_end, ..workload(1) }, 1);
+        rig.pass(MS(1_000));
+        assert_eq!(rig.read(), ["to 1: p0[0-0]#0", "0-0 TimeoutException"]);
+        assert_eq!(rig.has_ended, !waits);
+        rig.answer(1, ErrorCode::None);
+        assert!(rig.has_ended && rig.read().is_empty());
+    }
+}
+
 #[test]
 fn a_killed_process_does_nothing_more_and_the_next_goes_on() {
     for on_error in [OnError::Log, OnError::Outbox] {

@@ -89,6 +89,8 @@ struct Rig {
     asked_for_id: u32,
     has_ended: bool,
     sets: u32,
+    /// Whom it has tried to connect to.
+    connects: Vec<NodeId>,
 }
 
 impl Rig {
@@ -119,6 +121,7 @@ impl Rig {
             asked_for_id: 0,
             has_ended: false,
             sets: 0,
+            connects: Vec::new(),
         }
     }
 
@@ -144,6 +147,9 @@ impl Rig {
     }
 
     fn carry_out(&mut self, effect: Effect<ProducerPort>, events: &mut VecDeque<Event<ProducerPort>>) {
+        if let Effect::Connect { peer, .. } = effect {
+            self.connects.push(peer.node);
+        }
         match effect {
             Effect::Connect { peer, .. } if !self.silent.contains(&peer.node) => {
                 events.push_back(Event::Connected(peer));

@@ -157,6 +157,48 @@ fn out_of_order_at_the_next_number_ends_the_epoch_and_is_tried_again() {
 }
 
 #[test]
+fn what_was_numbered_anew_and_sent_ends_another_epoch_if_it_is_out_of_order_again() {
+    let mut rig = Rig::started(options(), paced(3), 1);
+    rig.pass(MS(2));
+    for _ in 0..3 {
+        rig.answer(1, ErrorCode::OutOfOrderSequenceNumber);
+    }
+    rig.pass(MS(300));
+    rig.answer(1, ErrorCode::None);
+    rig.read();
+    // The leader is another, which has nothing of epoch 1 (`ProducerBatch.close`).
+    rig.answer(1, ErrorCode::OutOfOrderSequenceNumber);
+    rig.pass(MS(300));
+    assert_eq!(rig.read(), ["to 1: p0[1-1]#0e2"]);
+}
+
+#[test]
+fn of_what_is_under_way_the_first_that_was_sent_is_given_up_first() {
+    let plain = ProducerOptions { idempotence: false, delivery_timeout: MS(31_000), ..options() };
+    let mut rig = Rig::started(plain, Workload { rate: Rate::Every(MS(500)), ..workload(2) }, 1);
+    rig.pass(MS(500));
+    rig.answer(1, ErrorCode::NotEnoughReplicas);
+    rig.pass(MS(80));
+    assert_eq!(rig.read(), ["to 1: p0[0-0]", "to 1: p0[1-1]", "to 1: p0[0-0]"]);
+    // 1 times out with its request at 30.5 s, and 0 with it (`Sender.getExpiredInflightBatches`).
+    rig.pass(MS(29_919));
+    assert!(rig.read().is_empty());
+    let mut rig = Rig::started(
+        ProducerOptions { request_timeout: MS(31_000), ..plain },
+        Workload { rate: Rate::Every(MS(500)), ..workload(2) },
+        1,
+    );
+    rig.pass(MS(500));
+    rig.answer(1, ErrorCode::NotEnoughReplicas);
+    rig.pass(MS(30_999));
+    rig.read();
+    assert_eq!(rig.now, Time::ZERO + MS(31_499));
+    assert_eq!(rig.producer.unanswered(), 2, "0 is older than 31 s, and behind 1");
+    rig.pass(MS(1));
+    assert_eq!(rig.read(), ["1-1 TimeoutException", "0-0 TimeoutException"]);
+}
+
+#[test]
 fn retries_end() {
     let cases = [
         // (error, retries, attempts, told)
@@ -197,6 +239,21 @@ fn a_batch_too_large_for_the_broker_is_split_into_itself_until_its_time_is_up() 
     assert_eq!(rig.read(), ["to 1: p0[0-2]#0"; 5]);
     rig.pass(MS(120_000));
     assert!(rig.read().contains(&"0-2 TimeoutException".to_owned()));
+}
+
+#[test]
+fn a_batch_that_was_split_begins_its_retries_anew() {
+    let mut rig = Rig::started(options(), workload(2), 1);
+    rig.leaders = vec![Some(NodeId(2))];
+    rig.epoch = LeaderEpoch(1);
+    rig.answer_with(1, ErrorCode::NotLeaderOrFollower, Some((NodeId(2), LeaderEpoch(1))));
+    rig.answer(2, ErrorCode::MessageTooLarge);
+    assert_eq!(rig.read(), ["to 1: p0[0-1]#0", "to 2: p0[0-1]#0", "to 2: p0[0-1]#0"], "neither waits");
+    rig.answer(2, ErrorCode::NotEnoughReplicas);
+    rig.pass(MS(79));
+    assert!(rig.read().is_empty(), "the leader did not change since");
+    rig.pass(MS(1));
+    assert_eq!(rig.read(), ["to 2: p0[0-1]#0"]);
 }
 
 #[test]
@@ -243,6 +300,36 @@ fn metadata_is_asked_for_again_when_it_is_old() {
     rig.answer(1, ErrorCode::None);
     rig.pass(MS(3_000_000));
     assert_eq!(rig.questions, 11);
+    // None of them said anything new, but that what is known is old is no failure: the wait begins with the least
+    // (`Metadata.timeToAllowUpdate`).
+    rig.leaders = vec![None];
+    while rig.questions == 11 {
+        rig.pass(MS(1_000));
+    }
+    rig.pass(MS(1_000));
+    assert!(rig.questions >= 14, "{}", rig.questions);
+}
+
+#[test]
+fn a_question_for_metadata_that_is_due_and_finds_nobody_waits_before_the_next() {
+    let plain = ProducerOptions { idempotence: false, ..options() };
+    let mut rig = Rig::new(plain, workload(1), 1);
+    rig.silent = vec![NodeId(1), NodeId(2), NodeId(3)];
+    rig.feed(Event::Start);
+    let tried = rig.connects.len();
+    let mut at = Vec::new();
+    for _ in 0..3 {
+        let node = *rig.connects.last().expect("it tries one");
+        rig.disconnect(node.0);
+        let (before, now) = (rig.connects.len(), rig.now);
+        while rig.connects.len() == before {
+            rig.pass(MS(1));
+        }
+        at.push(rig.now.since(now));
+    }
+    assert_eq!(tried, 1);
+    // `NetworkClient.DefaultMetadataUpdater.handleServerDisconnect`: it doubles.
+    assert_eq!(at, [MS(80), MS(160), MS(320)]);
 }
 
 #[test]
