@@ -65,6 +65,10 @@ fn model(case: u64) -> String {
         (1, 2, "log.retention.check.interval.ms = 1000\nlog.initial.task.delay.ms = 500"),
         (1, 4, "log.flush.offset.checkpoint.interval.ms = 700"),
     ]);
+    // A topic's own setting, or the brokers'.
+    let min_isr = format!("min.insync.replicas = {min_insync_replicas}");
+    let (brokers_own, topics_own) =
+        if hand.among(0, 2) == 0 { (min_isr, String::new()) } else { (String::new(), min_isr) };
     let per_second = hand.among(5, 20);
     let records = per_second * 12;
     let web = hand.producer();
@@ -85,9 +89,9 @@ fn model(case: u64) -> String {
     format!(
         "kafka = \"4.1\"\n\n[cluster]\nbrokers = {brokers}\ncontrollers = {controllers}\n\
          eligible.leader.replicas.version = {eligible}\n\n\
-         [network]\nlatency = {latency}\n\n[disk]\nsurvives = \"{survives}\"\n\n[broker]\n{broker}\n\
+         [network]\nlatency = {latency}\n\n[disk]\nsurvives = \"{survives}\"\n\n[broker]\n{broker}{brokers_own}\n\n\
          [topics.orders]\npartitions = {partitions}\nreplication.factor = {replication_factor}\n\
-         min.insync.replicas = {min_insync_replicas}\n{topic}\n\
+         {topics_own}\n{topic}\n\
          [producers.web]\ninto = \"orders\"\nrecords = {records}\nrate = \"{per_second}/s\"\n\
          linger.ms = {linger}\n{web}{second}\n{readers}\n\
          [chaos]\nfaults = [1, {most}]\nkinds = {kinds:?}\nbetween = [\"0s\", \"12s\"]\n\

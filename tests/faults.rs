@@ -6,6 +6,7 @@
 mod common;
 
 use highwater::check::Held;
+use highwater::cluster::happened::Happened as Cluster;
 use highwater::explore::one::{self, Run};
 use highwater::kernel::trace::What;
 use highwater::kernel::units::{Span, Time};
@@ -232,6 +233,35 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        what: "a topic's setting, all brokers', and two brokers' own, but for one that does not run",
+        faults: r#"{ at = "500ms", do = "crash", on = "broker(3)", for = "20s" },
+                   { at = "1s", do = "set", topic = "orders", property = "retention.ms", value = 4000 },
+                   { at = "2s", do = "set", on = "all-brokers", property = "log.retention.ms", value = 2000 },
+                   { at = "3s", do = "set", on = "brokers(2,3)", property = "log.segment.bytes", value = 2000000 }"#,
+        happens: &[
+            "3 fault 0",
+            "3 crashed",
+            "1 fault 1",
+            "1 fault-ended 1",
+            "4 set partition 0 setting 8 value 4000000000",
+            "1 set partition 0 setting 8 value 4000000000",
+            "2 set partition 0 setting 8 value 4000000000",
+            "1 fault 2",
+            "1 fault-ended 2",
+            "4 set broker -1 setting 8 value 2000000000",
+            "1 set broker -1 setting 8 value 2000000000",
+            "2 set broker -1 setting 8 value 2000000000",
+            "2 fault 3",
+            "2 fault-ended 3",
+            "4 set broker 2 setting 6 value 2000000",
+            "2 set broker 2 setting 6 value 2000000",
+            "3 fault-ended 0",
+            "3 started incarnation 3",
+            "3 set partition 0 setting 8 value 4000000000",
+            "3 set broker -1 setting 8 value 2000000000",
+        ],
+    },
+    Case {
         what: "clients have no disk",
         faults: r#"{ at = "1s", do = "stall-disk", on = "clients", for = "1s" },
                    { at = "1s", do = "wipe", on = "controllers", for = "1s" }"#,
@@ -259,6 +289,7 @@ fn happened(run: &Run) -> Vec<String> {
     let entries = run.entries().expect("the trace was to be kept").iter();
     let entries = entries.filter(|entry| match entry.what {
         Happened::Started { incarnation } => incarnation.0 > 1,
+        Happened::Cluster(Cluster::Set { .. }) => true,
         Happened::Cluster(_)
         | Happened::Client(_)
         | Happened::Sent { .. }

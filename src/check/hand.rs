@@ -13,8 +13,8 @@ use crate::cluster::generation::Version;
 use crate::cluster::happened::{Decision, Election, Happened as Cluster};
 use crate::cluster::log::Log;
 use crate::cluster::options::TopicOptions;
-use crate::cluster::options::TopicSetting;
-use crate::cluster::protocol::{ErrorCode, LogEntry, PartitionState, TopicChange};
+use crate::cluster::protocol::{ErrorCode, LogEntry, PartitionState, Resource, TopicChange};
+use crate::cluster::setting::Setting;
 use crate::cluster::store::{MessageRun, Store};
 use crate::cluster::units::{
     Acks, BatchId, BrokerEpoch, Incarnation, LeaderEpoch, MessageId, Offset, PartitionEpoch, PartitionId,
@@ -390,8 +390,8 @@ impl Hand {
 }
 
 fn set(min_insync_replicas: u16) -> Cluster {
-    let setting = TopicSetting::MinInsyncReplicas(min_insync_replicas);
-    Cluster::Set { of: TopicChange { first: ORDERS, total: 1 }, setting }
+    let setting = Setting::MinInsyncReplicas(min_insync_replicas);
+    Cluster::Set { of: Resource::Topic(TopicChange::new(ORDERS, 1)), setting }
 }
 
 impl Look for Hand {

@@ -52,7 +52,6 @@ use self::reloads::Reloads;
 use self::verdict::{acked_is_kept, no_duplicates, order_kept, progress};
 use crate::clients::happened::Happened as Client;
 use crate::cluster::happened::Happened as Cluster;
-use crate::cluster::options::TopicSetting;
 use crate::cluster::protocol::LogEntry;
 use crate::cluster::units::{Incarnation, LeaderEpoch, Offset, PartitionId};
 use crate::kernel::trace::{Entry, EventSeq};
@@ -338,14 +337,11 @@ impl Checks {
                 self.isr_superset.decided(look, at, partition, &state);
             }
             Cluster::Set { of, setting } => {
-                let TopicSetting::MinInsyncReplicas(replicas) = setting else { return };
-                let is_heard = node.0 <= look.model().cluster.brokers;
-                for partition in of.partitions() {
-                    if is_heard {
-                        self.budget.heard(n, now, partition, node);
-                    } else {
-                        self.budget.set(n, now, look.model(), partition, replicas);
-                    }
+                if node.0 <= look.model().cluster.brokers {
+                    self.budget.heard(n, now, look.model(), (of, setting), node);
+                } else {
+                    self.budget.set(n, now, look.model(), (of, setting));
+                    self.reloads.set(setting);
                 }
             }
             Cluster::Fetched { partition, .. } => self.served(look, at, node, partition),

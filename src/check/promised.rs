@@ -17,6 +17,7 @@
 //! Where `min.insync.replicas` is changed while the cluster runs, m is what it was when all who hold a replica knew of it before
 //! the append, or lower since. With eligible leader replicas any change of it also ends their eligibility
 //! (`ConfigurationControlManager.createClearElrRecordsAsNeeded`): what was written before rests on those in sync alone then.
+//! Where brokers have other values of it, m is the least that any who may hold a replica has.
 //!
 //! An election of the last known leader ([`Election::LastKnown`]) breaks nothing by itself, although Kafka marks it as unclean
 //! (`PartitionChangeBuilder.canElectLastKnownLeader`, `LeaderRecoveryState.RECOVERING`). It can only come about once the
@@ -35,12 +36,14 @@ use std::fmt;
 use super::breach::Breach;
 use crate::cluster::happened::Election;
 use crate::cluster::log::Log;
-use crate::cluster::protocol::{LogEntry, PartitionState};
+use crate::cluster::protocol::{LogEntry, PartitionState, Resource};
+use crate::cluster::setting::Setting;
 use crate::cluster::units::{BatchId, LeaderEpoch, Offset, PartitionId, Replicas};
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::{NodeId, Time};
 use crate::scenario::model::Model;
 use crate::world::budget::{Required, Standing};
+use crate::world::min_isr::{self, Change, MinIsr};
 
 /// Whether Kafka promises it, and why or why not, in words its users know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +85,7 @@ pub struct Budget {
     /// Of batches that were appended more than once: which append was acknowledged since the newest attempt, of several the
     /// first.
     acknowledged: Vec<(BatchId, Append)>,
+    min_isr: MinIsr,
     eligible_leader_replicas: bool,
 }
 
@@ -131,6 +135,7 @@ impl Budget {
         self.appends.clear();
         self.again.clear();
         self.acknowledged.clear();
+        self.min_isr.clear();
         self.partitions.clear();
         for partitions in &mut self.of_broker {
             partitions.clear();
@@ -205,30 +210,51 @@ impl Budget {
         }
     }
 
-    /// The controller set `min.insync.replicas` of a partition's topic. A raise counts once all who may hold a replica
-    /// know of it.
-    pub fn set(&mut self, n: EventSeq, now: Time, model: &Model, partition: PartitionId, value: u16) {
-        let account = &mut self.partitions[partition.0 as usize];
-        let holders = || model.holders().nth(partition.0 as usize).expect("a partition of the model");
-        account.raise = account.standing.set(value).map(|required| (required, holders()));
-        let lowest = *account.standing.required();
-        account.earlier.iter_mut().for_each(|earlier| earlier.required = earlier.required.lower(lowest));
-        account.look(n, now, self.eligible_leader_replicas);
+    /// The controller changed a setting. A raise of a partition's `min.insync.replicas` counts once all whom it concerns, of
+    /// those who may hold a replica, know of it.
+    pub fn set(&mut self, n: EventSeq, now: Time, model: &Model, set: (Resource, Setting)) {
+        self.min_isr.set(model, set, |Change { partition, least, unaware }| {
+            let account = &mut self.partitions[partition.0 as usize];
+            let still_unaware = account.raise.iter().flat_map(|(_, unaware)| unaware.iter());
+            let unaware = still_unaware.fold(unaware, |all, one| all.with(one));
+            account.raise = account.standing.set(least).map(|required| (required, unaware));
+            let lowest = *account.standing.required();
+            account.earlier.iter_mut().for_each(|earlier| earlier.required = earlier.required.lower(lowest));
+            account.look(n, now, self.eligible_leader_replicas);
+        });
     }
 
-    /// A broker has heard of a setting of a partition's topic.
-    pub fn heard(&mut self, n: EventSeq, now: Time, partition: PartitionId, broker: NodeId) {
-        let account = &mut self.partitions[partition.0 as usize];
-        let Some((required, unaware)) = &mut account.raise else { return };
-        *unaware = unaware.without(broker);
-        if unaware.is_empty() {
-            let required = *required;
-            account.raise = None;
-            let before = std::mem::replace(account.standing.required(), required);
-            let (still, over) = (account.still.take(), account.over.take());
-            account.earlier.push(Earlier { until: n, required: before, still, over });
-            account.look(n, now, self.eligible_leader_replicas);
+    /// A broker has heard of a change of a setting.
+    pub fn heard(
+        &mut self,
+        n: EventSeq,
+        now: Time,
+        model: &Model,
+        (of, setting): (Resource, Setting),
+        broker: NodeId,
+    ) {
+        if !matches!(setting, Setting::MinInsyncReplicas(_)) {
+            return;
         }
+        for partition in min_isr::concerned(model, of) {
+            let account = &mut self.partitions[partition.0 as usize];
+            let Some((required, unaware)) = &mut account.raise else { continue };
+            *unaware = unaware.without(broker);
+            if unaware.is_empty() {
+                let required = *required;
+                account.raise = None;
+                let before = std::mem::replace(account.standing.required(), required);
+                let (still, over) = (account.still.take(), account.over.take());
+                account.earlier.push(Earlier { until: n, required: before, still, over });
+                account.look(n, now, self.eligible_leader_replicas);
+            }
+        }
+    }
+
+    /// The most that a leader of a partition may require to be in sync.
+    pub fn most_required(&self, model: &Model, partition: PartitionId) -> u16 {
+        let in_file = || model.partition(partition).0.options.min_insync_replicas;
+        self.min_isr.of(partition).map_or_else(in_file, |(_, most)| most)
     }
 
     /// A node stopped uncleanly: its process crashed, or its machine lost power.

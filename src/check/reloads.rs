@@ -17,9 +17,10 @@ use crate::check::clocks::Clocks;
 use crate::check::history::History;
 use crate::check::look::Look;
 use crate::check::promised::Budget;
+use crate::cluster::setting::Setting;
 use crate::cluster::units::{BatchId, PartitionId, ProducerEpoch};
 use crate::devices::clock::Jump;
-use crate::kernel::units::{NodeId, Time};
+use crate::kernel::units::{NodeId, Span, Time};
 use crate::scenario::model::Model;
 
 /// Every reload with more than one batch unanswered, and every renumbering after a batch was given up.
@@ -30,6 +31,8 @@ pub struct Reloads {
     reloads: Vec<Reload>,
     renumberings: Vec<Renumbering>,
     clocks: Clocks,
+    /// The least that `producer.id.expiration.ms` has been; none: no run yet.
+    expiration: Option<Span>,
 }
 
 /// One reload.
@@ -52,6 +55,19 @@ impl Reloads {
         self.reloads.clear();
         self.renumberings.clear();
         self.clocks.reset(model);
+        self.expiration = Some(model.broker.producer_id_expiration);
+    }
+
+    /// The controller changed a setting.
+    pub fn set(&mut self, setting: Setting) {
+        if let Setting::ProducerIdExpiration(span) = setting {
+            self.expiration = self.expiration.map(|least| least.min(span));
+        }
+    }
+
+    /// The least that `producer.id.expiration.ms` has been of any broker.
+    pub fn least_expiration(&self) -> Span {
+        self.expiration.expect("a run has a model")
     }
 
     /// A clock was set: a broker forgets whose newest record is old by its own.

@@ -3,8 +3,8 @@
 //! Each carries old and new of what it changed, so that a viewer can rebuild log strips, in-sync sets and high watermarks
 //! with no knowledge of the protocol, and a check can keep its shadow state.
 
-use super::options::TopicSetting;
-use super::protocol::{ErrorCode, PartitionState, TopicChange};
+use super::protocol::{ErrorCode, PartitionState, Resource};
+use super::setting::Setting;
 use super::units::{
     Acks, BatchId, BrokerEpoch, LeaderEpoch, Offset, PartitionEpoch, PartitionId, QuorumEpoch, Replicas,
 };
@@ -295,12 +295,12 @@ pub enum Happened {
         /// Became, or no longer is.
         active: bool,
     },
-    /// The controller set a topic otherwise, or a broker has heard of that.
+    /// The controller changed a setting, or a broker that it concerns has heard of that.
     Set {
-        /// The topic.
-        of: TopicChange,
+        /// Whose.
+        of: Resource,
         /// What it set.
-        setting: TopicSetting,
+        setting: Setting,
     },
     /// The controller changed a partition.
     Decided {
@@ -491,8 +491,11 @@ impl What for Happened {
                 each("broker_epoch", epoch.0 as i64);
             }
             Happened::Set { of, setting } => {
-                each("partition", of.first.0.into());
-                each("setting", setting.place());
+                match of {
+                    Resource::Topic(of) => each("partition", of.first.0.into()),
+                    Resource::Broker(broker) => each("broker", node(broker)),
+                }
+                each("setting", setting.place().into());
                 each("value", setting.number());
             }
             Happened::ActiveController { epoch, active } => {

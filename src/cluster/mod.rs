@@ -4,6 +4,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
+mod administer;
 pub mod backoff;
 pub mod broker;
 pub mod controller;
@@ -18,5 +19,6 @@ pub mod options;
 pub mod planted;
 pub mod protocol;
 pub mod replica;
+pub mod setting;
 pub mod store;
 pub mod units;

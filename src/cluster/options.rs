@@ -1,9 +1,8 @@
 //! The settings of brokers, topics and the controller, each with its Kafka name. There is no `Default`: the defaults of a
 //! version are a row of [`generation`](super::generation).
 
-use std::fmt;
-
 use super::log::segments::SegmentLimits;
+use super::setting::SettingNames;
 use crate::kernel::units::{Bytes, Span};
 
 /// `server.properties`, as far as it decides something here.
@@ -97,144 +96,6 @@ pub struct TopicOptions {
     pub retention_span: Span,
     /// `retention.bytes` (`log.retention.bytes`): the oldest segments beyond it are deleted; none: none is.
     pub retention_bytes: Option<Bytes>,
-}
-
-/// One setting of a topic, and what it is set to while the cluster runs (IncrementalAlterConfigs).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TopicSetting {
-    /// `min.insync.replicas`.
-    MinInsyncReplicas(u16),
-    /// `unclean.leader.election.enable`.
-    UncleanLeaderElection(bool),
-    /// `flush.messages`; 2^64 - 1: never by count.
-    FlushMessages(u64),
-    /// `flush.ms`.
-    FlushInterval(Span),
-    /// `max.message.bytes`.
-    MaxMessageBytes(Bytes),
-    /// `message.timestamp.after.max.ms`.
-    TimestampAfterMax(Span),
-    /// `segment.bytes`.
-    SegmentBytes(Bytes),
-    /// `segment.ms`.
-    SegmentSpan(Span),
-    /// `retention.ms`.
-    RetentionSpan(Span),
-    /// `retention.bytes`; 2^64 - 1: unlimited.
-    RetentionBytes(Bytes),
-}
-
-impl TopicSetting {
-    /// The setting of this name as a topic has it; none: no setting of a topic is called so.
-    pub fn of(name: &str, options: &TopicOptions) -> Option<TopicSetting> {
-        let all = [
-            TopicSetting::MinInsyncReplicas(options.min_insync_replicas),
-            TopicSetting::UncleanLeaderElection(options.unclean_leader_election),
-            TopicSetting::FlushMessages(options.flush_messages.unwrap_or(u64::MAX)),
-            TopicSetting::FlushInterval(options.flush_interval),
-            TopicSetting::MaxMessageBytes(options.max_message_bytes),
-            TopicSetting::TimestampAfterMax(options.timestamp_after_max),
-            TopicSetting::SegmentBytes(options.segments.bytes),
-            TopicSetting::SegmentSpan(options.segments.span),
-            TopicSetting::RetentionSpan(options.retention_span),
-            TopicSetting::RetentionBytes(options.retention_bytes.unwrap_or(Bytes::new(u64::MAX))),
-        ];
-        all.into_iter().find(|setting| setting.name() == name)
-    }
-
-    /// Its Kafka name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            TopicSetting::MinInsyncReplicas(_) => "min.insync.replicas",
-            TopicSetting::UncleanLeaderElection(_) => "unclean.leader.election.enable",
-            TopicSetting::FlushMessages(_) => "flush.messages",
-            TopicSetting::FlushInterval(_) => "flush.ms",
-            TopicSetting::MaxMessageBytes(_) => "max.message.bytes",
-            TopicSetting::TimestampAfterMax(_) => "message.timestamp.after.max.ms",
-            TopicSetting::SegmentBytes(_) => "segment.bytes",
-            TopicSetting::SegmentSpan(_) => "segment.ms",
-            TopicSetting::RetentionSpan(_) => "retention.ms",
-            TopicSetting::RetentionBytes(_) => "retention.bytes",
-        }
-    }
-
-    /// Which of the settings it is, for a trace.
-    pub const fn place(self) -> i64 {
-        match self {
-            TopicSetting::MinInsyncReplicas(_) => 0,
-            TopicSetting::UncleanLeaderElection(_) => 1,
-            TopicSetting::FlushMessages(_) => 2,
-            TopicSetting::FlushInterval(_) => 3,
-            TopicSetting::MaxMessageBytes(_) => 4,
-            TopicSetting::TimestampAfterMax(_) => 5,
-            TopicSetting::SegmentBytes(_) => 6,
-            TopicSetting::SegmentSpan(_) => 7,
-            TopicSetting::RetentionSpan(_) => 8,
-            TopicSetting::RetentionBytes(_) => 9,
-        }
-    }
-
-    /// The same topic, but with this.
-    pub fn put(self, options: &mut TopicOptions) {
-        match self {
-            TopicSetting::MinInsyncReplicas(replicas) => options.min_insync_replicas = replicas,
-            TopicSetting::UncleanLeaderElection(is_on) => options.unclean_leader_election = is_on,
-            TopicSetting::FlushMessages(most) => {
-                options.flush_messages = Some(most).filter(|&most| most < u64::MAX)
-            }
-            TopicSetting::FlushInterval(span) => options.flush_interval = span,
-            TopicSetting::MaxMessageBytes(most) => options.max_message_bytes = most,
-            TopicSetting::TimestampAfterMax(span) => options.timestamp_after_max = span,
-            TopicSetting::SegmentBytes(bytes) => options.segments.bytes = bytes,
-            TopicSetting::SegmentSpan(span) => options.segments.span = span,
-            TopicSetting::RetentionSpan(span) => options.retention_span = span,
-            TopicSetting::RetentionBytes(most) => {
-                options.retention_bytes = Some(most).filter(|most| most.get() < u64::MAX);
-            }
-        }
-    }
-
-    /// What it is set to, as one number: in the unit of its name, but for times, which are in nanoseconds; -1: without limit.
-    pub fn number(self) -> i64 {
-        let span = |span: Span| if span == Span::FOREVER { -1 } else { span.nanoseconds() as i64 };
-        match self {
-            TopicSetting::MinInsyncReplicas(replicas) => replicas.into(),
-            TopicSetting::UncleanLeaderElection(is_on) => is_on.into(),
-            // Unlimited is -1.
-            TopicSetting::FlushMessages(most) => most as i64,
-            TopicSetting::MaxMessageBytes(bytes)
-            | TopicSetting::SegmentBytes(bytes)
-            | TopicSetting::RetentionBytes(bytes) => bytes.get() as i64,
-            TopicSetting::FlushInterval(time)
-            | TopicSetting::TimestampAfterMax(time)
-            | TopicSetting::SegmentSpan(time)
-            | TopicSetting::RetentionSpan(time) => span(time),
-        }
-    }
-}
-
-impl fmt::Display for TopicSetting {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}=", self.name())?;
-        match self {
-            TopicSetting::UncleanLeaderElection(is_on) => write!(out, "{is_on}"),
-            TopicSetting::FlushInterval(span)
-            | TopicSetting::TimestampAfterMax(span)
-            | TopicSetting::SegmentSpan(span)
-            | TopicSetting::RetentionSpan(span)
-                if *span < Span::FOREVER =>
-            {
-                write!(out, "{}", span.nanoseconds() / 1_000_000)
-            }
-            TopicSetting::MinInsyncReplicas(_)
-            | TopicSetting::FlushMessages(_)
-            | TopicSetting::MaxMessageBytes(_)
-            | TopicSetting::SegmentBytes(_)
-            | TopicSetting::RetentionBytes(_)
-            | TopicSetting::FlushInterval(_)
-            | TopicSetting::TimestampAfterMax(_)
-            | TopicSetting::SegmentSpan(_)
-            | TopicSetting::RetentionSpan(_) => write!(out, "{}", self.number()),
-        }
-    }
+    /// Which of these the topic sets itself (`LogConfig.overriddenConfigs`): what its broker is set to does not change them.
+    pub own: SettingNames,
 }

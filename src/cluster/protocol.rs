@@ -3,9 +3,10 @@
 //! A message is `Copy`; its lists lie in the [`store`](super::store). Names are those of Kafka's protocol
 //! (`clients/src/main/resources/common/message/*.json`), fields only those that decide something here.
 
+pub use super::administer::{Administer, ElectLeaders, Reassign, Resource, TopicChange};
 pub use super::error_code::ErrorCode;
 use super::happened::Election;
-use super::options::TopicSetting;
+use super::setting::Setting;
 use super::store::{FetchLimitsId, List, StampId};
 use super::units::{
     Acks, BatchId, BrokerEpoch, Incarnation, LeaderEpoch, MetadataOffset, Offset, PartitionEpoch,
@@ -477,66 +478,13 @@ pub enum MetadataRecord {
         /// How the leader came to be, if it is another. Kafka's record does not say, and nobody goes by it.
         election: Option<Election>,
     },
-    /// ConfigRecord: a setting of a topic is another from here on.
+    /// ConfigRecord: a setting is another from here on.
     Config {
-        /// Of which partitions: all that its topic may have.
-        of: TopicChange,
+        /// Whose.
+        of: Resource,
         /// What is set.
-        setting: TopicSetting,
+        setting: Setting,
     },
-}
-
-/// What an administrator asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Administer {
-    /// ElectLeaders: another leader.
-    Elect(ElectLeaders),
-    /// AlterPartitionReassignments: other replicas.
-    Reassign(Reassign),
-    /// CreatePartitions: a topic has more partitions.
-    CreatePartitions(TopicChange),
-    /// DeleteTopics: a topic is no more.
-    DeleteTopic(TopicChange),
-    /// CreateTopics: a topic is there.
-    CreateTopic(TopicChange),
-    /// IncrementalAlterConfigs: a setting of a topic is another.
-    Set(TopicChange, TopicSetting),
-}
-
-/// ElectLeaders request, of one partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ElectLeaders {
-    /// Which.
-    pub partition: PartitionId,
-    /// Whom, if not the preferred replica: the assignment is reordered first, with this one in front.
-    pub to: Option<NodeId>,
-    /// `ElectionType.UNCLEAN`: if there is no leader, whoever is alive.
-    pub unclean: bool,
-}
-
-/// AlterPartitionReassignments request, of one partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reassign {
-    /// Which.
-    pub partition: PartitionId,
-    /// Who is to hold a replica, in assignment order.
-    pub replicas: Replicas,
-}
-
-/// CreatePartitions, DeleteTopics or CreateTopics request, of one topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TopicChange {
-    /// Its first partition; the others follow.
-    pub first: PartitionId,
-    /// How many partitions it is about, those that are there included.
-    pub total: u32,
-}
-
-impl TopicChange {
-    /// The partitions it is about.
-    pub fn partitions(self) -> impl Iterator<Item = PartitionId> {
-        (self.first.0..self.first.0 + self.total).map(PartitionId)
-    }
 }
 
 /// A partition as the controller has decided it (`PartitionRegistration`).

@@ -10,7 +10,6 @@ use crate::check::{Held, Judged};
 use crate::explore::expectation::readable;
 use crate::explore::one::Run;
 use crate::kernel::units::Span;
-use crate::scenario::fault::Target;
 use crate::scenario::model::{FaultMark, Model};
 use crate::scenario::words::Count;
 use crate::world::metrics::Fate;
@@ -99,7 +98,7 @@ fn faults(out: &mut String, model: &Model, run: &Run) {
             .unwrap_or_default();
         let (what, node) = (model.describe_action(fault), model.node_name(node));
         // What an administrator asks for strikes nobody.
-        let is_asked_for = matches!(fault.on, Target::Partition(_) | Target::Topic(_));
+        let is_asked_for = fault.action.kind().is_administration();
         let struck = if is_asked_for { "asked for".to_owned() } else { format!("struck {node}") };
         paragraph(out, "  ", &format!("fault {number}: {what}{lasts}: {struck} at {at}"));
         let followed: Vec<String> = FaultMark::ALL

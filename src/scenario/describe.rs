@@ -1,6 +1,6 @@
 //! Faults and targets in words: what a report says of a schedule, written or drawn.
 
-use super::fault::{Action, Fault, Lose, Target, Trigger, When};
+use super::fault::{Action, Fault, Lose, Target, Trigger, When, Whose};
 use super::model::Model;
 use crate::cluster::protocol::{ElectLeaders, Reassign};
 use crate::devices::clock::Jump;
@@ -71,7 +71,15 @@ impl Model {
             }
             Action::Reassign(Reassign { replicas, .. }) => format!("reassignment of {on} to {replicas}"),
             Action::DeleteTopic => format!("deletion of {on}"),
-            Action::Set(setting) => format!("{setting} set for {on}"),
+            Action::Set(Whose::Topic, setting) => {
+                format!("{}={setting} set for {on}", setting.topic_name().unwrap_or_default())
+            }
+            Action::Set(Whose::EachBroker, setting) => {
+                format!("{}={setting} set for {on} alone", setting.broker_name())
+            }
+            Action::Set(Whose::AllBrokers, setting) => {
+                format!("{}={setting} set for all brokers", setting.broker_name())
+            }
             Action::AddPartitions { total } => format!("partitions added to {on}, {total} in all"),
             Action::SlowDisk(factor) => format!("{kind} on {on}, {factor} times as slow"),
         }

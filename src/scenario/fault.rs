@@ -1,8 +1,8 @@
 //! Faults as data: what strikes, whom, when, and for how long.
 
 use super::words::{FaultKind, MessageKind};
-use crate::cluster::options::TopicSetting;
 use crate::cluster::protocol::{ElectLeaders, Reassign};
+use crate::cluster::setting::Setting;
 use crate::cluster::units::{Offset, PartitionId, TopicId};
 use crate::devices::clock::Jump;
 use crate::devices::network::Slower;
@@ -117,8 +117,19 @@ pub enum Action {
     /// `delete-topic`: an administrator deletes the topic that is its target, and makes it anew, as the file has it, when the
     /// fault is over: after `for`, or with the heal act.
     DeleteTopic,
-    /// `set`: an administrator changes a setting of the topic that is its target (kafka-configs).
-    Set(TopicSetting),
+    /// `set`: an administrator changes a setting (kafka-configs).
+    Set(Whose, Setting),
+}
+
+/// Whose setting is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// That of the topic that is the target.
+    Topic,
+    /// Each broker's own that is the target (`--entity-name 2`).
+    EachBroker,
+    /// That of all brokers, but for those that have one of their own (`--entity-default`); the target is all of them.
+    AllBrokers,
 }
 
 impl Action {
@@ -145,7 +156,7 @@ impl Action {
             Action::Reassign(_) => FaultKind::Reassign,
             Action::AddPartitions { .. } => FaultKind::AddPartitions,
             Action::DeleteTopic => FaultKind::DeleteTopic,
-            Action::Set(_) => FaultKind::Set,
+            Action::Set(..) => FaultKind::Set,
         }
     }
 }

@@ -268,7 +268,7 @@ impl Model {
                 Action::Reassign(_)
                 | Action::AddPartitions { .. }
                 | Action::DeleteTopic
-                | Action::Set(_)
+                | Action::Set(..)
                 | Action::Elect(_)
                 | Action::Crash
                 | Action::Stop

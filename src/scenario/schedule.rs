@@ -5,11 +5,11 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
-use super::fault::{Action, Fault, Lose, Target, When};
+use super::fault::{Action, Fault, Lose, Target, When, Whose};
 use super::model::{Chaos, Model, Topic};
 use super::words::{FaultKind, MessageKind};
-use crate::cluster::options::TopicSetting;
 use crate::cluster::protocol::{ElectLeaders, Reassign};
+use crate::cluster::setting::Setting;
 use crate::cluster::units::{PartitionId, Replicas, TopicId};
 use crate::devices::clock::Jump;
 use crate::devices::network::Slower;
@@ -65,9 +65,8 @@ impl Hand<'_> {
             return self.administered(at, Target::Topic(topic), Action::AddPartitions { total });
         }
         if kind == FaultKind::Set {
-            let topic = self.topic();
-            let setting = self.setting(topic);
-            return self.administered(at, Target::Topic(topic), Action::Set(setting));
+            let (on, whose, setting) = self.setting();
+            return self.administered(at, on, Action::Set(whose, setting));
         }
         let action = self.action(kind);
         let on = match &action {
@@ -75,7 +74,7 @@ impl Hand<'_> {
                 return self.administered(at, Target::Partition(*partition), action);
             }
             Action::DeleteTopic => Target::Topic(self.topic()),
-            Action::AddPartitions { .. } | Action::Set(_) => unreachable!("of which topic is drawn with it"),
+            Action::AddPartitions { .. } | Action::Set(..) => unreachable!("of which topic is drawn with it"),
             // A controller's disk is what its quorum is for: one alone has none to mend it.
             Action::PowerLoss(_) | Action::SlowDisk(_) | Action::StallDisk if self.is_quorum() => {
                 self.servers()
@@ -163,12 +162,24 @@ impl Hand<'_> {
         PartitionId(self.below(self.in_file().map(|topic| topic.assignment.len() as u64).sum()) as u32)
     }
 
-    /// What operators change in passing: how many must be in sync, and whether each append is fsynced.
-    fn setting(&mut self, topic: TopicId) -> TopicSetting {
+    /// What operators change in passing: how many must be in sync, and whether each append is fsynced; of a topic, of all
+    /// brokers, or of one. With eligible leader replicas no broker has a `min.insync.replicas` of its own.
+    fn setting(&mut self) -> (Target, Whose, Setting) {
+        let topic = self.topic();
         let replicas = self.model.topics[topic.0 as usize].assignment[0].len() as u64;
-        match self.below(3) {
-            0 => TopicSetting::FlushMessages(self.one_of(&[u64::MAX, 1])),
-            _ => TopicSetting::MinInsyncReplicas(self.between(1, replicas) as u16),
+        let mut setting = match self.below(3) {
+            0 => Setting::FlushMessages(self.one_of(&[u64::MAX, 1])),
+            _ => Setting::MinInsyncReplicas(self.between(1, replicas) as u16),
+        };
+        match self.below(4) {
+            0..2 => (Target::Topic(topic), Whose::Topic, setting),
+            2 => (Target::Brokers(self.model.brokers().collect()), Whose::AllBrokers, setting),
+            _ => {
+                if self.model.controller_options.eligible_leader_replicas {
+                    setting = Setting::FlushMessages(self.one_of(&[u64::MAX, 1]));
+                }
+                (Target::Brokers(vec![self.broker()]), Whose::EachBroker, setting)
+            }
         }
     }
 
@@ -363,6 +374,37 @@ mod tests {
             }
         }
         assert!(drawn[..3] == [0; 3] && drawn[3..].iter().all(|&drawn| drawn > 100), "{drawn:?}");
+    }
+
+    #[test]
+    fn settings_are_drawn_of_topics_of_all_brokers_and_of_one() {
+        let kinds = (r#"["crash", "slow-disk", "cut"]"#, r#"["set"]"#);
+        for eligible in [0, 1] {
+            let text = TEXT.replace(
+                "cluster.brokers = 4",
+                &format!("cluster.brokers = 4\ncluster.eligible.leader.replicas.version = {eligible}"),
+            );
+            let model =
+                file::read("test", &text.replace(kinds.0, kinds.1)).expect("a model without a mistake");
+            let mut drawn = [[0; 2]; 3];
+            for fault in (0..200).flat_map(|seed| draw(&model, seed)) {
+                let Action::Set(whose, setting) = fault.action else { panic!("{fault:?}") };
+                let is_of = match whose {
+                    Whose::Topic => fault.on == Target::Topic(TopicId(0)),
+                    Whose::EachBroker => matches!(&fault.on, Target::Brokers(one) if one.len() == 1),
+                    Whose::AllBrokers => matches!(&fault.on, Target::Brokers(all) if all.len() == 4),
+                };
+                assert!(is_of, "{fault:?}");
+                drawn[whose as usize][usize::from(matches!(setting, Setting::MinInsyncReplicas(_)))] += 1;
+            }
+            let is_refused =
+                |whose, min_isr| eligible == 1 && whose == Whose::EachBroker as usize && min_isr == 1;
+            for (whose, counts) in drawn.into_iter().enumerate() {
+                for (min_isr, count) in counts.into_iter().enumerate() {
+                    assert_eq!(count > 30, !is_refused(whose, min_isr), "{eligible}: {drawn:?}");
+                }
+            }
+        }
     }
 
     #[test]

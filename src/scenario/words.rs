@@ -100,7 +100,7 @@ words! {
         AddPartitions = "add-partitions",
         /// An administrator deletes a topic, and makes it anew.
         DeleteTopic = "delete-topic",
-        /// An administrator changes a setting of a topic.
+        /// An administrator changes a setting of a topic or of brokers.
         Set = "set",
     }
 }

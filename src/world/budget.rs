@@ -5,8 +5,8 @@
 //! promised.
 
 use super::happened::Happened;
+use super::min_isr::MinIsr;
 use crate::cluster;
-use crate::cluster::options::TopicSetting;
 use crate::cluster::protocol::PartitionState;
 use crate::cluster::units::{PartitionId, Replicas};
 use crate::kernel::units::NodeId;
@@ -178,6 +178,7 @@ impl Required {
 pub(super) struct Standings {
     /// With who may come to hold a replica.
     partitions: Vec<(Replicas, Standing)>,
+    min_isr: MinIsr,
     eligible_leader_replicas: bool,
 }
 
@@ -185,6 +186,7 @@ impl Standings {
     pub(super) fn reset(&mut self, model: &Model) {
         self.eligible_leader_replicas = model.controller_options.eligible_leader_replicas;
         self.partitions.clear();
+        self.min_isr.clear();
         let mut each = model.holders().zip(model.at_start());
         for topic in &model.topics {
             for &replicas in &topic.assignment {
@@ -196,7 +198,7 @@ impl Standings {
     }
 
     /// Something has happened.
-    pub(super) fn see(&mut self, node: NodeId, what: &Happened) {
+    pub(super) fn see(&mut self, model: &Model, node: NodeId, what: &Happened) {
         type Cluster = cluster::happened::Happened;
         if let Happened::Crashed | Happened::PowerLost | Happened::Halted = what {
             self.each_of(node, Standing::stopped);
@@ -207,12 +209,12 @@ impl Standings {
         } else if let Happened::Cluster(Cluster::Registered { broker, .. }) = what {
             self.each_of(*broker, Standing::registered);
         } else if let Happened::Cluster(Cluster::Set { of, setting }) = *what
-            && let TopicSetting::MinInsyncReplicas(replicas) = setting
+            && node > NodeId(model.cluster.brokers)
         {
             // A higher one would let more strike, and is not waited for.
-            for partition in of.partitions() {
-                let _ = self.partitions[partition.0 as usize].1.set(replicas);
-            }
+            self.min_isr.set(model, (of, setting), |change| {
+                let _ = self.partitions[change.partition.0 as usize].1.set(change.least);
+            });
         } else if let Happened::Cluster(Cluster::Decided { partition, old_leader, state, .. }) = what {
             self.partitions[partition.0 as usize].1.decided(*old_leader, &state.state());
         }

@@ -117,6 +117,7 @@ pub(super) fn build_controllers(model: &Model) -> Vec<Controller> {
                 replicas,
                 min_insync_replicas: options.min_insync_replicas,
                 unclean: options.unclean_leader_election,
+                own: options.own,
             })
         })
         .collect();

@@ -11,6 +11,7 @@
 //! | [`run`] | faults, heal, settle |
 //! | `strike` | the fault schedule, struck and ended |
 //! | [`budget`] | who has stopped uncleanly and is not back in sync |
+//! | [`min_isr`] | what `min.insync.replicas` is, whoever set it |
 //! | `machine` | a machine, its process, and the process's alarms |
 //! | `threads` | what a request takes a broker |
 //! | `due` | what the queue holds |
@@ -25,6 +26,7 @@ mod furnish;
 pub mod happened;
 mod machine;
 pub mod metrics;
+pub mod min_isr;
 pub mod observe;
 pub mod run;
 mod spoken;

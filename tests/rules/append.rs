@@ -1,14 +1,15 @@
 //! Append and acks (`ReplicaManager.appendRecords`, `Partition.appendRecordsToLeader`, `DelayedProduce`).
 
 use highwater::cluster::generation::Version;
-use highwater::cluster::options::{TopicOptions, TopicSetting};
+use highwater::cluster::options::TopicOptions;
 use highwater::cluster::protocol::ErrorCode::{
     self, InvalidProducerEpoch, InvalidTimestamp, MessageTooLarge, NotEnoughReplicas,
     NotEnoughReplicasAfterAppend, NotLeaderOrFollower, OutOfOrderSequenceNumber, RequestTimedOut,
 };
-use highwater::cluster::protocol::{MetadataRecord, TopicChange};
+use highwater::cluster::protocol::{MetadataRecord, Resource, TopicChange};
+use highwater::cluster::setting::Setting;
 use highwater::cluster::units::{Acks, LeaderEpoch, Offset};
-use highwater::kernel::units::Bytes;
+use highwater::kernel::units::{Bytes, NodeId};
 use highwater::scenario::file;
 
 use crate::broker::{Ask, Desk, ORDERS, state};
@@ -380,14 +381,28 @@ fn r1_1_10_refusals_of_the_gate_leave_no_record_and_later_errors_may() {
     }
 }
 
-/// What is set while a broker runs holds from when it has heard of it.
+/// What is set while a broker runs holds from when it has heard of it; the topic's own before the broker's own, and that before
+/// what all brokers have.
 #[test]
 fn r1_1_2_the_gate_goes_by_what_min_insync_replicas_is_set_to() {
-    let mut desk = Desk::leading(&[1, 2], 2);
-    for (value, expected) in [(3, Some(NotEnoughReplicas)), (1, None), (2, None)] {
-        let of = TopicChange { first: ORDERS, total: 1 };
-        desk.publish(MetadataRecord::Config { of, setting: TopicSetting::MinInsyncReplicas(value) });
-        let connection = desk.produce(Acks::All, 1);
-        assert_eq!(desk.error(connection), expected, "min.insync.replicas = {value}");
+    let topic = Resource::Topic(TopicChange::new(ORDERS, 1));
+    let [broker, other, all] = [Some(NodeId(1)), Some(NodeId(2)), None].map(Resource::Broker);
+    // Of whom it is set, one after the other, to what, and whether two in sync are enough then.
+    let cases: &[&[(Resource, u16, bool)]] = &[
+        &[(topic, 3, false), (topic, 1, true), (topic, 2, true), (all, 3, true), (broker, 3, true)],
+        &[(all, 3, false), (other, 1, false), (broker, 1, true), (all, 3, true), (topic, 3, false)],
+        &[(broker, 3, false), (all, 1, false), (topic, 1, true)],
+    ];
+    for case in cases {
+        let mut desk = leading(Version::V4_1, &[1, 2], |topic| topic.min_insync_replicas = 2);
+        for &(of, value, is_enough) in *case {
+            desk.publish(MetadataRecord::Config { of, setting: Setting::MinInsyncReplicas(value) });
+            let connection = desk.produce(Acks::All, 1);
+            assert_eq!(
+                desk.error(connection),
+                (!is_enough).then_some(NotEnoughReplicas),
+                "{case:?}: {value}"
+            );
+        }
     }
 }

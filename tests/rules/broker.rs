@@ -126,6 +126,7 @@ impl Desk {
                     replicas: state.replicas,
                     min_insync_replicas: topic.min_insync_replicas,
                     unclean: false,
+                    own: topic.own,
                 };
                 partitions
             ],

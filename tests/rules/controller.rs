@@ -10,6 +10,7 @@ use highwater::cluster::protocol::{
     AlterPartition, AlterPartitions, AlteredPartition, ErrorCode, Heartbeat, HeartbeatAnswer, Message,
     PartitionState, RegisterBroker,
 };
+use highwater::cluster::setting::SettingNames;
 use highwater::cluster::units::{BrokerEpoch, Incarnation, Replicas, Voters};
 use highwater::devices::port::Event;
 use highwater::kernel::units::{NodeId, Span, Time};
@@ -30,7 +31,13 @@ pub(crate) fn voter(
     options: ControllerOptions,
     (state, min_insync_replicas, unclean): (PartitionState, u16, bool),
 ) -> Controller {
-    let given = Given { state: Some(state), replicas: state.replicas, min_insync_replicas, unclean };
+    let given = Given {
+        state: Some(state),
+        replicas: state.replicas,
+        min_insync_replicas,
+        unclean,
+        own: SettingNames::NONE,
+    };
     Controller::new(id, voters, Version::V4_1.generation(), options, &[given], 3, None)
 }
 
@@ -73,7 +80,13 @@ impl Desk {
     pub(crate) fn with(version: Version, unclean: bool) -> Desk {
         let generation = version.generation();
         let state = state(&[1, 2, 3], 1);
-        let given = Given { state: Some(state), replicas: state.replicas, min_insync_replicas: 2, unclean };
+        let given = Given {
+            state: Some(state),
+            replicas: state.replicas,
+            min_insync_replicas: 2,
+            unclean,
+            own: SettingNames::NONE,
+        };
         let options = ControllerOptions { quorum_append_linger: Span::ZERO, ..generation.controller };
         Desk::at(Controller::new(NodeId(4), ALONE, generation, options, &[given], 3, None))
     }

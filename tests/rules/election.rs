@@ -2,6 +2,8 @@
 //! `ReplicationControlManager`, KIP-966).
 
 use highwater::cluster::generation::Version;
+use highwater::cluster::protocol::{Administer, Message, Resource};
+use highwater::cluster::setting::Setting;
 use highwater::cluster::units::{BrokerEpoch, Replicas};
 use highwater::kernel::units::NodeId;
 
@@ -147,6 +149,22 @@ fn r1_7_4_an_unclean_restart_loses_isr_and_elr_and_a_clean_one_keeps_the_elr() {
         assert_eq!(desk.described(), (1, vec![1], vec![2]));
         desk.register(2, previous).expect("its session is over");
         assert_eq!(desk.described(), described, "the clean-shutdown file says {previous:?}, it was 1");
+    }
+}
+
+/// `ConfigurationControlManager.isDisallowedBrokerMinIsrTransition`; what all brokers have can be set, and ends the eligibility
+/// of those who were under another.
+#[test]
+fn r1_7_5_brokers_do_not_disagree_on_min_insync_replicas_while_somebody_is_eligible() {
+    let mut desk = Desk::new();
+    desk.kill(3);
+    desk.kill(2);
+    for (of, elr) in [(Some(NodeId(1)), vec![2]), (None, vec![])] {
+        let before = desk.bench.node.metadata_log().len();
+        let setting = Setting::MinInsyncReplicas(1);
+        desk.bench.request(1, Message::Administer(Administer::Set(Resource::Broker(of), setting)));
+        assert_eq!(desk.bench.node.metadata_log().len() > before, of.is_none(), "{of:?}");
+        assert_eq!(desk.described(), (1, vec![1], elr), "{of:?}");
     }
 }
 

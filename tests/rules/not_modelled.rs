@@ -30,11 +30,6 @@ pub(crate) const NOT_MODELLED: &[(&str, &str, &str)] = &[
         "no controller up to 4.3 lets it: `registerBroker` asks only for the session",
     ),
     (
-        "r1_7_5",
-        "",
-        "all brokers of a model share their settings, so they cannot disagree on min.insync.replicas",
-    ),
-    (
         "r1_7_9",
         "the imbalance of more than 10 %",
         "KRaft's controller has no such threshold: `leader.imbalance.per.broker.percentage` went with ZooKeeper",

@@ -99,18 +99,19 @@ pub(super) fn not_recognised(
         let name = &options.name;
         return Some(format!("producer {name} is not idempotent: brokers take a retry for something new"));
     }
-    if model.broker.producer_id_expiration <= options.options.delivery_timeout {
+    let expiration = reloads.least_expiration();
+    if expiration <= options.options.delivery_timeout {
         return Some(format!(
             "producer.id.expiration.ms is {}: a broker forgets a producer that retries for up to {}",
-            model.broker.producer_id_expiration, options.options.delivery_timeout,
+            expiration, options.options.delivery_timeout,
         ));
     }
     let aged = reloads.clocks().aged();
-    if model.broker.producer_id_expiration <= options.options.delivery_timeout + aged {
+    if expiration <= options.options.delivery_timeout + aged {
         return Some(format!(
             "clocks were set until brokers may have taken a record for {aged} older than it was, and \
              producer.id.expiration.ms is {}: they forget a producer by the time of day",
-            model.broker.producer_id_expiration,
+            expiration,
         ));
     }
     if let Some(reload) = reloads.first(producer, partition) {

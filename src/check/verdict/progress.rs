@@ -38,7 +38,7 @@ pub fn judge(look: &impl Look, budget: &Budget, clocks: &Clocks, ending: &Ending
         .or_else(|| gap(look))
         .or_else(clock)
         .or_else(|| late(look))
-        .or_else(|| impossible(look))
+        .or_else(|| impossible(look, budget))
         .or_else(|| restless(look))
         .or_else(|| slow_sender(look))
         .or_else(|| fewer_partitions(look))
@@ -72,19 +72,18 @@ fn rot(look: &impl Look, budget: &Budget) -> Option<Promised> {
 }
 
 /// More replicas are required in sync than there are: an application that sends again what was refused does so for ever.
-fn impossible(look: &impl Look) -> Option<Promised> {
+fn impossible(look: &impl Look, budget: &Budget) -> Option<Promised> {
     let model = look.model();
     let mut partitions = (0..model.partition_count() as u32).map(PartitionId);
     let partition = partitions.find(|&partition| {
-        let (state, min_isr) =
-            (look.partition(partition), model.partition(partition).0.options.min_insync_replicas);
+        let (state, min_isr) = (look.partition(partition), budget.most_required(model, partition));
         state.is_there() && usize::from(min_isr) > state.replicas.len()
     });
     let partition = partition.filter(|_| !model.kafka.generation().min_isr_capped_by_replicas)?;
-    let (name, topic) = (model.partition_name(partition), model.partition(partition).0);
+    let name = model.partition_name(partition);
     Some(Promised::no(format!(
         "min.insync.replicas={} is more than the replicas of {name}: before 3.7 acks=all is refused there (KAFKA-15583)",
-        topic.options.min_insync_replicas
+        budget.most_required(model, partition)
     )))
 }
 

@@ -341,7 +341,7 @@ impl Node<'_> {
         let (new, active) = (log.end(), log.active_segment());
         if new < old {
             let (snapshots, expiration) =
-                (&mut self.stored.snapshots[place], self.config.options.producer_id_expiration);
+                (&mut self.stored.snapshots[place], self.running.producer_id_expiration);
             replica.producers.truncated(log, snapshots, out.store, now, expiration);
         }
         out.ask(Effect::Truncate(File::Log(partition, active.base), log.bytes() - active.position));

@@ -13,11 +13,11 @@ use crate::cluster::happened::Happened;
 use crate::cluster::line::{LineOptions, SETUP_TIMEOUT};
 use crate::cluster::log::producer_state::{ProducerState, Snapshots};
 use crate::cluster::metadata_image::MetadataImage;
-use crate::cluster::options::TopicSetting;
 use crate::cluster::planted::Planted;
-use crate::cluster::protocol::{MetadataRecord, PartitionState, TopicChange};
+use crate::cluster::protocol::{MetadataRecord, PartitionState, Resource};
 use crate::cluster::replica::leader::Leader;
 use crate::cluster::replica::{Replica, Role};
+use crate::cluster::setting::{Setting, SettingNames};
 use crate::cluster::units::{MetadataOffset, Offset};
 use crate::devices::port::{Channel, Effect, Outbox, Peer};
 use crate::kernel::units::{Span, Time};
@@ -122,6 +122,8 @@ impl Broker {
             unflushed: 0,
             last_recovery_points: None,
             has_led_for_long: false,
+            own_settings: SettingNames::NONE,
+            producer_id_expiration: expiration,
         });
     }
 }
@@ -164,8 +166,7 @@ impl Node<'_> {
         }
         for record in records {
             if let MetadataRecord::Config { of, setting } = *record {
-                self.put_setting(of, setting);
-                out.note(Happened::Set { of, setting });
+                self.put_setting(of, setting, out);
             }
             let MetadataRecord::Partition { partition, state, .. } = record else { continue };
             // Of several changes of one partition the last is applied: each has a partition epoch of its own.
@@ -178,15 +179,48 @@ impl Node<'_> {
         }
     }
 
-    /// A setting of a topic is another: its replicas go by it from now on (`TopicConfigHandler`). What waits is not
-    /// looked at again for that.
-    fn put_setting(&mut self, of: TopicChange, setting: TopicSetting) {
-        for partition in of.partitions() {
-            let Some(place) = self.place(partition) else { continue };
-            let options = &mut self.running.replicas[place].options;
-            setting.put(options);
-            self.stored.logs[place].set_limits(options.segments);
+    /// A setting is another: the replicas that it is of go by it from now on (`TopicConfigHandler`, `BrokerConfigHandler`,
+    /// `DynamicLogConfig`). What waits is not looked at again for that, and periodic tasks come when they would have come.
+    ///
+    /// Departure from Kafka: a process that starts loads its logs by what it was started with, and hears of all that was set
+    /// with the metadata; there a snapshot of the metadata has told it of what brokers are set to
+    /// (`DynamicBrokerConfig.readDynamicBrokerConfigsFromSnapshot`).
+    fn put_setting(&mut self, of: Resource, setting: Setting, out: &mut Outbox<'_, BrokerPort>) {
+        match of {
+            Resource::Topic(topic) => {
+                for partition in topic.partitions() {
+                    if let Some(place) = self.place(partition) {
+                        setting.put(&mut self.running.replicas[place].options);
+                        self.limit_segments(place);
+                    }
+                }
+            }
+            Resource::Broker(Some(broker)) => {
+                if broker != self.config.id {
+                    return;
+                }
+                self.running.own_settings = self.running.own_settings.with(setting);
+                self.put_own_setting(setting);
+            }
+            Resource::Broker(None) if self.running.own_settings.contains(setting) => (),
+            Resource::Broker(None) => self.put_own_setting(setting),
         }
+        out.note(Happened::Set { of, setting });
+    }
+
+    /// This broker is set otherwise, and with it the topics that have no setting of their own.
+    fn put_own_setting(&mut self, setting: Setting) {
+        if let Setting::ProducerIdExpiration(span) = setting {
+            self.running.producer_id_expiration = span;
+        }
+        for place in 0..self.running.replicas.len() {
+            setting.inherit(&mut self.running.replicas[place].options);
+            self.limit_segments(place);
+        }
+    }
+
+    fn limit_segments(&mut self, place: usize) {
+        self.stored.logs[place].set_limits(self.running.replicas[place].options.segments);
     }
 
     pub(super) fn apply(

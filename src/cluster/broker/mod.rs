@@ -52,6 +52,7 @@ use super::options::{BrokerOptions, ControllerOptions, TopicOptions};
 use super::planted::Planted;
 use super::protocol::{Message, MetadataRecord};
 use super::replica::{Replica, Role};
+use super::setting::SettingNames;
 use super::store::Store;
 use super::units::{BatchId, Offset, PartitionId, Voters};
 use crate::devices::port::{Channel, ConnectionId, Effect, Event, Outbox, Peer, Port};
@@ -208,6 +209,10 @@ struct Running {
     unflushed: u32,
     /// Once every log is flushed: names the write of their recovery points.
     last_recovery_points: Option<u32>,
+    /// What was set for this broker alone, and counts before what is set for all.
+    own_settings: SettingNames,
+    /// `producer.id.expiration.ms`.
+    producer_id_expiration: Span,
     /// How far each log is flushed.
     flushes: Vec<LogFlush>,
     /// Fsyncs of logs under way.

@@ -381,10 +381,11 @@ impl Node<'_> {
 
     /// Forgets producers that have written nothing for `producer.id.expiration.ms`, and comes again.
     pub(super) fn on_producer_id_expiration(&mut self, now: Time, out: &mut Outbox<'_, BrokerPort>) {
-        let options = &self.config.options;
-        out.set_timer(Timer::ProducerIdExpiration, options.producer_id_expiration_check_interval);
+        let period = self.config.options.producer_id_expiration_check_interval;
+        out.set_timer(Timer::ProducerIdExpiration, period);
+        let expiration = self.running.producer_id_expiration;
         for replica in &mut self.running.replicas {
-            replica.producers.expire(now, options.producer_id_expiration);
+            replica.producers.expire(now, expiration);
         }
     }
 

@@ -62,13 +62,19 @@ impl Controller {
 
     /// The periodic look for partitions without a leader whose topic allows unclean elections.
     pub(super) fn on_elect_unclean_leaders(&mut self, out: &mut Outbox<'_, ControllerPort>) {
+        let is_done = self.elect_unclean_leaders(out);
+        let period = self.options.unclean_leader_election_interval;
+        out.set_timer(Timer::ElectUncleanLeaders, if is_done { period } else { SOON });
+    }
+
+    /// Gives whether that was all of them.
+    pub(super) fn elect_unclean_leaders(&mut self, out: &mut Outbox<'_, ControllerPort>) -> bool {
         self.plan_partitions(Move::None, MOST_ELECTIONS, |state, rules| {
             state.leader.is_none() && rules.unclean
         });
         let is_done = self.volatile.planned.len() < MOST_ELECTIONS;
         self.commit_planned(out);
-        let period = self.options.unclean_leader_election_interval;
-        out.set_timer(Timer::ElectUncleanLeaders, if is_done { period } else { SOON });
+        is_done
     }
 
     fn plan_broker_change(&mut self, broker: NodeId, change: impl FnOnce(&mut bool, &mut bool)) {

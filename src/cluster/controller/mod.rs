@@ -15,13 +15,12 @@
 //! | [`partition_change`] | a partition's next state |
 //! | [`election`] | who leads |
 //! | `administration` | leadership moved, partitions reassigned |
-//! | `topics` | partitions and topics created, topics deleted, topics set otherwise |
+//! | `topics` | partitions and topics created, topics deleted |
+//! | `settings` | settings changed |
 //! | `metadata_fetch` | brokers learn what has been decided |
 //! | `metadata_log` | what is on disk |
 //! | `quorum` | who of the voters leads |
 //! | `replication` | what is decided on its way to a majority |
-//!
-//! Departure from Kafka: brokers are not set otherwise while they run, only topics are.
 
 pub mod election;
 pub mod heartbeat;
@@ -36,6 +35,7 @@ mod quorum;
 mod registration;
 mod replication;
 mod sessions;
+mod settings;
 #[cfg(test)]
 mod testing;
 mod topics;
@@ -56,6 +56,7 @@ use super::metadata_image::{MetadataImage, Registration};
 use super::options::ControllerOptions;
 use super::planted::Planted;
 use super::protocol::{Message, MetadataRecord, PartitionState, QuorumAnswer};
+use super::setting::SettingNames;
 use super::store::Store;
 use super::units::{BrokerEpoch, MetadataOffset, PartitionId, QuorumEpoch, Replicas, Voters};
 use crate::devices::port::{self, ConnectionId, Effect, Event, Outbox, Peer, Port};
@@ -153,6 +154,8 @@ pub struct Given {
     pub min_insync_replicas: u16,
     /// `unclean.leader.election.enable` of its topic.
     pub unclean: bool,
+    /// What its topic sets itself.
+    pub own: SettingNames,
 }
 
 /// What a process leaves behind.
@@ -229,6 +232,7 @@ impl Controller {
             min_insync_replicas: usize::from(given.min_insync_replicas),
             min_isr_capped_by_replicas: generation.min_isr_capped_by_replicas,
             unclean: given.unclean && generation.elects_unclean_by_itself,
+            own: given.own,
             eligible_leader_replicas: options.eligible_leader_replicas,
             isr_shrink_starts_epoch: generation.isr_shrink_starts_epoch,
             planted,

@@ -4,6 +4,7 @@ use super::election::{Ballot, elect};
 use crate::cluster::happened::Election;
 use crate::cluster::planted::Planted;
 use crate::cluster::protocol::PartitionState;
+use crate::cluster::setting::SettingNames;
 use crate::cluster::units::Replicas;
 use crate::kernel::units::NodeId;
 
@@ -16,6 +17,8 @@ pub struct PartitionRules {
     pub min_isr_capped_by_replicas: bool,
     /// `unclean.leader.election.enable` of the topic.
     pub unclean: bool,
+    /// What the topic sets itself, and brokers do not change.
+    pub own: SettingNames,
     /// `eligible.leader.replicas.version` is at least 1.
     pub eligible_leader_replicas: bool,
     /// A shrinking in-sync set starts a new leader epoch (KAFKA-15021).
@@ -166,6 +169,7 @@ mod tests {
         min_insync_replicas: 2,
         min_isr_capped_by_replicas: true,
         unclean: false,
+        own: SettingNames::NONE,
         eligible_leader_replicas: true,
         isr_shrink_starts_epoch: false,
         planted: None,

@@ -9,6 +9,7 @@ use crate::cluster::protocol::{
     Administer, AlterPartition, AlterPartitions, AlteredPartition, ErrorCode, FetchMetadata, Heartbeat,
     HeartbeatAnswer, Message, PartitionState, RegisterBroker,
 };
+use crate::cluster::setting::SettingNames;
 use crate::cluster::store::Store;
 use crate::cluster::units::{
     BrokerEpoch, Incarnation, LeaderEpoch, PartitionEpoch, PartitionId, QuorumEpoch, Replicas, Voters,
@@ -110,6 +111,7 @@ impl Bench {
             replicas: Replicas::of((1..=brokers).map(NodeId)),
             min_insync_replicas,
             unclean,
+            own: SettingNames::NONE,
         });
         let nodes = usize::from(brokers) + 1;
         let mut alive = vec![true; nodes];

@@ -1,5 +1,5 @@
-//! Partitions and topics created, topics deleted and set otherwise (`ReplicationControlManager.createPartitions`,
-//! `createTopics`, `deleteTopics`, `ConfigurationControlManager.incrementalAlterConfigs`).
+//! Partitions and topics created, and topics deleted (`ReplicationControlManager.createPartitions`, `createTopics`,
+//! `deleteTopics`).
 //!
 //! Departure from Kafka: who holds a new partition is settled with the model, where Kafka's `StripedReplicaPlacer` draws it, and
 //! avoids fenced brokers in the first place. A topic that is made anew has its id from the beginning of the run: other
@@ -7,9 +7,8 @@
 //! nobody creates a topic by asking for it (`auto.create.topics.enable`).
 
 use super::{Controller, ControllerPort};
-use crate::cluster::options::TopicSetting;
 use crate::cluster::protocol::{MetadataRecord, PartitionState, TopicChange};
-use crate::cluster::units::{MetadataOffset, Replicas};
+use crate::cluster::units::Replicas;
 use crate::devices::port::Outbox;
 
 impl Controller {
@@ -43,62 +42,6 @@ impl Controller {
         self.commit_planned(out);
     }
 
-    /// IncrementalAlterConfigs. Whoever is eligible was so under another `min.insync.replicas`, and is no longer
-    /// (ClearElrRecord).
-    ///
-    /// No election follows: a partition that may be led uncleanly from now on waits for the next look at those without a leader
-    /// (`unclean.leader.election.interval.ms`), or for one of its brokers to come back.
-    pub(super) fn on_set(
-        &mut self,
-        of: TopicChange,
-        setting: TopicSetting,
-        out: &mut Outbox<'_, ControllerPort>,
-    ) {
-        if !self.partition(of.first).is_there() {
-            return;
-        }
-        self.plan(MetadataRecord::Config { of, setting });
-        if matches!(setting, TopicSetting::MinInsyncReplicas(_)) && self.options.eligible_leader_replicas {
-            for partition in of.partitions() {
-                let state = *self.partition(partition);
-                let cleared = PartitionState { elr: Replicas::NONE, last_known_leader: None, ..state };
-                if cleared != state {
-                    self.plan(MetadataRecord::Partition { partition, state: cleared, election: None });
-                }
-            }
-        }
-        self.commit_planned(out);
-    }
-
-    /// A setting is another: from here on partitions change by it.
-    pub(super) fn put_setting(&mut self, of: TopicChange, setting: TopicSetting) {
-        let by_itself = self.generation.elects_unclean_by_itself;
-        for rules in &mut self.rules[of.first.0 as usize..][..of.total as usize] {
-            if let TopicSetting::MinInsyncReplicas(replicas) = setting {
-                rules.min_insync_replicas = usize::from(replicas);
-            } else if let TopicSetting::UncleanLeaderElection(is_on) = setting {
-                rules.unclean = is_on && by_itself;
-            }
-        }
-    }
-
-    /// Settings are as the records up to here say.
-    pub(super) fn reload_settings(&mut self, end: MetadataOffset) {
-        let settings = |record: &MetadataRecord| match *record {
-            MetadataRecord::Config { of, setting } => Some((of, setting)),
-            MetadataRecord::RegisterBroker { .. }
-            | MetadataRecord::BrokerChange { .. }
-            | MetadataRecord::LeaderChange { .. }
-            | MetadataRecord::Partition { .. } => None,
-        };
-        let (records, mut up_to_here) = (self.durable.log.records(), Vec::new());
-        up_to_here.extend(records[..end.0 as usize].iter().filter_map(settings));
-        self.rules.clone_from(&self.rules_at_start);
-        for (of, setting) in up_to_here {
-            self.put_setting(of, setting);
-        }
-    }
-
     /// Creates what is not there. Whoever of a new partition's replicas is alive is in sync from the beginning; where nobody is,
     /// nothing at all is created (INVALID_REPLICATION_FACTOR).
     fn create(&mut self, request: TopicChange, out: &mut Outbox<'_, ControllerPort>) {
@@ -124,7 +67,6 @@ mod tests {
     use super::*;
     use crate::cluster::protocol::{Administer, ElectLeaders, Reassign};
     use crate::cluster::units::{LeaderEpoch, PartitionEpoch, PartitionId};
-    use crate::kernel::units::Span;
 
     /// Two partitions and room for two more.
     fn bench() -> Bench {
@@ -135,7 +77,7 @@ mod tests {
     }
 
     fn add(bench: &mut Bench, total: u32) {
-        bench.administer(Administer::CreatePartitions(TopicChange { first: PartitionId(0), total }));
+        bench.administer(Administer::CreatePartitions(TopicChange::new(PartitionId(0), total)));
     }
 
     #[test]
@@ -179,7 +121,7 @@ mod tests {
         bench.administer(Administer::Elect(elect));
         bench.administer(Administer::Elect(ElectLeaders { unclean: false, ..elect }));
         bench.administer(Administer::Reassign(Reassign { partition, replicas: ids(&[1]) }));
-        let nothing = TopicChange { first: partition, total: 1 };
+        let nothing = TopicChange::new(partition, 1);
         bench.administer(Administer::CreatePartitions(nothing));
         assert_eq!(bench.controller.metadata_log().len(), records);
     }
@@ -188,8 +130,8 @@ mod tests {
     fn a_topic_is_deleted_once_and_made_anew_as_another() {
         let mut bench = bench();
         let records = |bench: &Bench| bench.controller.metadata_log().len();
-        let old = TopicChange { first: PartitionId(0), total: 2 };
-        let anew = TopicChange { first: PartitionId(2), total: 2 };
+        let old = TopicChange::new(PartitionId(0), 2);
+        let anew = TopicChange::new(PartitionId(2), 2);
         let before = records(&bench);
         bench.administer(Administer::CreateTopic(old));
         bench.administer(Administer::DeleteTopic(anew));
@@ -206,59 +148,5 @@ mod tests {
         let there: Vec<_> = bench.controller.image().partitions().map(|(partition, _)| partition.0).collect();
         assert_eq!(there, [2, 3]);
         assert_eq!(bench.described(3), Described(1, &[1, 2, 3], &[], 0).owned());
-    }
-
-    fn set(bench: &mut Bench, setting: TopicSetting) {
-        let of = TopicChange { first: PartitionId(0), total: 2 };
-        bench.administer(Administer::Set(of, setting));
-    }
-
-    #[test]
-    fn a_change_of_min_isr_ends_eligibility_and_counts_from_then_on() {
-        for (value, elr) in [(None, &[2_u16][..]), (Some(1), &[]), (Some(3), &[])] {
-            let mut bench = bench();
-            bench.propose(0, &[1, 2]);
-            bench.propose(0, &[1]);
-            assert_eq!(bench.described(0), Described(1, &[1], &[2], 0).owned());
-            if let Some(value) = value {
-                set(&mut bench, TopicSetting::MinInsyncReplicas(value));
-            }
-            assert_eq!(bench.described(0), Described(1, &[1], elr, 0).owned(), "{value:?}");
-            assert_eq!(bench.partition(0).partition_epoch, PartitionEpoch(11), "{value:?}");
-        }
-        // Under 1 nobody who leaves is eligible; under 3 whoever does.
-        for (value, elr) in [(1, &[][..]), (3, &[3])] {
-            let mut bench = bench();
-            set(&mut bench, TopicSetting::MinInsyncReplicas(value));
-            bench.propose(0, &[1, 2]);
-            assert_eq!(bench.described(0), Described(1, &[1, 2], elr, 0).owned(), "{value}");
-        }
-    }
-
-    #[test]
-    fn unclean_elections_that_are_allowed_wait_for_the_next_look() {
-        let mut bench = Bench::new(3, &[(&[1, 2], 1, false), (&[2, 3, 1], 2, false)]);
-        bench.controller.options.unclean_leader_election_interval = Span::from_seconds(300);
-        bench.start();
-        bench.propose(0, &[1]);
-        bench.kill(1);
-        bench.run(12_000);
-        let offline = Described(0, &[], &[1], 1);
-        assert_eq!(bench.described(0), offline.owned());
-        set(&mut bench, TopicSetting::UncleanLeaderElection(true));
-        assert_eq!(bench.described(0), offline.owned(), "nobody is elected by the change");
-        bench.run(300_000);
-        assert_eq!(bench.described(0), Described(2, &[2], &[], 0).owned());
-    }
-
-    #[test]
-    fn a_process_that_starts_goes_by_what_was_set() {
-        let mut bench = bench();
-        set(&mut bench, TopicSetting::MinInsyncReplicas(3));
-        bench.controller.crash();
-        assert_eq!(bench.controller.rules[1].min_insync_replicas, 3);
-        assert_eq!(bench.controller.rules[2].min_insync_replicas, 2, "another topic's");
-        bench.controller.reload_settings(bench.controller.durable.log.genesis_end());
-        assert_eq!(bench.controller.rules[1].min_insync_replicas, 2);
     }
 }

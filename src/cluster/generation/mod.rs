@@ -38,6 +38,11 @@ pub struct Generation {
     /// The controller does as `unclean.leader.election.enable` says by itself
     /// (`ConfigurationControlManager.uncleanLeaderElectionEnabledForTopic`: KRaft's did not until KAFKA-12670).
     pub elects_unclean_by_itself: bool,
+    /// Where `unclean.leader.election.enable` is set while the cluster runs, leaders are elected at once
+    /// (`KafkaController.enableTopicUncleanLeaderElection`, `enableDefaultUncleanLeaderElection`: KRaft has nothing like it).
+    pub elects_when_unclean_is_set: bool,
+    /// `producer.id.expiration.ms` can be changed while a broker runs (`DynamicProducerStateManagerConfig`, since 3.5).
+    pub producer_id_expiration_is_dynamic: bool,
     /// A fetch response is applied only in the epoch it was asked in (KAFKA-18991, since 4.1).
     pub response_must_match_epoch: bool,
     /// Sessions are looked at eight times in their length (`QuorumController.maybeFenceStaleBrokerPeriodNs`, since 4.0), not when

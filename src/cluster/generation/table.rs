@@ -4,6 +4,7 @@
 use super::Generation;
 use crate::cluster::log::segments::SegmentLimits;
 use crate::cluster::options::{BrokerOptions, ControllerOptions, TopicOptions};
+use crate::cluster::setting::SettingNames;
 use crate::kernel::units::{Bytes, Span};
 
 const fn ms(milliseconds: u64) -> Span {
@@ -21,6 +22,8 @@ pub(super) const V4_1: Generation = Generation {
     isr_shrink_starts_epoch: false,
     knows_eligible_leader_replicas: true,
     elects_unclean_by_itself: true,
+    elects_when_unclean_is_set: false,
+    producer_id_expiration_is_dynamic: true,
     response_must_match_epoch: true,
     looks_for_stale_brokers_periodically: true,
     controller: ControllerOptions {
@@ -65,6 +68,7 @@ pub(super) const V4_1: Generation = Generation {
         timestamp_after_max: ms(3_600_000),
         retention_span: ms(7 * 24 * 3_600_000),
         retention_bytes: None,
+        own: SettingNames::NONE,
         segments: SegmentLimits { bytes: Bytes::new(1 << 30), span: ms(7 * 24 * 3_600_000) },
     },
 };
@@ -105,6 +109,8 @@ pub(super) const V2_8: Generation = Generation {
     name: "2.8",
     isr_shrink_starts_epoch: true,
     elects_unclean_by_itself: true,
+    elects_when_unclean_is_set: true,
+    producer_id_expiration_is_dynamic: false,
     // ZooKeeper's server looks every tickTime, which is 2 or 3 s.
     looks_for_stale_brokers_periodically: true,
     controller: ControllerOptions {

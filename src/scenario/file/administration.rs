@@ -2,20 +2,19 @@
 
 use super::reading::{Placed, Reading};
 use super::report::{Place, Problem};
-use super::section::{Section, Setting};
+use super::section::Section;
 use super::target::{self, Partition, Target};
 use super::tree::{Node, Value};
-use super::{known, limits, property, settings};
+use super::{limits, set};
 use crate::cluster::generation::Version;
-use crate::cluster::options::TopicSetting;
 use crate::scenario::words::FaultKind;
 
 /// An administrator's request, by the names of the file.
 pub(super) enum Administration {
     /// Of one partition.
     OfPartition(Placed<Partition>, Request),
-    /// A setting of a topic is another.
-    Set(Placed<String>, TopicSetting),
+    /// A setting is another.
+    Set(set::Draft),
     /// A topic goes.
     DeleteTopic(Placed<String>),
     /// So many partitions of a topic in all.
@@ -37,15 +36,14 @@ pub(super) fn read(
     kind: FaultKind,
     section: &Section<'_>,
     fault: Place,
+    version: Version,
     reading: &mut Reading,
 ) -> Option<Administration> {
     if kind == FaultKind::AddPartitions {
         return add_partitions(section, fault, reading);
     }
     if kind == FaultKind::Set {
-        let topic = topic(section, fault, reading);
-        let setting = setting(section, fault, reading);
-        return Some(Administration::Set(topic?, setting?));
+        return set::read(section, fault, version, reading).map(Administration::Set);
     }
     if kind == FaultKind::DeleteTopic {
         return topic(section, fault, reading).map(Administration::DeleteTopic);
@@ -71,35 +69,9 @@ fn add_partitions(section: &Section<'_>, fault: Place, reading: &mut Reading) ->
     Some(Administration::AddPartitions(topic?, total?))
 }
 
-fn topic(section: &Section<'_>, fault: Place, reading: &mut Reading) -> Option<Placed<String>> {
+pub(super) fn topic(section: &Section<'_>, fault: Place, reading: &mut Reading) -> Option<Placed<String>> {
     let node = section.need("topic", fault, "\"orders\"", reading)?;
     Some(Placed { value: reading.text("topic", node, "\"orders\"")?.to_owned(), place: node.place })
-}
-
-/// `property` and `value`: one of the settings of `[topics.NAME]`, in the form it has there.
-fn setting(section: &Section<'_>, fault: Place, reading: &mut Reading) -> Option<TopicSetting> {
-    let property = section.need("property", fault, "\"min.insync.replicas\"", reading);
-    let value = section.need("value", fault, "1", reading);
-    let (property, value) = (property?, value?);
-    let name = reading.text("property", property, "\"min.insync.replicas\"")?;
-    let mut names: Vec<&str> = property::names(settings::TOPIC);
-    names.retain(|&name| name != "replication.factor");
-    // Of a topic that is there nobody changes how often it is held.
-    if name == "replication.factor" {
-        let message = "the replication factor is no setting: replicas are reassigned";
-        let problem = Problem::new("model::contradiction", message).at(property.place);
-        reading.problem(problem.help("write `do = \"reassign\"` with `replicas = [1, 2, 3]`"));
-        return None;
-    }
-    if !names.contains(&name) {
-        reading.not_a_word("property", name, property.place, &names, known::TOPIC);
-        return None;
-    }
-    let options = Version::NEWEST.generation().topic;
-    let mut any = settings::Topic { options, replication_factor: 1, partitions: 1 };
-    let set = [Setting { name: name.to_owned(), place: property.place, node: value }];
-    property::apply(settings::TOPIC, &set, &mut any, reading);
-    TopicSetting::of(name, &any.options)
 }
 
 fn elect(section: &Section<'_>, reading: &mut Reading) -> Option<Request> {

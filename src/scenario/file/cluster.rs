@@ -9,7 +9,7 @@ use super::property;
 use super::quantity;
 use super::reading::{Placed, Reading};
 use super::report::{Place, Problem};
-use super::section::{Kafka, Schema, Section};
+use super::section::{Kafka, Schema, Section, Setting};
 use super::settings::{self, Broker, Topic};
 use super::target::{self, Target};
 use super::tree::{Node, Table, Value};
@@ -272,27 +272,9 @@ pub(super) fn disk(table: Option<&Table>, has_chaos: bool, reading: &mut Reading
 
 /// What every broker is set to, on top of the version's defaults.
 pub(super) fn broker(version: Version, table: Option<&Table>, reading: &mut Reading) -> Broker {
-    let generation = version.generation();
-    let mut broker = Broker {
-        broker: generation.broker,
-        controller: generation.controller,
-        // ReplicationConfigs.REPLICATION_FACTOR_DEFAULT and ServerLogConfigs.NUM_PARTITIONS_DEFAULT: one, in every version.
-        topic: Topic { options: generation.topic, replication_factor: 1, partitions: 1 },
-        flush_interval: None,
-        roll: None,
-        retention: [None; 3],
-    };
-    let Some(table) = table else { return broker };
+    let Some(table) = table else { return set_to(version, &[], reading) };
     let section = Section::open(table, "[broker]", &BROKER, reading);
-    property::apply(settings::BROKER, &section.settings, &mut broker, reading);
-    broker.topic.options.flush_interval =
-        broker.flush_interval.unwrap_or(broker.broker.log_flush_scheduler_interval);
-    if let Some(span) = broker.retention.into_iter().flatten().next() {
-        broker.topic.options.retention_span = span;
-    }
-    if let Some(span) = broker.roll {
-        broker.topic.options.segments.span = span;
-    }
+    let broker = set_to(version, &section.settings, reading);
     let place_of = |names: &[&str]| -> Option<Place> {
         section
             .settings
@@ -319,6 +301,30 @@ pub(super) fn broker(version: Version, table: Option<&Table>, reading: &mut Read
             let problem = Problem::new("model::config-exception", message).at(place);
             reading.problem(problem.label(label).help(help));
         }
+    }
+    broker
+}
+
+/// A broker with these settings, and the version's defaults for all others.
+pub(super) fn set_to(version: Version, settings: &[Setting<'_>], reading: &mut Reading) -> Broker {
+    let generation = version.generation();
+    let mut broker = Broker {
+        broker: generation.broker,
+        controller: generation.controller,
+        // ReplicationConfigs.REPLICATION_FACTOR_DEFAULT and ServerLogConfigs.NUM_PARTITIONS_DEFAULT: one, in every version.
+        topic: Topic { options: generation.topic, replication_factor: 1, partitions: 1 },
+        flush_interval: None,
+        roll: None,
+        retention: [None; 3],
+    };
+    property::apply(settings::BROKER, settings, &mut broker, reading);
+    broker.topic.options.flush_interval =
+        broker.flush_interval.unwrap_or(broker.broker.log_flush_scheduler_interval);
+    if let Some(span) = broker.retention.into_iter().flatten().next() {
+        broker.topic.options.retention_span = span;
+    }
+    if let Some(span) = broker.roll {
+        broker.topic.options.segments.span = span;
     }
     broker
 }

@@ -8,6 +8,7 @@ use super::section::{Schema, Section};
 use super::suggest;
 use super::target::{self, Partition, Target};
 use super::tree::{Node, Value};
+use crate::cluster::generation::Version;
 use crate::devices::clock::Jump;
 use crate::devices::network::Slower;
 use crate::kernel::units::{Span, Time};
@@ -83,7 +84,7 @@ impl Draft {
     pub(super) fn changes_topic(&self) -> Option<(&str, Option<u64>)> {
         let What::Administers(request) = &self.what else { return None };
         match request {
-            Administration::OfPartition(..) | Administration::Set(..) => None,
+            Administration::OfPartition(..) | Administration::Set(_) => None,
             Administration::DeleteTopic(topic) => Some((&topic.value, None)),
             Administration::AddPartitions(topic, total) => Some((&topic.value, Some(total.value))),
         }
@@ -125,7 +126,7 @@ pub(super) enum When {
 }
 
 /// The faults as the file has them.
-pub(super) fn read_all(node: &Node, reading: &mut Reading) -> Vec<Draft> {
+pub(super) fn read_all(node: &Node, version: Version, reading: &mut Reading) -> Vec<Draft> {
     let Value::List(list) = &node.value else {
         let problem = Problem::new("model::wrong-type", "faults are written one by one").at(node.place);
         reading.problem(problem.help("write `[[faults]]` on a line of its own and the fault's keys below"));
@@ -138,10 +139,10 @@ pub(super) fn read_all(node: &Node, reading: &mut Reading) -> Vec<Draft> {
         reading.problem(problem.label("one too many").help(help));
         return Vec::new();
     }
-    list.iter().filter_map(|node| read(node, reading)).collect()
+    list.iter().filter_map(|node| read(node, version, reading)).collect()
 }
 
-fn read(node: &Node, reading: &mut Reading) -> Option<Draft> {
+fn read(node: &Node, version: Version, reading: &mut Reading) -> Option<Draft> {
     let table = reading.table("faults", node, "[{ at = \"1s\", do = \"crash\", on = \"broker(1)\" }]")?;
     if let Some(what) = table.get("do") {
         // The other keys of a fault that is not there yet are not known either: one problem is enough.
@@ -158,7 +159,7 @@ fn read(node: &Node, reading: &mut Reading) -> Option<Draft> {
         lasts = Some(Span::ZERO);
     }
     if let Some(kind) = kind.filter(|kind| kind.is_administration()) {
-        let what = administration::read(kind, &section, node.place, reading);
+        let what = administration::read(kind, &section, node.place, version, reading);
         let when = when(&section, node.place, reading);
         return Some(Draft { when: when?, what: What::Administers(what?), lasts });
     }
@@ -201,8 +202,8 @@ fn refuse_keys_of_others(section: &Section<'_>, kind: FaultKind, reading: &mut R
     if is_of_links(kind) {
         refuse("on", "its ends are `from` and `to`".to_owned());
     }
-    if kind.is_administration() {
-        let of_topics = matches!(kind, FaultKind::AddPartitions | FaultKind::DeleteTopic | FaultKind::Set);
+    if kind.is_administration() && kind != FaultKind::Set {
+        let of_topics = matches!(kind, FaultKind::AddPartitions | FaultKind::DeleteTopic);
         let about = if of_topics { "topic" } else { "partition" };
         refuse("on", format!("it is about a `{about}`"));
     }

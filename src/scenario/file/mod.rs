@@ -10,6 +10,7 @@
 //! | `syntax`, `tree`, `overrides` | from text to a tree with places, and `--set` over it |
 //! | `reading`, `section`, `quantity`, `suggest` | values in the forms our keys want |
 //! | `property`, `settings`, `known` | values in the forms Kafka's settings want |
+//! | `administration`, `set` | faults that an administrator asks for |
 //! | `cluster`, `topic`, `client`, `target`, `fault`, `chaos`, `run`, `expect` | one part of the file each |
 //! | `resolve` | names into what they name |
 
@@ -29,6 +30,7 @@ pub mod report;
 mod resolve;
 mod run;
 mod section;
+mod set;
 mod settings;
 mod suggest;
 mod syntax;
@@ -161,7 +163,7 @@ fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Repor
     for (name, table, place) in named_tables("readers", &top, reading) {
         readers.extend(client::reader(name, table, place, reading));
     }
-    let faults = top.get("faults").map(|node| fault::read_all(node, reading)).unwrap_or_default();
+    let faults = top.get("faults").map(|node| fault::read_all(node, version, reading)).unwrap_or_default();
     let chaos = chaos_table.and_then(|table| chaos::read(table, reading));
     let until = run_table.and_then(|table| run::until(table, reading));
     let expect = expect_table.map(|table| expect::read(table, reading));
@@ -175,7 +177,7 @@ fn whole(name: &str, tree: &Table, reading: &mut Reading) -> Result<Model, Repor
     reading.done()?;
     let clients = clients.expect("without a problem the clients were counted");
     let producer_names: Vec<String> = producers.iter().map(|producer| producer.name.clone()).collect();
-    let names = resolve::Names::new(&cluster, &topics, clients, &producer_names);
+    let names = resolve::Names::new(&cluster, &broker.controller, &topics, clients, &producer_names);
     let network = names.network(network, reading);
     let producers = names.producers(producers, reading);
     let readers = names.readers(readers, reading);

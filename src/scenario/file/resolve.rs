@@ -10,12 +10,15 @@ use super::fault;
 use super::limits;
 use super::reading::{Placed, Reading};
 use super::report::{Place, Problem};
+use super::set;
 use super::target::{Partition, Target};
+use crate::cluster::options::ControllerOptions;
 use crate::cluster::protocol::{ElectLeaders, Reassign};
+use crate::cluster::setting::Setting;
 use crate::cluster::units::{Offset, PartitionId, Replicas, TopicId};
 use crate::devices::network::{self, Link};
 use crate::kernel::units::NodeId;
-use crate::scenario::fault::{Action, Fault, Target as Struck, Trigger, When};
+use crate::scenario::fault::{Action, Fault, Target as Struck, Trigger, When, Whose};
 use crate::scenario::model::{Cluster, Expect, Line, Producer, Quantity, Reader, Scope, Topic};
 
 /// What names can mean.
@@ -24,6 +27,8 @@ pub(super) struct Names<'m> {
     by_name: BTreeMap<&'m str, TopicId>,
     /// The machines.
     cluster: &'m Cluster,
+    /// What the controller is set to.
+    controller: &'m ControllerOptions,
     /// The topics.
     topics: &'m [Topic],
     /// Where the clients' machines begin, and how many there are.
@@ -72,12 +77,13 @@ impl<'m> Names<'m> {
     /// What names can mean in a model of these.
     pub(super) fn new(
         cluster: &'m Cluster,
+        controller: &'m ControllerOptions,
         topics: &'m [Topic],
         clients: (u16, u16),
         producers: &'m [String],
     ) -> Names<'m> {
         let named = topics.iter().enumerate().map(|(at, topic)| (topic.name.as_str(), TopicId(at as u32)));
-        Names { by_name: named.collect(), cluster, topics, clients, producers }
+        Names { by_name: named.collect(), cluster, controller, topics, clients, producers }
     }
 
     fn topic(&self, name: &str, place: Place, reading: &mut Reading) -> Option<(TopicId, &'m Topic)> {
@@ -327,10 +333,7 @@ impl<'m> Names<'m> {
     fn administration(&self, asked: &Administration, reading: &mut Reading) -> Option<(Action, Struck)> {
         let (named, request) = match asked {
             Administration::OfPartition(named, request) => (named, request),
-            Administration::Set(named, setting) => {
-                let (id, _) = self.topic(&named.value, named.place, reading)?;
-                return Some((Action::Set(*setting), Struck::Topic(id)));
-            }
+            Administration::Set(draft) => return self.set(draft, reading),
             Administration::DeleteTopic(named) => {
                 let (id, _) = self.topic(&named.value, named.place, reading)?;
                 return Some((Action::DeleteTopic, Struck::Topic(id)));
@@ -375,6 +378,32 @@ impl<'m> Names<'m> {
             }
         };
         Some((action, Struck::Partition(partition)))
+    }
+
+    /// A setting changed, and whose.
+    fn set(&self, draft: &set::Draft, reading: &mut Reading) -> Option<(Action, Struck)> {
+        let Placed { value: setting, place } = draft.setting;
+        let brokers = match &draft.whose {
+            set::Whose::Topic(named) => {
+                let (id, _) = self.topic(&named.value, named.place, reading)?;
+                return Some((Action::Set(Whose::Topic, setting), Struck::Topic(id)));
+            }
+            set::Whose::Brokers(brokers) => brokers,
+        };
+        let on = self.struck(brokers, reading)?;
+        if brokers.value == Target::AllBrokers {
+            return Some((Action::Set(Whose::AllBrokers, setting), on));
+        }
+        if matches!(setting, Setting::MinInsyncReplicas(_)) && self.controller.eligible_leader_replicas {
+            let message =
+                "no broker has a `min.insync.replicas` of its own while eligible leader replicas are on";
+            let problem = Problem::new("model::config-exception", message).at(place).label("INVALID_CONFIG");
+            let help = "set it for all at once, `on = \"all-brokers\"`, or for a `topic`; or switch them off under \
+                        `[cluster]`, `eligible.leader.replicas.version = 0`";
+            reading.problem(problem.help(help));
+            return None;
+        }
+        Some((Action::Set(Whose::EachBroker, setting), on))
     }
 
     /// A target that is one broker, whenever it is asked.

@@ -76,6 +76,15 @@ pub(super) const FAULT_TARGETS: Forms = Forms {
            `controllers(1,2)`, `controllers`, `clients` and `producer(web)`",
 };
 
+/// Whose settings can be changed.
+pub(super) const BROKERS: Forms = Forms {
+    takes: &["broker", "brokers", "all-brokers", "leader", "follower", "isr", "rack"],
+    later: &[],
+    help: "`all-brokers` is what brokers have that have nothing of their own (kafka-configs --entity-default), `broker(2)`, \
+           `brokers(1,3)`, `rack(a)`, `leader(orders-0)`, `follower(orders-0)` and `isr(orders-0)` are set one by one \
+           (--entity-name)",
+};
+
 /// What a link joins: only what stays who it is for the whole run.
 pub(super) const LINK_ENDS: Forms = Forms {
     takes: &["broker", "brokers", "all-brokers", "rack", "controller", "controllers", "clients"],

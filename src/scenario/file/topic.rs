@@ -11,6 +11,7 @@ use super::settings;
 use super::tree::{Key, Node, Table, Value};
 use super::{known, word_is_plain};
 use crate::cluster::options::TopicOptions;
+use crate::cluster::setting::Setting;
 use crate::cluster::units::{PartitionId, Replicas};
 use crate::kernel::units::NodeId;
 use crate::scenario::model::{Chaos, Topic};
@@ -44,6 +45,11 @@ pub(super) fn read(
     let section = Section::open(table, &format!("topic `{}`", name.text), &TOPIC, reading);
     let mut topic = broker.clone();
     property::apply(settings::TOPIC, &section.settings, &mut topic, reading);
+    for setting in Setting::of_topic(&topic.options) {
+        if section.settings.iter().any(|set| setting.topic_name() == Some(set.name.as_str())) {
+            setting.put(&mut topic.options);
+        }
+    }
     // TopicConfig names: `Topic.validate` allows these characters and this length.
     if !word_is_plain(&name.text) || name.text.len() > 249 || name.text == "." || name.text == ".." {
         let problem =

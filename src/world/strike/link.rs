@@ -63,7 +63,7 @@ impl<O: Observer> World<O> {
             | Action::Reassign(_)
             | Action::AddPartitions { .. }
             | Action::DeleteTopic
-            | Action::Set(_) => return None,
+            | Action::Set(..) => return None,
         };
         for other in self.resolve(to) {
             for &node in nodes {

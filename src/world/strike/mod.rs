@@ -75,7 +75,7 @@ impl<O: Observer> World<O> {
             Action::Reassign(request) => self.reassign(*request, cause),
             Action::AddPartitions { total } => self.add_partitions(described, *total, cause),
             Action::DeleteTopic => self.delete_topic(described, cause),
-            Action::Set(setting) => self.set(described, *setting, cause),
+            Action::Set(whose, setting) => self.set(described, &nodes, (*whose, *setting), cause),
             action @ (Action::SlowDisk(_)
             | Action::StallDisk
             | Action::FullDisk
@@ -130,7 +130,7 @@ impl<O: Observer> World<O> {
             Action::Hold { what, .. } => self.let_go(&ways, *what, cause),
             Action::DeleteTopic => self.make_anew(fault, cause),
             // What else an administrator did is not undone.
-            Action::Elect(_) | Action::Reassign(_) | Action::AddPartitions { .. } | Action::Set(_) => (),
+            Action::Elect(_) | Action::Reassign(_) | Action::AddPartitions { .. } | Action::Set(..) => (),
             // What has gone bad stays so.
             Action::BitRot { .. } => (),
             Action::ClockJump(jump) => self.set_clocks(&nodes, jump.undone(), cause),
@@ -203,7 +203,7 @@ impl<O: Observer> World<O> {
                 self.active_controller().is_some() && self.has_fewer_partitions(fault, *total)
             }
             Action::DeleteTopic => self.active_controller().is_some() && self.may_be_deleted(fault),
-            Action::Set(_) => self.active_controller().is_some() && self.topic(fault).is_some(),
+            Action::Set(whose, _) => self.may_be_set(fault, *whose, node),
             Action::PowerLoss(_) => {
                 let is_client = node >= self.model.producer_node(0);
                 machine.dark == 0 && !is_reader && (machine.running || !is_client)
@@ -248,7 +248,7 @@ impl<O: Observer> World<O> {
             | Action::Reassign(_)
             | Action::AddPartitions { .. }
             | Action::DeleteTopic
-            | Action::Set(_) => (false, false, false),
+            | Action::Set(..) => (false, false, false),
         };
         if !stops {
             return false;
@@ -293,6 +293,6 @@ fn ill(action: &Action) -> Option<Ill> {
         | Action::Reassign(_)
         | Action::AddPartitions { .. }
         | Action::DeleteTopic
-        | Action::Set(_) => None,
+        | Action::Set(..) => None,
     }
 }

@@ -106,7 +106,7 @@ impl<O: Observer> World<O> {
     /// Something has happened; perhaps a fault waited for it.
     pub(in crate::world) fn watch(&mut self, node: NodeId, what: &Happened, cause: EventSeq) {
         if let Some(standings) = &mut self.schedule.standings {
-            standings.see(node, what);
+            standings.see(&self.model, node, what);
         }
         if self.schedule.watching > usize::from(self.schedule.standings.is_some()) {
             self.watch_triggers(what, cause);

@@ -1,11 +1,11 @@
-//! What an administrator does to topics: they get more partitions, are deleted, and made anew.
+//! What an administrator does: topics get more partitions, are deleted, and made anew; settings are changed.
 
-use crate::cluster::options::TopicSetting;
-use crate::cluster::protocol::{Administer, ElectLeaders, Reassign, TopicChange};
+use crate::cluster::protocol::{Administer, ElectLeaders, Reassign, Resource, TopicChange};
+use crate::cluster::setting::Setting;
 use crate::cluster::units::{PartitionEpoch, PartitionId};
 use crate::kernel::trace::EventSeq;
-use crate::kernel::units::Span;
-use crate::scenario::fault::{Fault, Target};
+use crate::kernel::units::{NodeId, Span};
+use crate::scenario::fault::{Fault, Target, Whose};
 use crate::scenario::model::Topic;
 use crate::world::due::{Due, What};
 use crate::world::observe::Observer;
@@ -30,14 +30,42 @@ impl<O: Observer> World<O> {
     /// CreatePartitions.
     pub(super) fn add_partitions(&mut self, fault: &Fault, total: u32, cause: EventSeq) {
         let first = self.topic(fault).expect("a fault strikes what is there").first_partition;
-        self.administer(Administer::CreatePartitions(TopicChange { first, total }), cause);
+        self.administer(Administer::CreatePartitions(TopicChange::new(first, total)), cause);
     }
 
     /// IncrementalAlterConfigs.
-    pub(super) fn set(&mut self, fault: &Fault, setting: TopicSetting, cause: EventSeq) {
-        let topic = self.topic(fault).expect("a fault strikes what is there");
-        let of = TopicChange { first: topic.first_partition, total: topic.assignment.len() as u32 };
-        self.administer(Administer::Set(of, setting), cause);
+    pub(super) fn set(
+        &mut self,
+        fault: &Fault,
+        brokers: &[NodeId],
+        (whose, setting): (Whose, Setting),
+        cause: EventSeq,
+    ) {
+        match whose {
+            Whose::Topic => {
+                let topic = self.topic(fault).expect("a fault strikes what is there");
+                let (first, total) = (topic.first_partition, topic.assignment.len() as u32);
+                let of = Resource::Topic(TopicChange::new(first, total));
+                self.administer(Administer::Set(of, setting), cause);
+            }
+            Whose::EachBroker => {
+                for &broker in brokers {
+                    self.administer(Administer::Set(Resource::Broker(Some(broker)), setting), cause);
+                }
+            }
+            Whose::AllBrokers => self.administer(Administer::Set(Resource::Broker(None), setting), cause),
+        }
+    }
+
+    /// Whether a setting can be changed: a broker's own is asked of that broker, which tells the controller
+    /// (`ConfigAdminManager.validateResourceNameIsCurrentNodeId`).
+    pub(super) fn may_be_set(&self, fault: &Fault, whose: Whose, node: NodeId) -> bool {
+        let can_be_asked = match whose {
+            Whose::Topic => self.topic(fault).is_some(),
+            Whose::EachBroker => self.machines[usize::from(node.0)].running,
+            Whose::AllBrokers => true,
+        };
+        can_be_asked && self.active_controller().is_some()
     }
 
     /// Whether a topic is there that nobody has asked to delete.
@@ -48,7 +76,7 @@ impl<O: Observer> World<O> {
     /// DeleteTopics.
     pub(super) fn delete_topic(&mut self, fault: &Fault, cause: EventSeq) {
         let topic = self.topic(fault).expect("a fault strikes what is there");
-        let change = TopicChange { first: topic.first_partition, total: topic.assignment.len() as u32 };
+        let change = TopicChange::new(topic.first_partition, topic.assignment.len() as u32);
         self.schedule.deleted.push(change.first);
         self.administer(Administer::DeleteTopic(change), cause);
     }
@@ -57,7 +85,7 @@ impl<O: Observer> World<O> {
     pub(in crate::world) fn make_anew(&mut self, fault: usize, cause: EventSeq) {
         let anew = self.model.topics.iter().find(|topic| topic.anew.is_some_and(|anew| anew.by == fault));
         let anew = anew.expect("a deleted topic is made anew");
-        let change = TopicChange { first: anew.first_partition, total: anew.created_with };
+        let change = TopicChange::new(anew.first_partition, anew.created_with);
         // Another fault may have deleted it since.
         let state = &self.decided[change.first.0 as usize];
         if state.is_there() || state.partition_epoch > PartitionEpoch(0) {
