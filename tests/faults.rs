@@ -427,6 +427,37 @@ fn a_topic_is_deleted_by_the_first_of_two_who_ask() {
     assert!(run.ending.settled, "{:?}", run.ending.unquiet);
 }
 
+/// The bound for settling counts from when all is over that had begun under a fault, and an application that sends slowly has its
+/// time: progress is promised, and made.
+#[test]
+fn what_only_takes_its_time_is_waited_for() {
+    let jump = r#"{ at = "1s", do = "clock-jump", on = "broker(2)", by = "2h", for = "39s" }"#;
+    let cut = r#"{ at = "2s", do = "cut", from = "broker(2)", to = "leader(orders-0)", for = "60s" }"#;
+    let slow = r#"{ at = "1s", do = "slow-link", from = "clients", to = "leader(orders-0)", latency = "2h", for = "5s" }"#;
+    let disk = r#"{ at = "1s", do = "slow-disk", on = "leader(orders-0)", factor = 1000000, for = "2s" }"#;
+    let cases = [
+        // A follower's back-off, by a clock that is right again.
+        (format!("{jump}, {cut}"), "", 7_230..7_300),
+        // A request that its sender has long given up.
+        (slow.to_owned(), "delivery.timeout.ms = 3000\nrequest.timeout.ms = 1000", 7_201..7_300),
+        // An application that waits for answers that linger.
+        (String::new(), "waits = \"each\"\nlinger.ms = 120000", 7_080..7_300),
+        // An fsync that was under way on a slow disk ends when the disk is well.
+        (disk.to_owned(), "", 6..40),
+    ];
+    for (faults, producer, seconds) in cases {
+        let text = format!(
+            "kafka = \"4.1\"\nfaults = [{faults}]\n[topics.orders]\nreplication.factor = 3\nmin.insync.replicas = 2\n\
+             flush.messages = 1\n[producers.web]\ninto = \"orders\"\nrecords = 60\nrate = \"10/s\"\n{producer}\n\
+             [run]\nuntil = \"70s\""
+        );
+        let run = one::run(&common::model("slow", &text), 0, false);
+        assert!(run.ending.settled, "{text}\n{:?}", run.ending.unquiet);
+        let at = run.ending.at.nanoseconds() / 1_000_000_000;
+        assert!(seconds.contains(&at), "{text}\nis quiet at {at} s");
+    }
+}
+
 /// As Kafka does: nothing tells a producer that the partition it sticks to is no more, and an outbox sends again for ever.
 #[test]
 fn a_topic_made_anew_with_fewer_partitions_promises_no_progress() {

@@ -353,10 +353,13 @@ fn every_promise_has_a_file_and_a_planted_bug() {
     assert!(promise("all-is-well", "AllIsWell", &[], "all-is-well").is_some(), "no file at all");
 }
 
-/// What a promise lacks: a file of its name, a test of that file that names it, or a bug in `tests/checkers.rs` that breaks it.
+/// What a promise lacks: a file of its name, or a folder, a test of that file that names it, or a bug in `tests/checkers.rs`
+/// that breaks it.
 fn promise(word: &str, variant: &str, checks: &[(String, String)], planted: &str) -> Option<String> {
     let name = format!("/{}.rs", word.replace('-', "_"));
-    let Some((path, text)) = checks.iter().find(|(path, _)| path.ends_with(&name)) else {
+    let folder = name.replace(".rs", "/mod.rs");
+    let is_it = |path: &str| path.ends_with(&name) || path.ends_with(&folder);
+    let Some((path, text)) = checks.iter().find(|(path, _)| is_it(path)) else {
         return Some(format!("src/check:1: `{word}` has no file; write it as `…{name}`"));
     };
     let tests = text.split_once("#[cfg(test)]").map_or("", |(_, tests)| tests);

@@ -1,9 +1,9 @@
-//! How far the machines' clocks were set: what a broker takes for old, and what anybody takes for not yet due, goes by them.
+//! How far the machines' clocks were set: what a broker takes for old goes by them.
 //!
 //! It never knows what came of it.
 
 use crate::devices::clock::Jump;
-use crate::kernel::units::{NodeId, Span, Time};
+use crate::kernel::units::{NodeId, Span};
 use crate::scenario::model::Model;
 
 /// Every clock, as it was set.
@@ -17,15 +17,6 @@ pub struct Clocks {
     brokers_most: i64,
     /// The least that any client's has: below zero if one was set back.
     clients_least: i64,
-    set_back: Option<SetBack>,
-}
-
-/// A clock that was set back, or was right again after it had been ahead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SetBack {
-    at: Time,
-    node: NodeId,
-    by: Span,
 }
 
 impl Clocks {
@@ -35,11 +26,11 @@ impl Clocks {
         self.ahead.resize(usize::from(model.node_count()) + 1, 0);
         self.first_client = model.producer_node(0).0;
         self.brokers = model.cluster.brokers;
-        (self.brokers_most, self.clients_least, self.set_back) = (0, 0, None);
+        (self.brokers_most, self.clients_least) = (0, 0);
     }
 
     /// One was set.
-    pub fn set(&mut self, at: Time, node: NodeId, jump: Jump) {
+    pub fn set(&mut self, node: NodeId, jump: Jump) {
         let ahead = &mut self.ahead[usize::from(node.0)];
         *ahead += jump.milliseconds();
         if node.0 <= self.brokers {
@@ -47,32 +38,11 @@ impl Clocks {
         } else if node.0 >= self.first_client {
             self.clients_least = self.clients_least.min(*ahead);
         }
-        if let Jump::Back(by) = jump {
-            self.set_back.get_or_insert(SetBack { at, node, by });
-        }
     }
 
     /// How much older than it is a broker may have taken a client's record for.
     pub fn aged(&self) -> Span {
         Span::from_milliseconds((self.brokers_most - self.clients_least).unsigned_abs())
-    }
-
-    /// The first that was set back.
-    pub fn set_back(&self) -> Option<SetBack> {
-        self.set_back
-    }
-}
-
-impl SetBack {
-    /// It as a reason, in words Kafka's users know.
-    pub fn reason(self, model: &Model) -> String {
-        format!(
-            "at {} the clock of {} was set back by {}: Kafka counts back-offs and lag by the time of day, and may wait so \
-             much longer",
-            self.at,
-            model.node_name(self.node),
-            self.by,
-        )
     }
 }
 
@@ -96,9 +66,8 @@ mod tests {
             (client, forward(50), 10),
             (client, back(55), 15),
         ] {
-            clocks.set(Time::ZERO, node, jump);
+            clocks.set(node, jump);
             assert_eq!(clocks.aged(), seconds(aged), "{node} {jump:?}");
         }
-        assert_eq!(clocks.set_back().map(|back| back.node), Some(NodeId(1)));
     }
 }

@@ -50,6 +50,10 @@ pub(super) enum Step {
     Again(u32),
     /// The leader of this epoch appends a batch.
     Put(u16, u32, u32),
+    /// The same, and the offset before it is missing.
+    PutBehindGap(u16, u32, u32),
+    /// The batch that begins at this offset of a broker's log goes bad.
+    Rot(u16, u64),
     /// A follower appends a batch that was appended under this epoch.
     Copy(u16, u32, u32),
     /// A leader of this epoch has this high watermark.
@@ -199,8 +203,18 @@ impl Hand {
             Step::Begin => self.happens(producer, Happened::Started { incarnation: Incarnation(3) }),
             Step::Kill => self.happens(producer, Happened::Crashed),
             Step::Again(message) => self.batch(MessageId(message)),
-            Step::Put(broker, batch, epoch) => self.append(broker, batch, epoch, true),
-            Step::Copy(broker, batch, epoch) => self.append(broker, batch, epoch, false),
+            Step::Put(broker, batch, epoch) => self.append(broker, batch, epoch, true, 0),
+            Step::PutBehindGap(broker, batch, epoch) => self.append(broker, batch, epoch, true, 1),
+            Step::Rot(broker, offset) => {
+                let base_offset = Offset(offset);
+                let log = &mut self.logs[index(broker)];
+                let place = log.index_at(base_offset).expect("a batch begins there");
+                let of = log.entry(place).batch;
+                let batch = self.store.add_rotten(of);
+                log.replace(place, batch);
+                self.happens(broker, Happened::Rotted { partition: ORDERS, base_offset, of, batch });
+            }
+            Step::Copy(broker, batch, epoch) => self.append(broker, batch, epoch, false, 0),
             Step::Commit(broker, new, epoch) => self.raise(broker, new, LeaderEpoch(epoch), true),
             Step::Learn(broker, new) => self.raise(broker, new, self.state.leader_epoch, false),
             Step::Ack(broker, batch) => {
@@ -341,8 +355,8 @@ impl Hand {
         self.store.add_batch(producer, &[run], Bytes::new(BATCH), self.now);
     }
 
-    fn append(&mut self, broker: u16, batch: u32, epoch: u32, leading: bool) {
-        let base_offset = self.log_of(broker).end();
+    fn append(&mut self, broker: u16, batch: u32, epoch: u32, leading: bool, gap: u64) {
+        let base_offset = self.log_of(broker).end().plus(gap);
         let (batch, epoch) = (BatchId(batch), LeaderEpoch(epoch));
         self.logs[index(broker)].append(LogEntry { base_offset, batch, epoch }, 1, Bytes::new(BATCH));
         let end = base_offset.plus(1);

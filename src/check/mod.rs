@@ -207,9 +207,7 @@ impl Checks {
                 }
                 Promise::NoDuplicates => no_duplicates::judge(look, &self.history, &self.reloads, &outcome),
                 Promise::OrderKept => order_kept::judge(look, &self.history, &self.reloads, &outcome),
-                Promise::Progress => {
-                    progress::judge(look, &self.budget, self.reloads.clocks(), ending, struck)
-                }
+                Promise::Progress => progress::judge(look, &self.budget, ending, struck),
             })
             .collect();
         Judgement { settled: ending.settled, outcome, promises }
@@ -242,7 +240,7 @@ impl Checks {
                 self.committed.partition(partition).truncated(node, new);
                 self.reads.truncated(node, partition, new);
             }
-            Happened::ClockSet { jump } => self.reloads.clock_was_set(now, node, jump),
+            Happened::ClockSet { jump } => self.reloads.clock_was_set(node, jump),
             Happened::Rotted { partition, base_offset, of, batch } => {
                 let breach = Breach::Rotten { at: now, broker: node, offset: base_offset };
                 self.budget.spoilt((partition, base_offset), breach, of, batch);

@@ -71,8 +71,8 @@ impl Reloads {
     }
 
     /// A clock was set: a broker forgets whose newest record is old by its own.
-    pub fn clock_was_set(&mut self, now: Time, node: NodeId, jump: Jump) {
-        self.clocks.set(now, node, jump);
+    pub fn clock_was_set(&mut self, node: NodeId, jump: Jump) {
+        self.clocks.set(node, jump);
     }
 
     /// How far the clocks were set.

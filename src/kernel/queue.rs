@@ -118,10 +118,10 @@ impl<E: Copy> Queue<E> {
         self.len() == 0
     }
 
-    /// Every pending event, in no order that means anything.
-    pub fn pending(&self) -> impl Iterator<Item = &E> {
+    /// Every pending event and its time, in no order that means anything.
+    pub fn pending(&self) -> impl Iterator<Item = (Time, &E)> {
         let taken = usize::from(self.first_is_taken);
-        self.heap.iter().skip(taken).map(|&Reverse(entry)| &self.slots[entry.slot()])
+        self.heap.iter().skip(taken).map(|&Reverse(entry)| (entry.time(), &self.slots[entry.slot()]))
     }
 
     /// Empties the queue and keeps its memory.
@@ -158,7 +158,10 @@ mod tests {
         queue.push(at(1), 'x');
         queue.push(at(3), 'z');
         assert_eq!(queue.pop(), Some((at(1), 'x')));
-        assert_eq!((queue.len(), queue.pending().collect::<String>().as_str()), (1, "z"));
+        assert_eq!(
+            (queue.len(), queue.pending().map(|(_, event)| event).collect::<String>().as_str()),
+            (1, "z")
+        );
         queue.push(at(2), 'y');
         assert_eq!((queue.len(), queue.slots.len()), (2, 2));
         assert_eq!((queue.pop(), queue.pop()), (Some((at(2), 'y')), Some((at(3), 'z'))));

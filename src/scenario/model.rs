@@ -4,7 +4,7 @@
 
 use super::fault::{Action, Fault, Target};
 use super::words::{Count, FaultKind, Promise};
-use crate::clients::app::Workload;
+use crate::clients::app::{Rate, Waits, Workload};
 use crate::clients::options::{ProducerOptions, ReaderOptions};
 use crate::cluster::generation::Version;
 use crate::cluster::options::{BrokerOptions, ControllerOptions, TopicOptions};
@@ -51,7 +51,7 @@ pub struct Model {
     pub chaos: Option<Chaos>,
     /// The faults act ends at the latest here.
     pub until: Time,
-    /// How long settling may take.
+    /// How long settling may take once everything is over that had begun under a fault.
     pub settle_bound: Span,
     /// What must come out.
     pub expect: Expect,
@@ -128,6 +128,33 @@ pub struct Producer {
     pub options: ProducerOptions,
     /// The application.
     pub workload: Workload,
+}
+
+impl Producer {
+    /// How long so many sends take at most, as long as nothing fails.
+    pub fn takes(&self, sends: u64) -> Span {
+        self.paced(sends) + self.unpaced(sends)
+    }
+
+    /// What its rate makes of it: twice the mean for a Poisson process.
+    pub fn paced(&self, sends: u64) -> Span {
+        match self.workload.rate {
+            Rate::Unbounded => Span::ZERO,
+            Rate::Every(spacing) => spacing * sends,
+            Rate::Poisson(mean) => mean * 2 * sends,
+        }
+    }
+
+    /// What its rate does not say: a millisecond each, or for each answer that is waited for a second, and as long as it lingers.
+    pub fn unpaced(&self, sends: u64) -> Span {
+        match (self.workload.waits, self.workload.rate) {
+            (Waits::Every(every), _) => {
+                (Span::from_seconds(1) + self.options.linger) * sends.div_ceil(every.into())
+            }
+            (Waits::None, Rate::Unbounded) => Span::from_milliseconds(1) * sends,
+            (Waits::None, Rate::Every(_) | Rate::Poisson(_)) => Span::ZERO,
+        }
+    }
 }
 
 /// A plain reader: assigned partitions, from the beginning, without a group.

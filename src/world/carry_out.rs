@@ -187,7 +187,11 @@ impl<O: Observer> World<O> {
 
     fn schedule_fsync(&mut self, node: NodeId, file: AnyFile, token: u32, at: Time, cause: EventSeq) {
         let incarnation = self.machines[usize::from(node.0)].starts;
-        self.queue.push(at, Due { what: What::Fsync { node, file, token, incarnation }, cause });
+        let due = Due { what: What::Fsync { node, file, token, incarnation }, cause };
+        self.queue.push(at, due);
+        if self.disk(node).is_slow() {
+            self.expect_sooner(node, due);
+        }
     }
 
     /// A process ends of its own will: a client's because it is done; a server's because its disk has failed it, until that is

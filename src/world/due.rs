@@ -38,6 +38,20 @@ pub(super) enum What {
     Look,
 }
 
+impl What {
+    /// Whether it has begun and ends by itself, unlike what comes again and again.
+    pub(super) fn is_under_way(self) -> bool {
+        match self {
+            What::Network(_)
+            | What::Fsync { .. }
+            | What::Handled(_)
+            | What::Start { .. }
+            | What::MakeAnew(_) => true,
+            What::Alarm(..) | What::Strike(_) | What::Over(_) | What::Look => false,
+        }
+    }
+}
+
 /// An alarm of any kind of node.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum AnyTimer {

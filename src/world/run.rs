@@ -10,6 +10,7 @@ use super::world::World;
 use crate::clients;
 use crate::cluster::broker::Broker;
 use crate::cluster::units::PartitionId;
+use crate::devices::disk::Disk;
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::{NodeId, Span, Time};
 use crate::scenario::model::Model;
@@ -119,16 +120,34 @@ impl<O: Observer> World<O> {
         self.sends_left_of[usize::from(node.0 - self.model.producer_node(0).0)] -= sends;
     }
 
-    /// Faults end, processes start, links open: one instant.
+    /// Faults end, processes start, links open: one instant. The bound for settling counts from when what has begun under a fault
+    /// and ends by itself is over, and leaves time for what is still to be sent.
     fn heal(&mut self) {
         // At `until` nothing need have happened for a while.
         if !self.faults_are_over() {
             self.now = self.model.until;
         }
         let cause = self.note(NodeId::NOBODY, Happened::Healed, EventSeq(0));
-        self.act = Act::Settling(self.now + self.model.settle_bound);
+        self.act = Act::Settling(Time::NEVER);
         self.end_all_faults(cause);
+        self.act = Act::Settling(self.over_by() + self.sends_take() + self.model.settle_bound);
         self.queue.push(self.now + LOOKS_EVERY, Due { what: What::Look, cause });
+    }
+
+    /// When everything is over that has begun and ends by itself: messages over links that were slow, or that a kernel tries to
+    /// deliver, fsyncs, starts, and waits by the time of day of a clock that was set back (`PartitionFetchState.delay`,
+    /// `Replica.lastCaughtUpTimeMs`, `ProducerBatch.retryBackoffMs`), which take so much longer.
+    fn over_by(&self) -> Time {
+        let under_way = self.queue.pending().filter(|(_, due)| due.what.is_under_way()).map(|(at, _)| at);
+        let disks = self.disks.iter().map(Disk::idle);
+        let others = [self.now, self.schedule.waits_until];
+        under_way.chain(disks).chain(others).max().expect("an instant is among them")
+    }
+
+    /// How long those take that go on sending.
+    fn sends_take(&self) -> Span {
+        let producers = self.model.producers.iter().zip(&self.sends_left_of);
+        producers.map(|(producer, &left)| producer.takes(left)).max().unwrap_or(Span::ZERO)
     }
 
     /// Ends the run if all is quiet.

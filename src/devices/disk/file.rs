@@ -44,6 +44,8 @@ pub(super) struct Flush {
     /// When the device turns to it.
     pub(super) begins: Time,
     pub(super) ends: Time,
+    /// How many times as long as usual it takes.
+    pub(super) slower: u32,
 }
 
 #[derive(Clone, Copy, Debug)]

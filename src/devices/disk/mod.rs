@@ -96,7 +96,7 @@ pub struct Disk<F> {
 /// What is wrong with a disk now.
 #[derive(Clone, Debug, Default)]
 struct Ills {
-    /// An fsync asked for meanwhile takes so many times as long; of several, the slowest counts.
+    /// See [`Ill::Slow`].
     slow: Vec<u32>,
     /// How many stalls are on it, and since when.
     stalls: u32,
@@ -109,7 +109,8 @@ struct Ills {
 /// Something that can be wrong with a disk for a while. Each nests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ill {
-    /// An fsync asked for meanwhile takes so many times as long; of several, the slowest counts.
+    /// An fsync asked for meanwhile takes so many times as long; of several, the slowest counts. What of it is not done when that
+    /// is over takes its usual time.
     Slow(u32),
     /// No fsync ends; the device goes on where it stood.
     Stalled,
@@ -170,12 +171,14 @@ impl<F: Copy + Ord> Disk<F> {
         }
     }
 
-    /// Something is no longer wrong. Panics if it was not. After the last stall ask [`Disk::delayed`] for every fsync under way.
+    /// Something is no longer wrong. Panics if it was not. After the last stall ask [`Disk::delayed`] for every fsync under way,
+    /// and after it was slow [`Disk::ends`]: it may end sooner.
     pub fn recovers(&mut self, now: Time, ill: Ill) {
         match ill {
             Ill::Slow(factor) => {
                 let place = self.ills.slow.iter().position(|&one| one == factor);
                 self.ills.slow.remove(place.expect("a disk recovers from what it has"));
+                self.speed_up(now);
             }
             Ill::Stalled => {
                 self.ills.stalls -= 1;
@@ -294,6 +297,23 @@ impl<F: Copy + Ord> Disk<F> {
         }
     }
 
+    /// When an fsync under way ends, as things stand.
+    pub fn ends(&self, file: F, token: u32) -> Option<Time> {
+        let flush = self.get(file)?.flushing.iter().find(|flush| flush.token == token)?;
+        Some(flush.ends)
+    }
+
+    /// When all that was asked for is done, as things stand.
+    pub fn idle(&self) -> Time {
+        self.idle
+    }
+
+    /// Whether it is slow now.
+    #[inline]
+    pub fn is_slow(&self) -> bool {
+        !self.ills.slow.is_empty()
+    }
+
     /// Whether an fsync that ends now has failed; if so it is over, and has made nothing durable. What it was to write
     /// stays in the page cache, is taken for clean, and never reaches the device: no later fsync ever tries it again.
     pub fn failed(&mut self, now: Time, file: F, token: u32) -> bool {
@@ -359,13 +379,13 @@ impl<F: Copy + Ord> Disk<F> {
     fn serve(&mut self, now: Time, file: F, token: u32, covers: Covers, chance: &Chance) -> Time {
         let (entity, begins) = (u64::from(self.node.0), self.idle.max(self.device_time(now)));
         let fsync = self.options.fsync;
-        let slower = self.ills.slow.iter().copied().max().map_or(1, u64::from);
+        let slower = self.slower();
         let state = self.open(file);
         let occasion = Occasion(u64::from(state.ordinal), state.flushes);
-        let takes = fsync.sample(chance.draw(Purpose::Fsync, entity, occasion)) * slower;
+        let takes = fsync.sample(chance.draw(Purpose::Fsync, entity, occasion)) * u64::from(slower);
         state.flushes += 1;
         let ends = begins + takes;
-        state.flushing.push_back(Flush { token, covers, begins, ends });
+        state.flushing.push_back(Flush { token, covers, begins, ends, slower });
         self.idle = ends;
         // In a stall the device's time is behind.
         ends.max(now)
@@ -374,6 +394,37 @@ impl<F: Copy + Ord> Disk<F> {
     /// The time the device itself has: it stands still in a stall.
     fn device_time(&self, now: Time) -> Time {
         if self.ills.stalls > 0 { self.ills.stalled_since } else { now }
+    }
+
+    /// How many times as long an fsync takes that is asked for now.
+    fn slower(&self) -> u32 {
+        self.ills.slow.iter().copied().max().unwrap_or(1)
+    }
+
+    /// The device is less slow than it was: of what it was asked for meanwhile, so much as is not done takes less, and what is
+    /// queued behind it moves up.
+    fn speed_up(&mut self, now: Time) {
+        let (now, slower) = (self.device_time(now), self.slower());
+        let mut queued: Vec<(Time, u32, usize)> = Vec::new();
+        for &(_, slot) in &self.index {
+            let flushing = self.files[slot as usize].flushing.iter().enumerate();
+            let left = flushing.filter(|(_, flush)| flush.ends > now);
+            queued.extend(left.map(|(place, flush)| (flush.begins, slot, place)));
+        }
+        queued.sort_unstable();
+        let mut idle = now;
+        for (_, slot, place) in queued {
+            let flush = &mut self.files[slot as usize].flushing[place];
+            let left = flush.ends.since(flush.begins.max(now));
+            if flush.begins > now {
+                flush.begins = idle;
+            }
+            let was = flush.slower;
+            flush.slower = was.min(slower);
+            idle += left / u64::from(was) * u64::from(flush.slower);
+            flush.ends = idle;
+        }
+        self.idle = idle;
     }
 
     /// The stall is over: everything that was not done is done so much later.

@@ -285,6 +285,41 @@ fn a_slow_disk_takes_so_many_times_as_long_for_what_is_asked_for_meanwhile() {
 }
 
 #[test]
+fn what_is_not_done_when_a_slow_disk_is_well_takes_its_usual_time() {
+    // Asked for at: two while it is slow, one while it is slower still; the device serves one after the other.
+    let slow = |chance: &Chance| {
+        let mut disk = disk();
+        assert_eq!(disk.flush(at(0), 'a', 0, chance), at(2), "before it is slow");
+        disk.falls_ill(at(1), Ill::Slow(10));
+        assert_eq!(disk.flush(at(1), 'b', 0, chance), at(22));
+        assert_eq!(disk.flush(at(1), 'a', 1, chance), at(42));
+        disk.falls_ill(at(2), Ill::Slow(100));
+        assert_eq!(disk.flush(at(2), 'b', 1, chance), at(242));
+        disk
+    };
+    let chance = Chance::new(1);
+    // When it recovers from what, when each ends then.
+    for (now, recovers, ends) in [
+        (1, &[100, 10][..], [2, 4, 6, 8]),
+        (12, &[100, 10], [2, 13, 15, 17]),
+        (12, &[10], [2, 22, 42, 242]),
+        (12, &[100], [2, 22, 42, 62]),
+        (142, &[100], [2, 22, 42, 152]),
+        (142, &[100, 10], [2, 22, 42, 143]),
+        (300, &[100, 10], [2, 22, 42, 242]),
+    ] {
+        let mut disk = slow(&chance);
+        for &factor in recovers {
+            disk.recovers(at(now), Ill::Slow(factor));
+        }
+        let files = [('a', 0), ('b', 0), ('a', 1), ('b', 1)];
+        assert_eq!(files.map(|(file, token)| disk.ends(file, token)), ends.map(|ends| Some(at(ends))));
+        assert_eq!(disk.idle(), at(ends[3].max(if now > ends[3] { now } else { 0 })));
+        assert!(disk.flushed(at(ends[3]), 'b', 1));
+    }
+}
+
+#[test]
 fn in_a_stall_no_fsync_ends_and_the_device_goes_on_where_it_stood() {
     let (mut disk, chance) = (disk(), Chance::new(1));
     for token in 0..2 {

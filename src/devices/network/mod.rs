@@ -19,7 +19,8 @@
 //! # Departure from Kafka:
 //! Acknowledgements are not packets: what is cut in one direction only passes in the other and is never sent twice. A
 //! retransmission takes as long as the first attempt, and carries all that waits behind it. Bandwidth is each
-//! connection's own in each direction, not shared.
+//! connection's own in each direction, not shared. What was sent over a slow link is as late as it was to be when the link is
+//! quick again, as in the queue of Linux's netem, which stamps each packet as it comes in; but no kernel sends it once more.
 
 mod arrival;
 mod backoff;

@@ -5,7 +5,6 @@ use super::reading::{Placed, Reading};
 use super::report::Problem;
 use super::section::{Schema, Section};
 use super::tree::Table;
-use crate::clients::app::{Rate, Waits};
 use crate::cluster::options::{BrokerOptions, ControllerOptions};
 use crate::kernel::units::{Span, Time};
 use crate::scenario::fault::{Fault, When};
@@ -25,13 +24,8 @@ pub(super) fn until(table: &Table, reading: &mut Reading) -> Option<Placed<Time>
 /// process), and the end of every fault at an instant, written or drawn.
 pub(super) fn known_end(producers: &[Producer], faults: &[Fault], chaos: Option<&Chaos>) -> Time {
     let sends = producers.iter().map(|producer| {
-        let (start, records) = (producer.workload.start, u64::from(producer.workload.records));
-        let spacing = match producer.workload.rate {
-            Rate::Unbounded => Span::ZERO,
-            Rate::Every(spacing) => spacing,
-            Rate::Poisson(mean) => mean * 2,
-        };
-        start.since_start() + spacing * records
+        let records = u64::from(producer.workload.records);
+        producer.workload.start.since_start() + producer.paced(records)
     });
     let strikes = faults.iter().map(|fault| {
         let strikes = match fault.when {
@@ -63,16 +57,9 @@ pub(super) fn check(end: Time, producers: &[Producer], until: Option<Placed<Time
 
 /// The faults act ends by itself when every producer has made its last send and every fault has struck and ended; `until`
 /// only ends what would go on. So the default is late: a minute and the longest give-up of a client after the last instant the
-/// file speaks of, and for sends whose instants it does not say a millisecond each, or a second for each answer waited for.
+/// file speaks of, and for sends whose instants it does not say as long as they may take.
 pub(super) fn default_until(known_end: Time, producers: &[Producer]) -> Time {
-    let unpaced = producers.iter().map(|producer| {
-        let records = u64::from(producer.workload.records);
-        match (producer.workload.waits, producer.workload.rate) {
-            (Waits::Every(every), _) => Span::from_seconds(1) * records.div_ceil(every.into()),
-            (Waits::None, Rate::Unbounded) => Span::from_milliseconds(1) * records,
-            (Waits::None, Rate::Every(_) | Rate::Poisson(_)) => Span::ZERO,
-        }
-    });
+    let unpaced = producers.iter().map(|producer| producer.unpaced(producer.workload.records.into()));
     let unpaced = unpaced.max().unwrap_or(Span::ZERO);
     let late = known_end.since_start() + unpaced + Span::from_seconds(60) + longest_give_up(producers);
     Time::ZERO + late.min(limits::VIRTUAL_TIME)

@@ -171,7 +171,9 @@ fn what_a_file_leaves_open_is_late_and_long_enough() {
         // A minute, the delivery timeout, and a millisecond for the one record.
         (SMALL, until, "180.001 s"),
         (&format!("{SMALL}rate = \"1/10s\"\nstart = \"1s\""), until, "191.000 s"),
-        (&format!("{SMALL}waits = \"each\""), until, "181.000 s"),
+        // For each answer that is waited for a second, and as long as it lingers.
+        (&format!("{SMALL}waits = \"each\"\nlinger.ms = 0"), until, "181.000 s"),
+        (&format!("{SMALL}waits = \"each\"\nlinger.ms = 60000"), until, "241.000 s"),
         ("[[faults]]\nat = \"100s\"\nfor = \"20s\"\ndo = \"crash\"\non = \"broker(1)\"", until, "180.000 s"),
         // 30 s, 9 s of session, 45 s of lag; with a producer its two minutes.
         ("[topics.t]", settle, "84 s"),

@@ -16,6 +16,9 @@ impl<O: Observer> World<O> {
     /// the monotonic clock here. So do time-outs of the requests of brokers: each waits for one answer, and sees it before it
     /// looks at a clock.
     pub(super) fn set_clocks(&mut self, nodes: &[NodeId], jump: Jump, cause: EventSeq) {
+        if let Jump::Back(by) = jump {
+            self.schedule.waits_until = self.schedule.waits_until.max(self.now) + by;
+        }
         for &node in nodes {
             let machine = &mut self.machines[usize::from(node.0)];
             machine.clock.jump(jump);

@@ -8,7 +8,7 @@ use crate::kernel::chance::{Chance, Occasion, Purpose};
 use crate::kernel::trace::EventSeq;
 use crate::kernel::units::{NodeId, Time};
 use crate::scenario::fault::Action;
-use crate::world::due::Due;
+use crate::world::due::{Due, What};
 use crate::world::happened::Happened;
 use crate::world::observe::Observer;
 use crate::world::world::World;
@@ -32,8 +32,10 @@ impl<O: Observer> World<O> {
             self.disk(node).recovers(now, ill);
             self.tell_whether_full(node);
             let cause = self.note(node, Happened::Disk { what: action.kind(), over: true }, cause);
-            if ill == Ill::Stalled {
-                self.resume_fsyncs(node);
+            match ill {
+                Ill::Stalled => self.resume_fsyncs(node),
+                Ill::Slow(_) => self.hasten_fsyncs(node),
+                Ill::Full | Ill::FailsFsyncs | Ill::LiesAboutFsyncs => (),
             }
             if !self.disk(node).fails_writers() {
                 self.machines[usize::from(node.0)].halted = false;
@@ -60,6 +62,30 @@ impl<O: Observer> World<O> {
                 queue.push(now, due);
             }
             whose != node
+        });
+    }
+
+    /// An fsync is asked for while its disk is slow: it ends sooner if the disk is well before that.
+    #[cold]
+    pub(in crate::world) fn expect_sooner(&mut self, node: NodeId, due: Due) {
+        self.schedule.slowed.push((node, due));
+    }
+
+    /// The disk is less slow: what it was asked for meanwhile ends sooner. Nobody minds that its former end comes as well.
+    fn hasten_fsyncs(&mut self, node: NodeId) {
+        let (queue, disk) = (&mut self.queue, &self.disks[usize::from(node.0) - 1]);
+        let starts = self.machines[usize::from(node.0)].starts;
+        self.schedule.slowed.retain(|&(whose, due)| {
+            let What::Fsync { file, token, incarnation, .. } = due.what else {
+                unreachable!("only fsyncs are put here")
+            };
+            // A process that is no more is told of nothing.
+            let is_awaited = whose == node && incarnation == starts;
+            let ends = disk.ends(file, token).filter(|_| is_awaited);
+            if let Some(ends) = ends {
+                queue.push(ends, due);
+            }
+            whose != node || (ends.is_some() && disk.is_slow())
         });
     }
 

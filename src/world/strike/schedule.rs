@@ -6,7 +6,7 @@ use crate::clients::happened::Outcome;
 use crate::cluster;
 use crate::cluster::units::PartitionId;
 use crate::kernel::trace::EventSeq;
-use crate::kernel::units::NodeId;
+use crate::kernel::units::{NodeId, Time};
 use crate::scenario::fault::{Trigger, When};
 use crate::scenario::model::Model;
 use crate::world::budget::Standings;
@@ -33,6 +33,10 @@ pub(in crate::world) struct Schedule {
     pub(in crate::world) holds: Vec<Hold>,
     /// Ends of fsyncs that have come while their disk stalled.
     pub(super) stalled: Vec<(NodeId, Due)>,
+    /// Ends of fsyncs that were asked for while their disk was slow.
+    pub(super) slowed: Vec<(NodeId, Due)>,
+    /// Until then somebody may wait by a clock that was set back.
+    pub(in crate::world) waits_until: Time,
     /// The topics that are to be deleted, by their first partitions: a second fault deletes nothing of them.
     pub(super) deleted: Vec<PartitionId>,
 }
@@ -56,6 +60,8 @@ impl Schedule {
         self.outstanding = faults.len();
         self.holds.clear();
         self.stalled.clear();
+        self.slowed.clear();
+        self.waits_until = Time::ZERO;
         self.deleted.clear();
         let withholds = faults.iter().any(|fault| fault.within_budget);
         self.standings = withholds.then(Standings::default);
