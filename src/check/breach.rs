@@ -15,6 +15,13 @@ pub enum Breach {
         /// Who.
         leader: NodeId,
     },
+    /// A broker was elected as eligible whose replica, and with it its log, a reassignment had taken away.
+    EmptyLeader {
+        /// When.
+        at: Time,
+        /// Who.
+        leader: NodeId,
+    },
     /// As many replicas as may not were impaired while one of them was short.
     TooManyImpaired {
         /// Since when.
@@ -82,6 +89,11 @@ impl Breach {
             Breach::UncleanElection { at, leader } => format!(
                 "broker {leader} was elected leader of {name} at {at} though it was neither in sync nor \
                 eligible: an unclean election promises nothing"
+            ),
+            Breach::EmptyLeader { at, leader } => format!(
+                "broker {leader} was elected leader of {name} at {at} as eligible, though a reassignment had taken its \
+                replica and all that was in it: no reassignment ends eligibility \
+                (PartitionChangeBuilder.maybePopulateTargetElr)"
             ),
             Breach::TooManyImpaired { at, impaired, short, of: replicas, most, required } => {
                 let Required { min_insync_replicas: configured, left_in_sync } = required;

@@ -313,15 +313,12 @@ impl Budget {
         election: Option<Election>,
     ) {
         let account = &mut self.partitions[partition.0 as usize];
+        let is_emptied = state.leader.is_some_and(|leader| account.standing.is_emptied(leader));
         account.standing.decided(old_leader, state);
         account.look(n, now, self.eligible_leader_replicas);
-        match (election, state.leader) {
-            (Some(Election::Unclean), Some(leader)) => {
-                let breach = Breach::UncleanElection { at: now, leader };
-                account.over = Some((n, breach));
-                account.earlier.iter_mut().for_each(|earlier| earlier.over = Some((n, breach)));
-                account.unclean = Some((state.leader_epoch, breach));
-            }
+        let breach = match (election, state.leader) {
+            (Some(Election::Unclean), Some(leader)) => Breach::UncleanElection { at: now, leader },
+            (Some(Election::Eligible), Some(leader)) if is_emptied => Breach::EmptyLeader { at: now, leader },
             (
                 None
                 | Some(
@@ -332,8 +329,11 @@ impl Budget {
                     | Election::Nobody,
                 ),
                 _,
-            ) => (),
-        }
+            ) => return,
+        };
+        account.over = Some((n, breach));
+        account.earlier.iter_mut().for_each(|earlier| earlier.over = Some((n, breach)));
+        account.unclean = Some((state.leader_epoch, breach));
     }
 
     /// When and where a batch was first put in a log; none: never.
@@ -558,6 +558,18 @@ mod tests {
         ] {
             assert_eq!(promised(true, 2, &[Elect(2, &[2], election)]), kept, "{election:?}");
         }
+    }
+
+    #[test]
+    fn an_eligible_one_whose_replica_was_taken_away_has_nothing() {
+        let elected = Elect(2, &[2], Election::Eligible);
+        let eligible = IsrAndElr(&[1], &[2, 3]);
+        assert!(promised(true, 2, &[eligible, elected]));
+        let back = [eligible, Reassigned(&[1]), Reassigned(&[1, 2]), eligible];
+        assert!(!promised(true, 2, &[&back[..], &[elected]].concat()));
+        // Once it has left the ELR, as one in sync does, it may come back to it.
+        let in_sync = [IsrAndElr(&[1, 2], &[]), eligible, elected];
+        assert!(promised(true, 2, &[&back[..], &in_sync].concat()));
     }
 
     #[test]

@@ -26,38 +26,48 @@ pub enum Election {
     Nobody,
 }
 
-/// A [`PartitionState`] in few bytes: whoever is in sync or eligible is so by the place among the replicas. Everything that
+/// A [`PartitionState`] in few bytes: whoever is in sync or eligible is so by the place among the members. Everything that
 /// happens is as large as the largest of it, and a decision is both the largest and rare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
-    replicas: Replicas,
+    /// Who holds a replica, then who is eligible though a reassignment took his away.
+    members: Replicas,
+    /// How many of them hold a replica.
+    replicas: u8,
     isr: u8,
     elr: u8,
     removing: u8,
     recovering: bool,
-    last_known_leader: Option<NodeId>,
-    leader: Option<NodeId>,
+    last_known_leader: NodeId,
+    leader: NodeId,
     leader_epoch: LeaderEpoch,
     partition_epoch: PartitionEpoch,
 }
 
 impl Decision {
-    /// This state. Panics if anybody in sync or eligible holds no replica.
+    /// This state. Of those who are eligible without a replica no more are told than there is room for. Panics if anybody in
+    /// sync holds no replica.
     pub fn of(state: &PartitionState) -> Decision {
+        let mut members = state.replicas;
+        for broker in state.elr.iter().filter(|&broker| !state.replicas.contains(broker)) {
+            if members.len() < Replicas::MOST {
+                members.push(broker);
+            }
+        }
+        assert!(state.replicas.is_superset(&state.isr), "whoever is in sync holds a replica");
         let places = |set: &Replicas| {
-            set.iter().fold(0, |places, broker| {
-                let place = state.replicas.iter().position(|replica| replica == broker);
-                places | 1 << place.expect("whoever is in sync or eligible holds a replica")
-            })
+            let places = set.iter().filter_map(|broker| members.iter().position(|member| member == broker));
+            places.fold(0, |places, place| places | 1 << place)
         };
         Decision {
-            replicas: state.replicas,
+            members,
+            replicas: state.replicas.len() as u8,
             isr: places(&state.isr),
             elr: places(&state.elr),
             removing: state.removing,
             recovering: state.recovering,
-            last_known_leader: state.last_known_leader,
-            leader: state.leader,
+            last_known_leader: state.last_known_leader.unwrap_or(NodeId::NOBODY),
+            leader: state.leader.unwrap_or(NodeId::NOBODY),
             leader_epoch: state.leader_epoch,
             partition_epoch: state.partition_epoch,
         }
@@ -66,17 +76,17 @@ impl Decision {
     /// The state, its sets in assignment order.
     pub fn state(&self) -> PartitionState {
         let set = |places: u8| {
-            let members = self.replicas.iter().enumerate().filter(|&(place, _)| places >> place & 1 == 1);
+            let members = self.members.iter().enumerate().filter(|&(place, _)| places >> place & 1 == 1);
             Replicas::of(members.map(|(_, broker)| broker))
         };
         PartitionState {
-            replicas: self.replicas,
+            replicas: Replicas::of(self.members.iter().take(usize::from(self.replicas))),
             isr: set(self.isr),
             elr: set(self.elr),
             removing: self.removing,
             recovering: self.recovering,
-            last_known_leader: self.last_known_leader,
-            leader: self.leader,
+            last_known_leader: somebody(self.last_known_leader),
+            leader: self.leader(),
             leader_epoch: self.leader_epoch,
             partition_epoch: self.partition_epoch,
         }
@@ -84,9 +94,15 @@ impl Decision {
 
     /// Who leads.
     pub fn leader(&self) -> Option<NodeId> {
-        self.leader
+        somebody(self.leader)
     }
 }
+
+fn somebody(node: NodeId) -> Option<NodeId> {
+    (node != NodeId::NOBODY).then_some(node)
+}
+
+const _: () = assert!(size_of::<Happened>() <= 56);
 
 /// What happened at a broker or a controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

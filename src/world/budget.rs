@@ -19,6 +19,8 @@ pub struct Standing {
     elr: Replicas,
     /// Who has a replica: a reassignment changes that.
     replicas: Replicas,
+    /// Of those who are eligible, those whose replica a reassignment took away: given one again, it is empty.
+    emptied: Replicas,
     /// What holds of records that are written now.
     required: Required,
     /// Stopped uncleanly and not back in sync.
@@ -68,6 +70,7 @@ impl Standing {
             isr: in_sync,
             elr: Replicas::NONE,
             replicas,
+            emptied: Replicas::NONE,
             required: Required { min_insync_replicas, left_in_sync: None },
             impaired: Replicas::NONE,
             registered: Replicas::NONE,
@@ -119,7 +122,14 @@ impl Standing {
                 self.registered = self.registered.without(replica);
             }
         }
+        let emptied = |one: &NodeId| self.emptied.contains(*one) || !state.replicas.contains(*one);
+        self.emptied = Replicas::of(state.elr.iter().filter(emptied));
         (self.isr, self.elr) = (state.isr, state.elr);
+    }
+
+    /// Whether this one is eligible though its replica was taken away.
+    pub fn is_emptied(&self, node: NodeId) -> bool {
+        self.emptied.contains(node)
     }
 
     /// `min.insync.replicas` is another. What was written before is as safe as the lower of the two makes it, and as those in

@@ -113,6 +113,7 @@ pub(super) fn build_controllers(model: &Model) -> Vec<Controller> {
         .flat_map(|topic| {
             let options = topic.options;
             topic.assignment.iter().zip(0..).map(move |(&replicas, number)| Given {
+                first_of_topic: topic.first_partition,
                 state: (number < topic.at_start()).then(|| PartitionState::created(replicas, replicas)),
                 replicas,
                 min_insync_replicas: options.min_insync_replicas,

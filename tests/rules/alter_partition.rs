@@ -4,7 +4,8 @@
 use highwater::cluster::generation::Version;
 use highwater::cluster::protocol::ErrorCode::{
     self, FencedLeaderEpoch, IneligibleReplica, InvalidRequest, InvalidUpdateVersion, NewLeaderElected,
-    NotController, OperationNotAttempted, StaleBrokerEpoch, UnknownServerError, UnknownTopicOrPartition,
+    NotController, NotEnoughReplicas, OperationNotAttempted, StaleBrokerEpoch, UnknownServerError,
+    UnknownTopicOrPartition,
 };
 use highwater::cluster::protocol::{AlterPartition, Heartbeat};
 use highwater::cluster::units::{Acks, BrokerEpoch, MetadataOffset};
@@ -162,6 +163,14 @@ fn r1_5_4_only_two_errors_prove_that_a_proposal_was_not_applied() {
         desk.produce(Acks::One, 1);
         assert_eq!(desk.high_watermark(), expected, "another leadership meanwhile: {other_epoch}");
     }
+    // One that begins another leadership, as it ends a reassignment, is left to the metadata.
+    let mut desk = Desk::leading(&[1], 2);
+    desk.follower_at(2, 0);
+    let change = desk.proposed_isr().expect("broker 2 may join");
+    desk.state.leader_epoch = desk.state.leader_epoch.next();
+    desk.accept(change);
+    let refused = desk.produce(Acks::All, 1);
+    assert_eq!(desk.error(refused), Some(NotEnoughReplicas));
 }
 
 /// KIP-903.

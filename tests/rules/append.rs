@@ -5,14 +5,15 @@ use highwater::cluster::options::TopicOptions;
 use highwater::cluster::protocol::ErrorCode::{
     self, InvalidProducerEpoch, InvalidTimestamp, MessageTooLarge, NotEnoughReplicas,
     NotEnoughReplicasAfterAppend, NotLeaderOrFollower, OutOfOrderSequenceNumber, RequestTimedOut,
+    UnknownTopicOrPartition,
 };
-use highwater::cluster::protocol::{MetadataRecord, Resource, TopicChange};
+use highwater::cluster::protocol::{MetadataRecord, PartitionState, Resource, TopicChange};
 use highwater::cluster::setting::Setting;
 use highwater::cluster::units::{Acks, LeaderEpoch, Offset};
 use highwater::kernel::units::{Bytes, NodeId};
 use highwater::scenario::file;
 
-use crate::broker::{Ask, Desk, ORDERS, state};
+use crate::broker::{Ask, Desk, ORDERS, ids, state};
 
 /// Broker 1 leads a topic of this version with what `changes` in its settings.
 fn leading(version: Version, isr: &[u16], change: impl FnOnce(&mut TopicOptions)) -> Desk {
@@ -253,6 +254,51 @@ fn r1_1_7_with_too_few_in_sync_at_its_end_the_records_stay_and_the_producer_hear
     }
 }
 
+/// The gate looks at who is in sync, the answer also at who is about to be. Only a high watermark that does not wait for
+/// min.insync.replicas, as of old, gets there.
+#[test]
+fn r1_1_7_at_its_end_a_replica_that_is_about_to_join_counts() {
+    let mut desk = leading(Version::V3_6, &[1, 2, 3], |topic| topic.min_insync_replicas = 3);
+    desk.bench.pass(16_000);
+    desk.follower_at(3, 0);
+    let connection = desk.produce(Acks::All, 1);
+    desk.bench.pass(29_000);
+    let (peer, isr) = desk.proposed_isr().expect("broker 2 has never been heard of");
+    assert!(isr.same_set(&ids(&[1, 3])));
+    desk.accept((peer, isr));
+    desk.follower_at(2, 0);
+    assert!(desk.proposed_isr().is_some_and(|(_, isr)| isr.len() == 3));
+    desk.follower_at(2, 1);
+    desk.follower_at(3, 1);
+    assert_eq!((desk.high_watermark(), desk.error(connection)), (1, Some(ErrorCode::None)));
+}
+
+/// `ReplicaManager.stopPartitions`, `getPartitionOrError`: the metadata has the partition elsewhere by then, or not at all.
+#[test]
+fn r1_1_7_a_waiting_produce_ends_when_the_replica_goes() {
+    type Change = fn(&mut PartitionState);
+    let cases: [(&str, Change, ErrorCode); 2] = [
+        (
+            "it is moved",
+            |state| {
+                state.replicas = ids(&[2, 3]);
+                state.isr = ids(&[2, 3]);
+                state.leader = Some(NodeId(2));
+                state.leader_epoch = state.leader_epoch.next();
+            },
+            NotLeaderOrFollower,
+        ),
+        ("its topic is deleted", |state| *state = state.removed(), UnknownTopicOrPartition),
+    ];
+    for (name, change, expected) in cases {
+        let mut desk = Desk::leading(&[1, 2], 2);
+        let connection = desk.produce(Acks::All, 1);
+        assert_eq!(desk.error(connection), None);
+        desk.decide(change);
+        assert_eq!(desk.error(connection), Some(expected), "{name}");
+    }
+}
+
 /// KAFKA-15583.
 #[test]
 fn r1_1_8_a_shrink_below_min_isr_freezes_the_high_watermark_and_the_produce_times_out() {
@@ -289,6 +335,14 @@ fn r1_1_9_a_leader_elected_again_keeps_them_waiting() {
 }
 
 #[test]
+fn r1_1_10_max_message_bytes_and_no_more() {
+    let mut desk = Desk::leading(&[1], 1);
+    let batch = desk.large_batch(1_048_588);
+    let connection = desk.send(Acks::All, batch);
+    assert_eq!((desk.error(connection), desk.end()), (Some(ErrorCode::None), 1));
+}
+
+#[test]
 fn r1_1_10_refusals_of_the_gate_leave_no_record_and_later_errors_may() {
     type Case = (&'static str, fn(&mut Desk) -> u32, ErrorCode, bool);
     let cases: [Case; 8] = [
@@ -304,7 +358,7 @@ fn r1_1_10_refusals_of_the_gate_leave_no_record_and_later_errors_may() {
         (
             "too large",
             |desk| {
-                let batch = desk.large_batch();
+                let batch = desk.large_batch(1_048_589);
                 desk.send(Acks::All, batch)
             },
             MessageTooLarge,

@@ -122,6 +122,7 @@ impl Desk {
             generation.controller,
             &vec![
                 Given {
+                    first_of_topic: ORDERS,
                     state: Some(state),
                     replicas: state.replicas,
                     min_insync_replicas: topic.min_insync_replicas,
@@ -200,6 +201,14 @@ impl Desk {
         self.change_broker(broker, fenced, false);
     }
 
+    /// Another process of a broker registers and is unfenced.
+    pub(crate) fn registers_anew(&mut self, broker: u16) {
+        let (broker, broker_epoch) = (NodeId(broker), BrokerEpoch(self.metadata_end()));
+        self.publish(MetadataRecord::RegisterBroker { broker, incarnation: Incarnation(2) });
+        let (fenced, in_controlled_shutdown) = (false, false);
+        self.publish(MetadataRecord::BrokerChange { broker, broker_epoch, fenced, in_controlled_shutdown });
+    }
+
     /// A broker's controlled shutdown begins.
     pub(crate) fn begins_to_stop(&mut self, broker: u16) {
         self.change_broker(broker, false, true);
@@ -229,11 +238,11 @@ impl Desk {
         self.bench.store.add_batch(producer, &[run], Bytes::new(100), timestamp)
     }
 
-    /// A batch beyond `max.message.bytes`.
-    pub(crate) fn large_batch(&mut self) -> BatchId {
+    /// A batch of one record and so many bytes.
+    pub(crate) fn large_batch(&mut self, bytes: u64) -> BatchId {
         let producer = (ProducerId::NONE, ProducerEpoch(0), Sequence(0));
         let run = MessageRun { first: MessageId(0), count: 1 };
-        self.bench.store.add_batch(producer, &[run], Bytes::new(1_048_589), self.bench.now)
+        self.bench.store.add_batch(producer, &[run], Bytes::new(bytes), self.bench.now)
     }
 
     /// Where the metadata log ends.

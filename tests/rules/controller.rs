@@ -31,14 +31,19 @@ pub(crate) fn voter(
     options: ControllerOptions,
     (state, min_insync_replicas, unclean): (PartitionState, u16, bool),
 ) -> Controller {
-    let given = Given {
+    let given = given(state, min_insync_replicas, unclean);
+    Controller::new(id, voters, Version::V4_1.generation(), options, &[given], 3, None)
+}
+
+fn given(state: PartitionState, min_insync_replicas: u16, unclean: bool) -> Given {
+    Given {
+        first_of_topic: ORDERS,
         state: Some(state),
         replicas: state.replicas,
         min_insync_replicas,
         unclean,
         own: SettingNames::NONE,
-    };
-    Controller::new(id, voters, Version::V4_1.generation(), options, &[given], 3, None)
+    }
 }
 
 pub(crate) struct Desk {
@@ -80,13 +85,7 @@ impl Desk {
     pub(crate) fn with(version: Version, unclean: bool) -> Desk {
         let generation = version.generation();
         let state = state(&[1, 2, 3], 1);
-        let given = Given {
-            state: Some(state),
-            replicas: state.replicas,
-            min_insync_replicas: 2,
-            unclean,
-            own: SettingNames::NONE,
-        };
+        let given = given(state, 2, unclean);
         let options = ControllerOptions { quorum_append_linger: Span::ZERO, ..generation.controller };
         Desk::at(Controller::new(NodeId(4), ALONE, generation, options, &[given], 3, None))
     }

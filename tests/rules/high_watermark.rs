@@ -41,19 +41,22 @@ fn r1_2_1_before_3_7_it_does_not_wait_for_min_isr() {
 
 #[test]
 fn r1_2_1_it_waits_for_a_replica_out_of_sync_that_is_caught_up_and_may_join() {
-    for is_fenced in [false, true] {
+    type Then = fn(&mut Desk);
+    let cases: [(&str, Then, u64); 3] = [
+        ("as it is", |_| (), 0),
+        ("fenced", |desk| desk.fence(2, true), 1),
+        ("registered anew, and not heard of since", |desk| desk.registers_anew(2), 1),
+    ];
+    for (name, then, expected) in cases {
         let mut desk = Desk::leading(&[1, 3], 1);
         desk.follower_at(3, 0);
         desk.follower_at(2, 0);
         let (peer, _) = desk.proposed_isr().expect("broker 2 may join");
         desk.refuse(peer, IneligibleReplica);
-        if is_fenced {
-            desk.fence(2, true);
-        }
+        then(&mut desk);
         desk.produce(Acks::One, 1);
         desk.follower_at(3, 1);
-        let expected = if is_fenced { 1 } else { 0 };
-        assert_eq!(desk.high_watermark(), expected, "broker 2, caught up just now, is fenced: {is_fenced}");
+        assert_eq!(desk.high_watermark(), expected, "broker 2, caught up just now: {name}");
     }
 }
 

@@ -155,7 +155,7 @@ impl Telling<'_> {
                     if let Some(leader) = state.leader()
                         && (!over || self.has(&replay, leader))
                     {
-                        told.push(self.elected(&replay, place - 1, leader, election));
+                        told.push(self.elected(&replay, place - 1, (before, leader), election));
                         over = replay.health(leader).down.is_none() && !self.has(&replay, leader);
                     }
                 }
@@ -480,11 +480,14 @@ impl Telling<'_> {
         &self,
         replay: &Replay<'_>,
         place: usize,
-        leader: NodeId,
+        (before, leader): (Option<NodeId>, NodeId),
         election: Option<Election>,
     ) -> String {
         let at = self.entries[place].t;
-        let asked = if self.was_asked_for(place) { ", as an administrator had asked" } else { "" };
+        // Who is dead is replaced, whatever somebody has asked before.
+        let is_dead = before.is_some_and(|before| replay.health(before).down.is_some());
+        let is_asked = !is_dead && self.was_asked_for(place);
+        let asked = if is_asked { ", as an administrator had asked" } else { "" };
         let how = match election {
             Some(Election::Clean) => " from the in-sync set",
             Some(Election::Eligible) => " from the eligible leader replicas",

@@ -270,10 +270,11 @@ impl Node<'_> {
         log_end: Offset,
         out: &mut Outbox<'_, BrokerPort>,
     ) -> Result<(), ErrorCode> {
-        // A fetch of an earlier life of that broker counts for nothing (KAFKA-15221).
+        // A fetch of an earlier life of that broker counts for nothing (KAFKA-15221), once the present one is unfenced
+        // (`getAliveBrokerEpoch`).
         let registration = self.running.image.broker(broker);
         let is_stale = |epoch: BrokerEpoch| epoch < registration.broker_epoch;
-        if registration.is_active() && broker_epoch.is_some_and(is_stale) {
+        if !registration.fenced && broker_epoch.is_some_and(is_stale) {
             return Err(ErrorCode::NotLeaderOrFollower);
         }
         let replica = &mut self.running.replicas[place];

@@ -75,7 +75,8 @@ impl Controller {
     }
 
     /// AlterPartitionReassignments: who is new is added at once, who is to leave goes last, and leaves when all others are in
-    /// sync.
+    /// sync. Nobody is elected uncleanly for that, whatever the topic says. Where somebody would be elected who has held no
+    /// replica so far, the request fails: the controller does not know its directory (`LeaderAcceptor`).
     fn on_reassign(&mut self, request: Reassign, out: &mut Outbox<'_, ControllerPort>) {
         let Reassign { partition, replicas: wanted } = request;
         let state = *self.partition(partition);
@@ -90,9 +91,15 @@ impl Controller {
         }
         leaving[..len].sort_unstable();
         let replicas = Replicas::of(wanted.iter().chain(leaving[..len].iter().copied()));
-        let rules = self.rules[partition.0 as usize];
+        let rules = PartitionRules { unclean: false, ..self.rules[partition.0 as usize] };
         let target = Target { replicas: (replicas, len as u8), ..Target::as_is(&state) };
         self.plan_change(partition, target, &rules);
+        if let [MetadataRecord::Partition { state: PartitionState { leader: Some(leader), .. }, .. }] =
+            self.volatile.planned[..]
+            && !state.replicas.contains(leader)
+        {
+            return self.volatile.planned.clear();
+        }
         self.commit_planned(out);
     }
 
@@ -105,7 +112,9 @@ impl Controller {
     fn plan_change(&mut self, partition: PartitionId, target: Target, rules: &PartitionRules) {
         let Volatile { image, planned, .. } = &mut self.volatile;
         if let Some((state, election)) =
-            next_state(image.partition(partition), target, rules, |one| image.is_active(one))
+            next_state(image.partition(partition), target, (rules, rules.min_isr(image)), |one| {
+                image.is_active(one)
+            })
         {
             planned.push(MetadataRecord::Partition { partition, state, election });
         }
@@ -125,6 +134,7 @@ mod tests {
     use super::super::testing::{Bench, Described, ids};
     use super::*;
     use crate::cluster::happened::{Election, Happened};
+    use crate::cluster::protocol::ErrorCode;
 
     /// The elections the controller has made, in order.
     fn elections(bench: &Bench) -> Vec<Election> {
@@ -242,6 +252,81 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// Observed of a running 4.1 cluster: of three replicas one is left, below min.insync.replicas = 2, and the others stay
+    /// eligible though they hold nothing any more. Its broker dies by `kill -9` and comes back.
+    #[test]
+    fn who_loses_his_replica_can_stay_eligible_and_in_the_way() {
+        let mut bench = Bench::new(3, &[(&[1, 2, 3], 2, false)]);
+        bench.start();
+        let to = |replicas: &[u16]| {
+            Administer::Reassign(Reassign { partition: PartitionId(0), replicas: ids(replicas) })
+        };
+        bench.administer(to(&[1]));
+        assert_eq!(bench.described(0), Described(1, &[1], &[2, 3], 0).owned());
+        bench.kill(1);
+        bench.run(12_000);
+        assert_eq!(bench.described(0), Described(0, &[], &[1, 2, 3], 1).owned());
+        bench.restart(1);
+        assert_eq!(
+            bench.described(0),
+            Described(0, &[], &[2, 3], 1).owned(),
+            "not even as last known leader"
+        );
+        for (broker, after) in [(2, Described(0, &[], &[3], 1)), (3, Described(0, &[], &[], 1))] {
+            bench.kill(broker);
+            bench.run(12_000);
+            bench.restart(broker);
+            let expected = if broker == 3 { Described(1, &[1], &[], 0) } else { after };
+            assert_eq!(bench.described(0), expected.owned());
+        }
+        // Not to be given a replica again while nobody leads: it would lead at once.
+        let mut bench = Bench::new(3, &[(&[1, 2, 3], 2, false)]);
+        bench.start();
+        bench.administer(to(&[1]));
+        bench.kill(1);
+        bench.run(12_000);
+        bench.administer(to(&[2, 3]));
+        assert_eq!(bench.described(0), Described(0, &[], &[1, 2, 3], 1).owned());
+        assert_eq!(bench.partition(0).replicas, ids(&[1]));
+    }
+
+    /// The first partition's replicas count for all of its topic, with those that are to leave.
+    #[test]
+    fn min_isr_is_capped_by_what_the_first_partition_has() {
+        // Both partitions' replicas, and who is eligible on the second once 3 has left its in-sync set.
+        let cases: [(&[u16], &[u16], &[u16]); 3] =
+            [(&[1, 2, 3], &[1, 2, 3], &[3]), (&[1, 2], &[1, 2, 3], &[]), (&[1, 2, 3, 4], &[1, 2, 3], &[3])];
+        for (first, second, eligible) in cases {
+            let mut bench = Bench::new(4, &[(first, 4, false), (second, 3, false)]);
+            bench.controller.rules[1].first_of_topic = PartitionId(0);
+            bench.start();
+            bench.propose(1, &[1, 2]);
+            assert_eq!(bench.described(1), Described(1, &[1, 2], eligible, 0).owned(), "{first:?}");
+        }
+        // A single replica on its way from 1 to 2: while there are two, min.insync.replicas = 2 counts.
+        let mut bench = Bench::new(3, &[(&[1], 2, false)]);
+        bench.start();
+        let request = Reassign { partition: PartitionId(0), replicas: ids(&[2]) };
+        bench.administer(Administer::Reassign(request));
+        let answer = bench.alter(1, bench.proposal(0, &[1, 2])).expect("registered");
+        assert_eq!(answer.error, ErrorCode::NewLeaderElected);
+        assert_eq!(bench.described(0), Described(2, &[2], &[1], 0).owned());
+    }
+
+    #[test]
+    fn nobody_is_elected_uncleanly_for_a_reassignment() {
+        let mut bench = Bench::new(3, &[(&[1, 2], 1, false)]);
+        bench.start();
+        bench.propose(0, &[1]);
+        bench.kill(1);
+        bench.run(12_000);
+        bench.controller.rules[0].unclean = true;
+        let request = Reassign { partition: PartitionId(0), replicas: ids(&[2, 1]) };
+        bench.administer(Administer::Reassign(request));
+        assert_eq!(bench.partition(0).replicas, ids(&[2, 1]));
+        assert_eq!(bench.described(0), Described(0, &[], &[1], 1).owned());
     }
 
     #[test]

@@ -48,7 +48,9 @@ impl Controller {
         // An epoch starts where the controller takes somebody out, not where a leader proposes it.
         let rules = &PartitionRules { isr_shrink_starts_epoch: false, ..self.rules[partition.0 as usize] };
         let target = Target { isr: proposed.isr, recovering: !proposed.recovered, ..Target::as_is(old) };
-        let Some((state, election)) = next_state(old, target, rules, |one| image.is_active(one)) else {
+        let Some((state, election)) =
+            next_state(old, target, (rules, rules.min_isr(image)), |one| image.is_active(one))
+        else {
             return accepted(partition, old);
         };
         planned.push(MetadataRecord::Partition { partition, state, election });
@@ -147,18 +149,6 @@ mod tests {
         bench
     }
 
-    fn propose(bench: &Bench, isr: &[u16]) -> AlterPartition {
-        let state = bench.partition(0);
-        AlterPartition {
-            partition: PartitionId(0),
-            leader_epoch: state.leader_epoch,
-            partition_epoch: state.partition_epoch,
-            isr: ids(isr),
-            isr_epochs: [None; Replicas::MOST],
-            recovered: true,
-        }
-    }
-
     type Edit = fn(&mut AlterPartition);
 
     #[test]
@@ -193,7 +183,7 @@ mod tests {
         for (name, broker, isr, edit, expected) in cases {
             let mut bench = bench();
             let before = bench.partition(0);
-            let mut proposed = propose(&bench, isr);
+            let mut proposed = bench.proposal(0, isr);
             edit(&mut proposed);
             let answer = bench.alter(*broker, proposed).expect("the request is from a registered broker");
             assert_eq!(answer.error, *expected, "{name}");
@@ -209,7 +199,7 @@ mod tests {
     #[test]
     fn a_request_of_another_epoch_is_stale_as_a_whole() {
         let mut bench = bench();
-        let proposed = propose(&bench, &[1]);
+        let proposed = bench.proposal(0, &[1]);
         bench.broker_epochs[1] = BrokerEpoch(77);
         assert_eq!(bench.alter(1, proposed).err(), Some(ErrorCode::StaleBrokerEpoch));
     }
@@ -218,15 +208,15 @@ mod tests {
     fn the_answer_has_the_state_that_now_is() {
         let mut bench = bench();
         let before = bench.partition(0);
-        let answer = bench.alter(1, propose(&bench, &[1])).expect("accepted");
+        let answer = bench.alter(1, bench.proposal(0, &[1])).expect("accepted");
         assert_eq!((answer.leader, answer.isr), (Some(NodeId(1)), ids(&[1])));
         assert_eq!(answer.leader_epoch, before.leader_epoch, "a smaller in-sync set is no new leadership");
         assert_eq!(answer.partition_epoch, before.partition_epoch.next());
         assert_eq!(bench.described(0), Described(1, &[1], &[2], 0).owned());
-        let answer = bench.alter(1, propose(&bench, &[1, 2])).expect("accepted");
+        let answer = bench.alter(1, bench.proposal(0, &[1, 2])).expect("accepted");
         assert_eq!(answer.isr, ids(&[1, 2]));
         assert_eq!(bench.described(0), Described(1, &[1, 2], &[], 0).owned());
-        let answer = bench.alter(1, propose(&bench, &[1, 2])).expect("accepted");
+        let answer = bench.alter(1, bench.proposal(0, &[1, 2])).expect("accepted");
         assert_eq!(
             answer.partition_epoch,
             bench.partition(0).partition_epoch,
@@ -246,13 +236,13 @@ mod tests {
             bench.restart(broker);
         }
         assert!(bench.partition(0).recovering);
-        let mut proposed = propose(&bench, &[1]);
+        let mut proposed = bench.proposal(0, &[1]);
         proposed.recovered = false;
         assert_eq!(bench.alter(1, proposed).expect("accepted").error, ErrorCode::None);
         proposed.isr = ids(&[1, 2]);
         let answer = bench.alter(1, proposed).expect("answered");
         assert_eq!(answer.error, ErrorCode::InvalidRequest, "nobody joins before it has recovered");
-        let answer = bench.alter(1, propose(&bench, &[1, 2, 3])).expect("accepted");
+        let answer = bench.alter(1, bench.proposal(0, &[1, 2, 3])).expect("accepted");
         assert_eq!((answer.error, answer.recovering), (ErrorCode::None, false));
         assert_eq!(bench.described(0), Described(1, &[1, 2, 3], &[], 0).owned());
     }

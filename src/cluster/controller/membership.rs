@@ -113,7 +113,9 @@ impl Controller {
                 Move::Returned(_) | Move::None => (state.isr, None),
             };
             let target = Target { isr, unclean_shutdown, ..Target::as_is(state) };
-            if let Some((state, election)) = next_state(state, target, rules, is_active) {
+            if let Some((state, election)) =
+                next_state(state, target, (rules, rules.min_isr(image)), is_active)
+            {
                 planned.push(MetadataRecord::Partition { partition, state, election });
                 left -= 1;
                 if left == 0 {

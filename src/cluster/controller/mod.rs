@@ -146,6 +146,8 @@ pub struct Controller {
 /// What a controller is given of a partition.
 #[derive(Clone, Copy, Debug)]
 pub struct Given {
+    /// The first partition of its topic.
+    pub first_of_topic: PartitionId,
     /// Its state as the run begins; none: it is still to be created.
     pub state: Option<PartitionState>,
     /// Who holds a replica of it, or will once it is created.
@@ -228,15 +230,8 @@ impl Controller {
         brokers: u16,
         planted: Option<Planted>,
     ) -> Controller {
-        let rules = partitions.iter().map(|given| PartitionRules {
-            min_insync_replicas: usize::from(given.min_insync_replicas),
-            min_isr_capped_by_replicas: generation.min_isr_capped_by_replicas,
-            unclean: given.unclean && generation.elects_unclean_by_itself,
-            own: given.own,
-            eligible_leader_replicas: options.eligible_leader_replicas,
-            isr_shrink_starts_epoch: generation.isr_shrink_starts_epoch,
-            planted,
-        });
+        let eligible = options.eligible_leader_replicas;
+        let rules = partitions.iter().map(|given| PartitionRules::of(given, generation, eligible, planted));
         let rules: Vec<PartitionRules> = rules.collect();
         let numbered = || (0..).map(PartitionId).zip(partitions);
         let there = numbered().filter_map(|(partition, given)| Some((partition, given.state?)));
@@ -577,7 +572,8 @@ mod tests {
         }
         assert_eq!(bench.controller.metadata_log().len(), 3 + 3 + 2);
         assert_eq!(bench.described(1), Described(2, &[2, 3], &[], 0).owned());
-        assert_eq!(bench.controller.rules[1].min_isr(2), 2, "no more than there are replicas");
+        let min_isr = bench.controller.rules[1].min_isr(bench.controller.image());
+        assert_eq!(min_isr, 2, "no more than there are replicas");
         bench.start();
         bench.run(60_000);
         assert_eq!(bench.controller.metadata_log().len(), 3 + 3 + 2, "nothing happens as long as all live");

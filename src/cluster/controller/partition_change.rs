@@ -1,16 +1,21 @@
 //! A partition's next state: in-sync set, ELR, leader and epochs together (`PartitionChangeBuilder.build`).
 
+use super::Given;
 use super::election::{Ballot, elect};
+use crate::cluster::generation::Generation;
 use crate::cluster::happened::Election;
+use crate::cluster::metadata_image::MetadataImage;
 use crate::cluster::planted::Planted;
 use crate::cluster::protocol::PartitionState;
 use crate::cluster::setting::SettingNames;
-use crate::cluster::units::Replicas;
+use crate::cluster::units::{PartitionId, Replicas};
 use crate::kernel::units::NodeId;
 
 /// The rules under which one partition changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionRules {
+    /// The first partition of its topic.
+    pub first_of_topic: PartitionId,
     /// `min.insync.replicas` of the topic.
     pub min_insync_replicas: usize,
     /// It counts as no more than there are replicas.
@@ -28,9 +33,30 @@ pub struct PartitionRules {
 }
 
 impl PartitionRules {
-    /// How large the in-sync set of so many replicas must be (`getTopicEffectiveMinIsr`).
-    pub fn min_isr(&self, replicas: usize) -> usize {
-        let most = if self.min_isr_capped_by_replicas { replicas } else { usize::MAX };
+    /// Those of one partition, with eligible leader replicas or without.
+    pub(super) fn of(
+        given: &Given,
+        generation: &Generation,
+        eligible_leader_replicas: bool,
+        planted: Option<Planted>,
+    ) -> PartitionRules {
+        PartitionRules {
+            first_of_topic: given.first_of_topic,
+            min_insync_replicas: usize::from(given.min_insync_replicas),
+            min_isr_capped_by_replicas: generation.min_isr_capped_by_replicas,
+            unclean: given.unclean && generation.elects_unclean_by_itself,
+            own: given.own,
+            eligible_leader_replicas,
+            isr_shrink_starts_epoch: generation.isr_shrink_starts_epoch,
+            planted,
+        }
+    }
+
+    /// How large an in-sync set must be. Of the topic's first partition so many replicas count as there are before the change,
+    /// with those that are to leave; for every partition (`getTopicEffectiveMinIsr`).
+    pub fn min_isr(&self, image: &MetadataImage) -> usize {
+        let first = image.partition(self.first_of_topic).replicas.len();
+        let most = if self.min_isr_capped_by_replicas { first } else { usize::MAX };
         self.min_insync_replicas.min(most)
     }
 }
@@ -63,19 +89,20 @@ impl Target {
     }
 }
 
-/// The next state, and how the leader came to be if another leads (or nobody); none if nothing changes.
+/// The next state, and how the leader came to be if another leads (or nobody); none if nothing changes. `min_isr` is how large
+/// the in-sync set must be.
 ///
 /// Departure from Kafka: a log directory is never offline on a live broker.
 pub fn next_state(
     old: &PartitionState,
     target: Target,
-    rules: &PartitionRules,
+    (rules, min_isr): (&PartitionRules, usize),
     is_active: impl Fn(NodeId) -> bool,
 ) -> Option<(PartitionState, Option<Election>)> {
     let on = rules.eligible_leader_replicas;
     let target = completed(target);
     let (replicas, removing) = target.replicas;
-    let elr = target_elr(old, &target, rules);
+    let elr = target_elr(old, &target, rules, min_isr);
     let ballot = Ballot {
         state: old,
         replicas: &replicas,
@@ -140,9 +167,9 @@ fn completed(mut target: Target) -> Target {
 }
 
 /// Who may lead besides the in-sync set: whoever left it while it was, or thereby became, smaller than min.insync.replicas
-/// (`maybePopulateTargetElr`). In the order of their numbers.
-fn target_elr(old: &PartitionState, target: &Target, rules: &PartitionRules) -> Replicas {
-    let is_full = target.isr.len() >= rules.min_isr(target.replicas.0.len());
+/// (`maybePopulateTargetElr`). In the order of their numbers. Nobody asks whether they still hold a replica.
+fn target_elr(old: &PartitionState, target: &Target, rules: &PartitionRules, min_isr: usize) -> Replicas {
+    let is_full = target.isr.len() >= min_isr;
     if !rules.eligible_leader_replicas || is_full || Planted::EligibleForgotten.is(rules.planted) {
         return Replicas::NONE;
     }
@@ -166,6 +193,7 @@ mod tests {
     use crate::cluster::units::{LeaderEpoch, PartitionEpoch};
 
     const ELR: PartitionRules = PartitionRules {
+        first_of_topic: PartitionId(0),
         min_insync_replicas: 2,
         min_isr_capped_by_replicas: true,
         unclean: false,
@@ -193,7 +221,7 @@ mod tests {
                 unclean_shutdown: (unclean > 0).then_some(NodeId(unclean)),
                 ..Target::as_is(&state)
             };
-            let (new, how) = next_state(&state, target, rules, |one| active.contains(one))
+            let (new, how) = next_state(&state, target, (rules, 2), |one| active.contains(one))
                 .unwrap_or_else(|| panic!("{step:?} changes {state:?}"));
             assert_eq!(describe(&new), expected.owned(), "{step:?}");
             assert_eq!(how, election, "{step:?}");
@@ -285,15 +313,15 @@ mod tests {
     #[test]
     fn nothing_to_change_is_no_change() {
         let mut state = partition(&[1, 2, 3], &[1, 2, 3], 1);
-        assert_eq!(next_state(&state, Target::as_is(&state), &ELR, |_| true), None);
+        assert_eq!(next_state(&state, Target::as_is(&state), (&ELR, 2), |_| true), None);
         // Leaderless, and nobody who may lead is back.
         state = PartitionState { leader: None, isr: Replicas::NONE, elr: ids(&[1]), ..state };
         state.last_known_leader = Some(NodeId(1));
-        assert_eq!(next_state(&state, Target::as_is(&state), &ELR, |one| one != NodeId(1)), None);
+        assert_eq!(next_state(&state, Target::as_is(&state), (&ELR, 2), |one| one != NodeId(1)), None);
         // The end of a recovery is a change of its own.
         state = PartitionState { recovering: true, ..partition(&[1, 2, 3], &[1], 1) };
         let recovered = Target { recovering: false, ..Target::as_is(&state) };
-        let (new, how) = next_state(&state, recovered, &NO_ELR, |_| true).expect("a change");
+        let (new, how) = next_state(&state, recovered, (&NO_ELR, 2), |_| true).expect("a change");
         assert_eq!((new.recovering, new.leader_epoch, how), (false, state.leader_epoch, None));
     }
 
@@ -322,7 +350,7 @@ mod tests {
             let &((replicas, removing, isr, leader), proposed, after, starts_epoch, how) = case;
             let state = PartitionState { removing, ..partition(replicas, isr, leader) };
             let target = Target { isr: ids(proposed), ..Target::as_is(&state) };
-            let (new, election) = next_state(&state, target, &ELR, |_| true).expect("a change");
+            let (new, election) = next_state(&state, target, (&ELR, 2), |_| true).expect("a change");
             let expected = (ids(after.0), after.1, ids(after.2), Some(NodeId(after.3)));
             assert_eq!((new.replicas, new.removing, new.isr, new.leader), expected, "{case:?}");
             assert_eq!((new.leader_epoch > state.leader_epoch, election), (starts_epoch, how), "{case:?}");

@@ -106,13 +106,15 @@ impl Bench {
         options.quorum_append_linger = Span::ZERO;
         let partitions = partitions.iter();
         // One of which nobody holds a replica is to come, on all brokers.
-        let partitions = partitions.map(|&(replicas, min_insync_replicas, unclean)| Given {
-            state: replicas.first().map(|&leader| partition(replicas, replicas, leader)),
-            replicas: Replicas::of((1..=brokers).map(NodeId)),
-            min_insync_replicas,
-            unclean,
-            own: SettingNames::NONE,
-        });
+        let partitions =
+            partitions.zip(0..).map(|(&(replicas, min_insync_replicas, unclean), number)| Given {
+                first_of_topic: PartitionId(number),
+                state: replicas.first().map(|&leader| partition(replicas, replicas, leader)),
+                replicas: Replicas::of((1..=brokers).map(NodeId)),
+                min_insync_replicas,
+                unclean,
+                own: SettingNames::NONE,
+            });
         let nodes = usize::from(brokers) + 1;
         let mut alive = vec![true; nodes];
         alive[0] = false;
@@ -299,18 +301,23 @@ impl Bench {
 
     /// The partition's leader proposes an in-sync set, and it is accepted.
     pub(crate) fn propose(&mut self, partition: u32, isr: &[u16]) {
+        let leader = self.partition(partition).leader.expect("somebody leads");
+        let proposed = self.proposal(partition, isr);
+        let answer = self.alter(leader.0, proposed).expect("the leader is registered");
+        assert_eq!(answer.error, ErrorCode::None);
+    }
+
+    /// A proposal of this in-sync set, as a leader makes it that knows how the partition stands.
+    pub(crate) fn proposal(&self, partition: u32, isr: &[u16]) -> AlterPartition {
         let state = self.partition(partition);
-        let proposed = AlterPartition {
+        AlterPartition {
             partition: PartitionId(partition),
             leader_epoch: state.leader_epoch,
             partition_epoch: state.partition_epoch,
             isr: ids(isr),
             isr_epochs: [None; Replicas::MOST],
             recovered: true,
-        };
-        let leader = state.leader.expect("somebody leads");
-        let answer = self.alter(leader.0, proposed).expect("the leader is registered");
-        assert_eq!(answer.error, ErrorCode::None);
+        }
     }
 
     /// The broker fetches metadata; how many records the answer has, if it does not wait.

@@ -221,9 +221,13 @@ mod tests {
     const LAG: Span = Span::from_seconds(30);
 
     fn leader(isr: &[u16], now: Time) -> Leader {
+        Leader::new(NodeId(1), &state(&[1, 2, 3], isr), now, Offset(100))
+    }
+
+    fn state(replicas: &[u16], isr: &[u16]) -> PartitionState {
         let set = |ids: &[u16]| Replicas::of(ids.iter().copied().map(NodeId));
-        let state = PartitionState {
-            replicas: set(&[1, 2, 3]),
+        PartitionState {
+            replicas: set(replicas),
             isr: set(isr),
             removing: 0,
             elr: Replicas::NONE,
@@ -232,9 +236,10 @@ mod tests {
             leader_epoch: LeaderEpoch(4),
             partition_epoch: PartitionEpoch(9),
             recovering: false,
-        };
-        Leader::new(NodeId(1), &state, now, Offset(100))
+        }
     }
+
+    const REGISTERED: FetchedAs = FetchedAs::Registered(BrokerEpoch(1));
 
     fn at(seconds: u64) -> Time {
         Time::ZERO + Span::from_seconds(seconds)
@@ -271,6 +276,55 @@ mod tests {
         assert_eq!(limit(&leader, at(101), 1, true), Some(108));
         assert_eq!(limit(&leader, at(101), 1, false), Some(110));
         assert_eq!(limit(&leader, at(131), 1, true), Some(110), "not caught up any more");
+    }
+
+    /// `Replica.resetReplicaState` of a leader that is elected again.
+    #[test]
+    fn elected_again_it_knows_where_its_followers_are_and_counts_their_time_anew() {
+        let mut leader = leader(&[1, 2], at(100));
+        for follower in [2, 3] {
+            leader.fetched(NodeId(follower), Offset(100), REGISTERED, at(100), Offset(100));
+        }
+        let again = PartitionState { leader_epoch: LeaderEpoch(5), ..state(&[1, 2, 3], &[1, 2]) };
+        leader.renew(&again, at(110), Offset(110));
+        assert_eq!((leader.epoch(), leader.start()), (LeaderEpoch(5), Offset(110)));
+        for follower in [2, 3] {
+            assert_eq!(leader.remote(NodeId(follower)).and_then(|one| one.log_end), Some(Offset(100)));
+        }
+        // Who is in sync is so as of now.
+        assert!(leader.out_of_sync(at(140), Offset(111), LAG).is_empty());
+        assert_eq!(leader.out_of_sync(at(141), Offset(111), LAG).as_slice(), [NodeId(2)]);
+        // Who is not has never caught up, and is not waited for before it does: not even if it asks for what was the end then.
+        leader.fetched(NodeId(2), Offset(110), REGISTERED, at(111), Offset(110));
+        assert_eq!(limit(&leader, at(111), 1, true), Some(110));
+        leader.fetched(NodeId(2), Offset(115), REGISTERED, at(112), Offset(115));
+        for fetch in [110, 112] {
+            leader.fetched(NodeId(3), Offset(fetch), REGISTERED, at(112), Offset(115));
+            let limit = leader.high_watermark_limit(at(112), Offset(115), Some(1), LAG, |_, _| true);
+            assert_eq!(limit, Some(Offset(115)), "asked for {fetch}");
+        }
+        leader.fetched(NodeId(3), Offset(115), REGISTERED, at(113), Offset(115));
+        leader.fetched(NodeId(2), Offset(120), REGISTERED, at(113), Offset(120));
+        let limit = leader.high_watermark_limit(at(113), Offset(120), Some(1), LAG, |_, _| true);
+        assert_eq!(limit, Some(Offset(115)));
+    }
+
+    #[test]
+    fn a_reassignment_leaves_what_is_known_of_those_that_stay() {
+        let mut leader = leader(&[1, 2, 3], at(100));
+        for (follower, end) in [(2, 102), (3, 103)] {
+            leader.fetched(NodeId(follower), Offset(end), REGISTERED, at(100), Offset(110));
+        }
+        let end = |leader: &Leader, one| leader.remote(NodeId(one)).map(|one| one.log_end);
+        leader.adopt(&state(&[1, 4, 3, 2], &[1, 2, 3]));
+        assert_eq!(
+            [2, 3, 4, 5].map(|one| end(&leader, one)),
+            [Some(Some(Offset(102))), Some(Some(Offset(103))), Some(None), None]
+        );
+        leader.adopt(&state(&[3, 1], &[1, 3]));
+        assert_eq!([2, 3].map(|one| end(&leader, one)), [None, Some(Some(Offset(103)))]);
+        leader.adopt(&state(&[1, 2, 3], &[1, 3]));
+        assert_eq!(end(&leader, 2), Some(None), "who comes back is unknown");
     }
 
     #[test]

@@ -11,17 +11,26 @@ use crate::kernel::units::NodeId;
 /// Each of them.
 pub(super) const REASONS: [Reason; 4] = [nobody_may_lead, unreadable, gap, fewer_partitions];
 
-/// Every replica that was in sync or eligible has stopped uncleanly, and the last known leader is not one either: only an
-/// operator can choose.
+/// Every replica that was in sync or eligible has stopped uncleanly, and the last known leader is not one either, or is not
+/// elected as long as a broker is eligible that holds no replica any more: only an operator can choose.
 fn nobody_may_lead(look: &dyn Look, _: &Budget) -> Option<String> {
     let partition = partitions(look).find(|&partition| {
         let state = look.partition(partition);
         state.leader.is_none()
             && state.isr.is_empty()
-            && state.elr.is_empty()
-            && state.last_known_leader.is_none()
+            && !state.elr.iter().any(|broker| state.replicas.contains(broker))
+            && !(state.elr.is_empty() && state.last_known_leader.is_some())
     })?;
-    Some(format!("nobody is left who may lead {} (KIP-966)", look.model().partition_name(partition)))
+    let (name, elr) = (look.model().partition_name(partition), look.partition(partition).elr);
+    let strangers = if elr.is_empty() {
+        String::new()
+    } else {
+        format!(
+            ": eligible is only who lost his replica to a reassignment ({elr}), and while he is, not even the last known leader \
+            is elected (PartitionChangeBuilder.maybePopulateTargetElr)"
+        )
+    };
+    Some(format!("nobody is left who may lead {name} (KIP-966){strangers}"))
 }
 
 /// A batch that cannot be read, of which a byte went bad or in front of which lies half another: whoever copies the log, or reads

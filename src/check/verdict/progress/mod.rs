@@ -90,6 +90,12 @@ mod tests {
             // Left behind: nobody who may lead.
             Row(as_it_is, &[Crash(1), Nobody(&[1])], None),
             Row(as_it_is, &[Crash(1), Nobody(&[])], Some("nobody is left who may lead orders-0")),
+            Row(as_it_is, &[IsrAndElr(&[1], &[2]), Crash(1), Nobody(&[])], None),
+            Row(
+                as_it_is,
+                &[IsrAndElr(&[1], &[2]), Reassigned(&[1]), Crash(1), Nobody(&[])],
+                Some("eligible is only who lost his replica to a reassignment (2)"),
+            ),
             // A batch that nobody can read, until it is no more in anybody's log.
             Row(
                 as_it_is,
