@@ -58,6 +58,8 @@ fn model(case: u64) -> String {
         (1, 6, flush),
         (1, 6, "retention.ms = 3000"),
         (1, 6, "segment.ms = 2000"),
+        (1, 6, "message.timestamp.type = \"LogAppendTime\""),
+        (1, 8, "message.timestamp.before.max.ms = 1500"),
     ]);
     // Sessions end sooner than a fault, or later.
     let broker = hand.some_of(&[

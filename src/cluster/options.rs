@@ -90,6 +90,12 @@ pub struct TopicOptions {
     /// `message.timestamp.after.max.ms` (`log.message.timestamp.after.max.ms`): a batch with a timestamp so far ahead of the
     /// leader's clock is refused; `FOREVER`: none is.
     pub timestamp_after_max: Span,
+    /// `message.timestamp.before.max.ms` (`log.message.timestamp.before.max.ms`): a batch with a timestamp so far behind the
+    /// leader's clock is refused; `FOREVER`: none is.
+    pub timestamp_before_max: Span,
+    /// `message.timestamp.type` (`log.message.timestamp.type`) is `LogAppendTime`: a batch has the leader's time, whatever its
+    /// producer wrote into it, and none is refused for that.
+    pub log_append_time: bool,
     /// `segment.bytes` and `segment.ms` (`log.segment.bytes`, `log.roll.ms`): when a log begins another segment.
     pub segments: SegmentLimits,
     /// `retention.ms` (`log.retention.ms`): a segment whose newest record is older is deleted; `FOREVER`: none is.

@@ -35,6 +35,10 @@ pub enum Setting {
     RetentionSpan(Span),
     /// `retention.bytes`, of brokers `log.retention.bytes`; 2^64 - 1: unlimited.
     RetentionBytes(Bytes),
+    /// `message.timestamp.before.max.ms`, of brokers with `log.` before it.
+    TimestampBeforeMax(Span),
+    /// `message.timestamp.type`, of brokers with `log.` before it; whether it is `LogAppendTime`.
+    LogAppendTime(bool),
     /// `producer.id.expiration.ms`, of brokers only.
     ProducerIdExpiration(Span),
 }
@@ -62,7 +66,7 @@ impl SettingNames {
 
 impl Setting {
     /// The settings of a topic as it has them.
-    pub fn of_topic(options: &TopicOptions) -> [Setting; 10] {
+    pub fn of_topic(options: &TopicOptions) -> [Setting; 12] {
         [
             Setting::MinInsyncReplicas(options.min_insync_replicas),
             Setting::UncleanLeaderElection(options.unclean_leader_election),
@@ -74,6 +78,8 @@ impl Setting {
             Setting::SegmentSpan(options.segments.span),
             Setting::RetentionSpan(options.retention_span),
             Setting::RetentionBytes(options.retention_bytes.unwrap_or(Bytes::new(u64::MAX))),
+            Setting::TimestampBeforeMax(options.timestamp_before_max),
+            Setting::LogAppendTime(options.log_append_time),
         ]
     }
 
@@ -97,6 +103,8 @@ impl Setting {
             Setting::SegmentSpan(_) => "segment.ms",
             Setting::RetentionSpan(_) => "retention.ms",
             Setting::RetentionBytes(_) => "retention.bytes",
+            Setting::TimestampBeforeMax(_) => "message.timestamp.before.max.ms",
+            Setting::LogAppendTime(_) => "message.timestamp.type",
             Setting::ProducerIdExpiration(_) => return None,
         })
     }
@@ -115,6 +123,8 @@ impl Setting {
             Setting::SegmentSpan(_) => "log.roll.ms",
             Setting::RetentionSpan(_) => "log.retention.ms",
             Setting::RetentionBytes(_) => "log.retention.bytes",
+            Setting::TimestampBeforeMax(_) => "log.message.timestamp.before.max.ms",
+            Setting::LogAppendTime(_) => "log.message.timestamp.type",
             Setting::ProducerIdExpiration(_) => "producer.id.expiration.ms",
         }
     }
@@ -132,7 +142,9 @@ impl Setting {
             Setting::SegmentSpan(_) => 7,
             Setting::RetentionSpan(_) => 8,
             Setting::RetentionBytes(_) => 9,
-            Setting::ProducerIdExpiration(_) => 10,
+            Setting::TimestampBeforeMax(_) => 10,
+            Setting::LogAppendTime(_) => 11,
+            Setting::ProducerIdExpiration(_) => 12,
         }
     }
 
@@ -165,6 +177,8 @@ impl Setting {
             Setting::RetentionBytes(most) => {
                 options.retention_bytes = Some(most).filter(|most| most.get() < u64::MAX);
             }
+            Setting::TimestampBeforeMax(span) => options.timestamp_before_max = span,
+            Setting::LogAppendTime(is_on) => options.log_append_time = is_on,
             // Topics have nothing of it.
             Setting::ProducerIdExpiration(_) => (),
         }
@@ -175,7 +189,7 @@ impl Setting {
         let span = |span: Span| if span == Span::FOREVER { -1 } else { span.nanoseconds() as i64 };
         match self {
             Setting::MinInsyncReplicas(replicas) => replicas.into(),
-            Setting::UncleanLeaderElection(is_on) => is_on.into(),
+            Setting::UncleanLeaderElection(is_on) | Setting::LogAppendTime(is_on) => is_on.into(),
             // Unlimited is -1.
             Setting::FlushMessages(most) => most as i64,
             Setting::MaxMessageBytes(bytes)
@@ -185,6 +199,7 @@ impl Setting {
             | Setting::TimestampAfterMax(time)
             | Setting::SegmentSpan(time)
             | Setting::RetentionSpan(time)
+            | Setting::TimestampBeforeMax(time)
             | Setting::ProducerIdExpiration(time) => span(time),
         }
     }
@@ -195,10 +210,13 @@ impl fmt::Display for Setting {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Setting::UncleanLeaderElection(is_on) => write!(out, "{is_on}"),
+            Setting::LogAppendTime(true) => write!(out, "LogAppendTime"),
+            Setting::LogAppendTime(false) => write!(out, "CreateTime"),
             Setting::FlushInterval(span)
             | Setting::TimestampAfterMax(span)
             | Setting::SegmentSpan(span)
             | Setting::RetentionSpan(span)
+            | Setting::TimestampBeforeMax(span)
             | Setting::ProducerIdExpiration(span)
                 if *span < Span::FOREVER =>
             {
@@ -213,6 +231,7 @@ impl fmt::Display for Setting {
             | Setting::TimestampAfterMax(_)
             | Setting::SegmentSpan(_)
             | Setting::RetentionSpan(_)
+            | Setting::TimestampBeforeMax(_)
             | Setting::ProducerIdExpiration(_) => write!(out, "{}", self.number()),
         }
     }
@@ -238,7 +257,8 @@ mod tests {
             assert!(setting.topic_name().is_none() || Setting::of_topic(&options)[place] == setting);
         }
         let told: Vec<String> = all.iter().map(Setting::to_string).collect();
-        let defaults = "1 false -1 -1 1048588 3600000 1073741824 604800000 604800000 -1 86400000";
+        let defaults =
+            "1 false -1 -1 1048588 3600000 1073741824 604800000 604800000 -1 -1 CreateTime 86400000";
         assert_eq!(told.join(" "), defaults);
     }
 

@@ -35,8 +35,11 @@ pub struct Batch {
     pub records: u32,
     /// Its size on the wire and on disk, header included.
     pub bytes: Bytes,
-    /// The greatest timestamp among its records.
+    /// The greatest timestamp among its records: what its producer has written into it, or, with LogAppendTime, the time of the
+    /// leader that appended it last.
     pub timestamp: Time,
+    /// By how many milliseconds the timestamp of its first record was before that, as its producer wrote them.
+    pub spans: u32,
     /// A byte of it has gone bad where this copy lies: its checksum is wrong (`RecordBatch.isValid`). It is a byte that the
     /// checksum covers: offset, size, leader epoch and magic, which it does not cover, are as they were written.
     pub rotten: bool,
@@ -184,11 +187,27 @@ impl Store {
             records,
             bytes,
             timestamp,
+            spans: 0,
             rotten: false,
             first_run,
             runs: runs.len() as u32,
         });
         self.newest_batch()
+    }
+
+    /// The first record of a batch has an earlier timestamp than its newest.
+    pub fn begins_at(&mut self, id: BatchId, first: Time) {
+        let batch = &mut self.batches[id.0 as usize];
+        let spans = batch.timestamp.since(first).nanoseconds() / 1_000_000;
+        batch.spans = u32::try_from(spans).unwrap_or(u32::MAX);
+    }
+
+    /// A leader writes its own time into a batch (`MemoryRecords.setMaxTimestamp`).
+    ///
+    /// `Departure from Kafka:` a batch that is in several logs, or twice in one, has one timestamp, which is that of its newest
+    /// append.
+    pub fn set_append_time(&mut self, id: BatchId, now: Time) {
+        self.batches[id.0 as usize].timestamp = now;
     }
 
     /// Adds what becomes of a batch where a byte of it goes bad: another batch, with the same messages.

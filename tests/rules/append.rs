@@ -10,7 +10,7 @@ use highwater::cluster::protocol::ErrorCode::{
 use highwater::cluster::protocol::{MetadataRecord, PartitionState, Resource, TopicChange};
 use highwater::cluster::setting::Setting;
 use highwater::cluster::units::{Acks, LeaderEpoch, Offset};
-use highwater::kernel::units::{Bytes, NodeId};
+use highwater::kernel::units::{Bytes, NodeId, Span, Time};
 use highwater::scenario::file;
 
 use crate::broker::{Ask, Desk, ORDERS, ids, state};
@@ -458,5 +458,51 @@ fn r1_1_2_the_gate_goes_by_what_min_insync_replicas_is_set_to() {
                 "{case:?}: {value}"
             );
         }
+    }
+}
+
+/// `LogValidator`, before `ProducerStateManager` is asked: of what its producer wrote into it, and only of that.
+#[test]
+fn r1_1_4_a_batch_is_refused_by_its_timestamps_or_has_the_leaders() {
+    const APPEND: bool = true;
+    /// Whether the time is the append's, by how many milliseconds the batch is written before now, by how many its first
+    /// record before that, and whether it is refused where 1 000 are too many.
+    const CASES: [(bool, u64, u64, bool); 6] = [
+        (!APPEND, 1_000, 0, false),
+        (!APPEND, 1_001, 0, true),
+        (!APPEND, 600, 400, false),
+        (!APPEND, 600, 401, true),
+        (APPEND, 1_001, 0, false),
+        (APPEND, 0, 5_000, false),
+    ];
+    for case in CASES {
+        let (log_append_time, before, spans, is_refused) = case;
+        let mut desk = leading(Version::V4_1, &[1], |topic| {
+            topic.timestamp_before_max = Span::from_milliseconds(1_000);
+            topic.log_append_time = log_append_time;
+        });
+        desk.bench.pass(10_000);
+        let batch = desk.batch((7, 0, 0), 2);
+        let written = desk.bench.now;
+        desk.bench.store.begins_at(batch, Time::from_nanoseconds(written.nanoseconds() - spans * 1_000_000));
+        desk.bench.pass(before);
+        let connection = desk.send(Acks::One, batch);
+        let error = if is_refused { InvalidTimestamp } else { ErrorCode::None };
+        assert_eq!(desk.error(connection), Some(error), "{case:?}");
+        let appended = desk.bench.now;
+        let timestamp = if log_append_time { appended } else { written };
+        assert_eq!(desk.bench.store.batch(batch).timestamp, timestamp.whole_milliseconds(), "{case:?}");
+        if is_refused {
+            continue;
+        }
+        // A retry of what is there is too old now; with the append's time it is recognised, and stays what it is.
+        desk.bench.pass(1_001);
+        let connection = desk.send(Acks::One, batch);
+        let error = if log_append_time { ErrorCode::None } else { InvalidTimestamp };
+        assert_eq!(desk.error(connection), Some(error), "{case:?}");
+        assert_eq!(
+            (desk.end(), desk.bench.store.batch(batch).timestamp),
+            (2, timestamp.whole_milliseconds())
+        );
     }
 }

@@ -373,6 +373,9 @@ impl Producer {
             (identity.producer.0, identity.producer.1, identity.base)
         });
         let id = out.store.add_batch(producer, &batch.runs, batch.bytes, batch.timestamp);
+        if batch.created < batch.timestamp {
+            out.store.begins_at(id, batch.created);
+        }
         batch.stored = Some(id);
         out.note(Happened::Batched { batch: id, partition });
     }

@@ -7,10 +7,12 @@ use super::turns::Turn;
 use super::{BrokerPort, Node, Timer};
 use crate::cluster::happened::Happened;
 use crate::cluster::log::producer_state::Admission;
+use crate::cluster::options::TopicOptions;
 use crate::cluster::planted::Planted;
 use crate::cluster::protocol::{
     ErrorCode, LogEntry, Message, Produce, ProducePartition, Produced, ProducedPartition,
 };
+use crate::cluster::store::Batch;
 use crate::cluster::units::{Acks, BatchId, Offset, PartitionId};
 use crate::devices::port::{ConnectionId, Effect, Outbox};
 use crate::kernel::units::{Bytes, Span, Time};
@@ -185,14 +187,14 @@ impl Node<'_> {
         if acks == Acks::All && leader.isr.committed().len() < min_isr {
             return refuse(ErrorCode::NotEnoughReplicas);
         }
-        let built = *out.store.batch(batch);
+        let mut built = *out.store.batch(batch);
         if built.bytes > replica.options.max_message_bytes {
             return refuse(ErrorCode::MessageTooLarge);
         }
-        // By this broker's clock (`LogValidator.recordHasInvalidTimestamp`).
-        if built.timestamp.whole_milliseconds().since(now.whole_milliseconds())
-            > replica.options.timestamp_after_max
-        {
+        // Before anybody asks whether it is in the log already: a retry that has become too old is refused though it is.
+        if replica.options.log_append_time {
+            built.timestamp = now.whole_milliseconds();
+        } else if is_out_of_time(now, &built, &replica.options) {
             return refuse(ErrorCode::InvalidTimestamp);
         }
         let mut epoch = leader.epoch();
@@ -233,6 +235,9 @@ impl Node<'_> {
             // An error of the log directory ends a broker that has no other.
             out.ask(Effect::Exit);
             return refuse(ErrorCode::KafkaStorageError);
+        }
+        if self.running.replicas[place].options.log_append_time {
+            out.store.set_append_time(batch, built.timestamp);
         }
         let log = &mut self.stored.logs[place];
         let base_offset = log.end();
@@ -397,4 +402,20 @@ impl Node<'_> {
         self.running.parked_produces.push(ParkedProduce::default());
         self.running.parked_produces.len() - 1
     }
+}
+
+/// Whether some record is too far ahead of this broker's clock, or too far behind (`LogValidator.recordHasInvalidTimestamp`).
+///
+/// `Departure from Kafka:` of a batch the newest record and the first are looked at; with a clock that was set back meanwhile
+/// another may be older than the first.
+#[inline]
+fn is_out_of_time(now: Time, built: &Batch, options: &TopicOptions) -> bool {
+    let (newest, today) = (built.timestamp.whole_milliseconds(), now.whole_milliseconds());
+    let is_too_old = || {
+        let spans = Span::from_milliseconds(built.spans.into());
+        let first = newest.since_start().nanoseconds().saturating_sub(spans.nanoseconds());
+        today.since(Time::from_nanoseconds(first)) > options.timestamp_before_max
+    };
+    newest.since(today) > options.timestamp_after_max
+        || options.timestamp_before_max < Span::FOREVER && is_too_old()
 }

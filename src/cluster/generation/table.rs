@@ -66,6 +66,8 @@ pub(super) const V4_1: Generation = Generation {
         flush_interval: Span::FOREVER,
         max_message_bytes: Bytes::new(1_048_588),
         timestamp_after_max: ms(3_600_000),
+        timestamp_before_max: Span::FOREVER,
+        log_append_time: false,
         retention_span: ms(7 * 24 * 3_600_000),
         retention_bytes: None,
         own: SettingNames::NONE,

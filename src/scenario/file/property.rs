@@ -40,6 +40,8 @@ pub(super) enum Takes<O: 'static> {
     Acks(fn(&mut O, Acks)),
     /// The name of a class.
     Partitioner(fn(&mut O, PartitionerClass)),
+    /// `CreateTime` or `LogAppendTime`; whether it is the latter.
+    TimestampType(fn(&mut O, bool)),
     /// `earliest`, `latest`, `none` or `by_duration:PT…`.
     OffsetReset(fn(&mut O, OffsetReset)),
 }
@@ -99,6 +101,12 @@ fn apply_one<O>(takes: &Takes<O>, setting: &Setting<'_>, options: &mut O, readin
             let named = &PartitionerClass::NAMED;
             if let Some(class) = reading.choice(&setting.name, setting.node, named, &[]) {
                 set(options, class);
+            }
+        }
+        Takes::TimestampType(set) => {
+            let types = &[("CreateTime", false), ("LogAppendTime", true)];
+            if let Some(is_append_time) = reading.choice(&setting.name, setting.node, types, &[]) {
+                set(options, is_append_time);
             }
         }
         Takes::OffsetReset(set) => {
@@ -265,7 +273,13 @@ mod tests {
         let for_ever = Takes::MillisecondsOrForEver(1, |out: &mut String, span| *out = span.to_string());
         let unlimited = Takes::BytesOrUnlimited(|out: &mut String, bytes| *out = format!("{bytes:?}"));
         let reset = Takes::OffsetReset(|out: &mut String, reset| *out = format!("{reset:?}"));
-        let cases: [(&Takes<String>, &str, Result<&str, &str>); 52] = [
+        let stamped =
+            Takes::TimestampType(|out: &mut String, is_append_time| *out = is_append_time.to_string());
+        let cases: [(&Takes<String>, &str, Result<&str, &str>); 56] = [
+            (&stamped, "\"LogAppendTime\"", Ok("true")),
+            (&stamped, "\"CreateTime\"", Ok("false")),
+            (&stamped, "\"logappendtime\"", Err("model::unknown-word")),
+            (&stamped, "1", Err("model::wrong-type")),
             (&reset, "\"latest\"", Ok("Latest")),
             (&reset, "\"newest\"", Err("model::unknown-word")),
             (&reset, "\"by_duration:PT1H30M\"", Ok("Ago(Span(5400000000000))")),

@@ -9,7 +9,7 @@ use crate::kernel::units::Span;
 
 use Takes::{
     Acks, Bytes, BytesOrUnlimited, Milliseconds, MillisecondsOrForEver, Number, OffsetReset, Partitioner,
-    Switch,
+    Switch, TimestampType,
 };
 
 /// `[broker]`: brokers, the controller, and what topics have that do not set it.
@@ -283,6 +283,14 @@ pub(super) const BROKER: &[Property<Broker>] = &[
         name: "log.message.timestamp.after.max.ms",
         takes: Milliseconds(0, LONG, |o, v| o.topic.options.timestamp_after_max = v),
     },
+    Property {
+        name: "log.message.timestamp.before.max.ms",
+        takes: Milliseconds(0, LONG, |o, v| o.topic.options.timestamp_before_max = v),
+    },
+    Property {
+        name: "log.message.timestamp.type",
+        takes: TimestampType(|o, v| o.topic.options.log_append_time = v),
+    },
     Property { name: "num.partitions", takes: Number(1, INT, |o, v| o.topic.partitions = v) },
 ];
 
@@ -307,6 +315,11 @@ pub(super) const TOPIC: &[Property<Topic>] = &[
         name: "message.timestamp.after.max.ms",
         takes: Milliseconds(0, LONG, |o, v| o.options.timestamp_after_max = v),
     },
+    Property {
+        name: "message.timestamp.before.max.ms",
+        takes: Milliseconds(0, LONG, |o, v| o.options.timestamp_before_max = v),
+    },
+    Property { name: "message.timestamp.type", takes: TimestampType(|o, v| o.options.log_append_time = v) },
     Property { name: "segment.bytes", takes: Bytes(SEGMENT_LEAST, |o, v| o.options.segments.bytes = v) },
     Property { name: "segment.ms", takes: Milliseconds(1, LONG, |o, v| o.options.segments.span = v) },
     Property { name: "retention.ms", takes: MillisecondsOrForEver(0, |o, v| o.options.retention_span = v) },
