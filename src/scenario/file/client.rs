@@ -245,7 +245,7 @@ fn waits(node: &Node, reading: &mut Reading) -> Option<Waits> {
         let every = reading.whole("waits.every", value, 1..=u32::MAX.into())?;
         return Some(Waits::Every(every as u32));
     }
-    reading.choice("waits", node, &[("none", Waits::None), ("each", Waits::Every(1))], &[])
+    reading.choice_or("waits", node, &[("none", Waits::None), ("each", Waits::Every(1))], "{ every = 100 }")
 }
 
 /// The value of the one key a small table may have.

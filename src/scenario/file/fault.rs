@@ -317,7 +317,8 @@ fn lose(node: &Node, reading: &mut Reading) -> Option<Lose> {
         reading.problem(problem.help(format!("write {EXAMPLE}")));
         return None;
     }
-    reading.choice("lose", node, &[("all-unsynced", Lose::AllUnsynced), ("nothing", Lose::Nothing)], &[])
+    let choices = [("all-unsynced", Lose::AllUnsynced), ("nothing", Lose::Nothing)];
+    reading.choice_or("lose", node, &choices, "{ records = 1 }")
 }
 
 /// `at`, or `after` with `plus`, which may stand beside `after` or in it.

@@ -6,6 +6,20 @@
 /// Beginnings of families of settings of brokers and clients alike: TLS, SASL, listeners, metrics, and ZooKeeper's past.
 pub(super) const FAMILIES: &[&str] = &["ssl.", "sasl.", "listener.name.", "metrics.context.", "zookeeper."];
 
+/// What one setting is called of topics and of brokers (`ServerTopicConfigSynonyms`).
+pub(super) const SYNONYMS: &[(&str, &str)] = &[
+    ("flush.messages", "log.flush.interval.messages"),
+    ("flush.ms", "log.flush.interval.ms"),
+    ("max.message.bytes", "message.max.bytes"),
+    ("message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms"),
+    ("partitions", "num.partitions"),
+    ("replication.factor", "default.replication.factor"),
+    ("retention.bytes", "log.retention.bytes"),
+    ("retention.ms", "log.retention.ms"),
+    ("segment.bytes", "log.segment.bytes"),
+    ("segment.ms", "log.roll.ms"),
+];
+
 /// Of a producer.
 pub(super) const PRODUCER: &[&str] = &[
     "bootstrap.servers",

@@ -15,6 +15,7 @@
 //! | `resolve` | names into what they name |
 
 mod administration;
+mod befall;
 mod chaos;
 mod client;
 mod cluster;

@@ -30,12 +30,36 @@ pub(super) fn put(source: usize, tree: &mut Table, reading: &mut Reading) {
     let text = reading.sources[source].text.clone();
     match read(source, &text) {
         Ok((path, value)) => {
+            if is_misspelt(tree, &path, reading) {
+                return;
+            }
             if let Err(problem) = insert(tree, &path, value) {
                 reading.problem(*problem);
             }
         }
         Err(problem) => reading.problem(*problem),
     }
+}
+
+/// Whether a path goes into a client that the file does not have: one key makes none.
+fn is_misspelt(tree: &Table, path: &[Key], reading: &mut Reading) -> bool {
+    let [family, name, _, ..] = path else { return false };
+    let kinds = [
+        ("producers", "model::unknown-producer", "producer"),
+        ("readers", "model::unknown-reader", "reader"),
+    ];
+    let Some((_, code, kind)) = kinds.into_iter().find(|(word, ..)| *word == family.text) else {
+        return false;
+    };
+    let Some(Value::Table(clients)) = tree.get(&family.text).map(|node| &node.value) else { return false };
+    // A quoted key of the file may be a client and its key in one.
+    let is_there = |key: &Key| key.text == name.text || key.text.starts_with(&format!("{}.", name.text));
+    let misspelt = !clients.entries.iter().any(|(key, _)| is_there(key));
+    if misspelt {
+        let names = clients.entries.iter().map(|(key, _)| &key.text);
+        reading.unknown_name(code, kind, &name.text, name.place, names);
+    }
+    misspelt
 }
 
 /// The path and the value of a `--set`.

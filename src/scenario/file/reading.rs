@@ -181,6 +181,29 @@ impl Reading {
         choices.iter().find(|&&(known, _)| known == word).map(|&(_, choice)| choice)
     }
 
+    /// The same where another form, not a word, would do as well.
+    pub(super) fn choice_or<T: Copy>(
+        &mut self,
+        key: &str,
+        node: &Node,
+        choices: &[(&str, T)],
+        form: &str,
+    ) -> Option<T> {
+        if let Value::Text(word) = &node.value {
+            if let Some(&(_, choice)) = choices.iter().find(|(known, _)| *known == &**word) {
+                return Some(choice);
+            }
+            let quoted: Vec<String> = choices.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            let mut words: Vec<&str> = quoted.iter().map(String::as_str).collect();
+            words.push(form);
+            let message = format!("`{key}` does not know \"{word}\"");
+            let problem = Problem::new("model::unknown-word", message).at(node.place).label("not known");
+            self.problem(problem.help(format!("possible here: {}", suggest::listed(&words))));
+            return None;
+        }
+        self.wrong_type(key, node, &format!("a word or `{form}`"), form)
+    }
+
     /// A word that is none of `words`; one of `later` is only not modelled yet.
     pub(super) fn not_a_word(&mut self, key: &str, word: &str, place: Place, words: &[&str], later: &[&str]) {
         if later.contains(&word) {

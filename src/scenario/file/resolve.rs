@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::administration::{Administration, Request};
+use super::befall;
 use super::client::{ProducerDraft, ReaderDraft};
 use super::cluster::Network;
 use super::expect::{self, Of};
@@ -130,8 +131,14 @@ impl<'m> Names<'m> {
 
     fn rack(&self, name: &str, place: Place, reading: &mut Reading) -> Option<Vec<NodeId>> {
         let racks = &self.cluster.racks;
+        if racks.is_empty() {
+            let problem = Problem::new("model::unknown-rack", format!("there is no rack `{name}`")).at(place);
+            let help = "say which there are: `racks = [\"a\", \"b\", \"c\"]` in [cluster]";
+            reading.problem(problem.label("the cluster has no racks").help(help));
+            return None;
+        }
         let members: Vec<NodeId> = (1..=self.cluster.brokers)
-            .filter(|id| !racks.is_empty() && racks[usize::from(id - 1) % racks.len()] == name)
+            .filter(|id| racks[usize::from(id - 1) % racks.len()] == name)
             .map(NodeId)
             .collect();
         if members.is_empty() {
@@ -303,7 +310,13 @@ impl<'m> Names<'m> {
     /// One fault.
     pub(super) fn fault(&self, draft: fault::Draft, reading: &mut Reading) -> Option<Fault> {
         let (action, on) = match draft.what {
-            fault::What::Befalls(doing, on) => (self.action(doing, reading), self.struck(&on, reading)),
+            fault::What::Befalls(doing, on) => {
+                let (action, struck) = (self.action(doing, reading), self.struck(&on, reading));
+                if let (Some(action), Some(struck)) = (&action, &struck) {
+                    befall::check(action, &on, struck, reading)?;
+                }
+                (action, struck)
+            }
             fault::What::Administers(request) => self.administration(&request, reading).unzip(),
         };
         let when = match draft.when {

@@ -160,6 +160,16 @@ fn whole_key(before: &str, last: Place, reading: &Reading) -> Place {
 }
 
 fn unknown(name: &str, place: Place, title: &str, possible: &[&str]) -> Problem {
-    let problem = Problem::new("model::unknown-key", format!("`{name}` is not a key of {title}"));
-    problem.at(place).label("not known").help(suggest::instead_of(name, possible))
+    let problem = Problem::new("model::unknown-key", format!("`{name}` is not a key of {title}")).at(place);
+    let synonym = known::SYNONYMS.iter().find_map(|&(topics, brokers)| match name {
+        _ if name == topics => Some(("topics", brokers)),
+        _ if name == brokers => Some(("brokers", topics)),
+        _ => None,
+    });
+    match synonym.filter(|(_, other)| possible.contains(other)) {
+        Some((theirs, ours)) => {
+            problem.label(format!("what {theirs} call it")).help(format!("here it is `{ours}`"))
+        }
+        None => problem.label("not known").help(suggest::instead_of(name, possible)),
+    }
 }

@@ -301,3 +301,24 @@ fn a_leader_that_takes_nothing_is_given_less_or_after_a_while_nothing() {
         assert!(to_the_silent.contains(&queued), "{queued} {adaptive_partitioning} {availability_timeout}");
     }
 }
+
+#[test]
+fn a_leader_that_cannot_be_reached_is_stuck_from_when_there_is_something_for_it() {
+    for (availability_timeout, to_the_silent) in [(MS(0), 8..=20), (MS(20), 2..=6)] {
+        let one_each = ProducerOptions { batch_size: Bytes::ZERO, availability_timeout, ..options() };
+        let mut rig = Rig::new(one_each, paced(200), 3);
+        rig.silent = vec![NodeId(2)];
+        rig.now = Time::ZERO + MS(100_000);
+        rig.feed(Event::Start);
+        for _ in 0..200 {
+            rig.pass(MS(1));
+            for node in [1, 3] {
+                while rig.requests.iter().any(|request| request.0 == NodeId(node)) {
+                    rig.answer(node, ErrorCode::None);
+                }
+            }
+        }
+        let queued = rig.producer.accumulator.partition(Place(1)).queue.len();
+        assert!(to_the_silent.contains(&queued), "{queued} {availability_timeout}");
+    }
+}

@@ -311,6 +311,26 @@ fn metadata_is_asked_for_again_when_it_is_old() {
 }
 
 #[test]
+fn a_question_for_metadata_that_fails_begins_the_waits_anew() {
+    let mut rig = Rig::new(options(), workload(1), 1);
+    rig.leaders = vec![None];
+    rig.feed(Event::Start);
+    rig.pass(MS(10_000));
+    // Answers that say nothing new are 800 ms apart by now.
+    rig.silent = vec![NodeId(1), NodeId(2), NodeId(3)];
+    let asked = rig.questions;
+    while rig.questions == asked {
+        rig.pass(MS(1));
+    }
+    rig.silent.clear();
+    (1..=3).for_each(|node| rig.disconnect(node));
+    rig.pass(MS(79));
+    assert_eq!(rig.questions, asked + 1);
+    rig.pass(MS(1));
+    assert_eq!(rig.questions, asked + 2, "`Metadata.failedUpdate`");
+}
+
+#[test]
 fn a_question_for_metadata_that_is_due_and_finds_nobody_waits_before_the_next() {
     let plain = ProducerOptions { idempotence: false, ..options() };
     let mut rig = Rig::new(plain, workload(1), 1);
