@@ -262,12 +262,6 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "clients have no disk",
-        faults: r#"{ at = "1s", do = "stall-disk", on = "clients", for = "1s" },
-                   { at = "1s", do = "wipe", on = "controllers", for = "1s" }"#,
-        happens: &["0 no-effect 0", "0 no-effect 1"],
-    },
-    Case {
         what: "a producer stands still, and goes on",
         faults: r#"{ at = "1s", do = "pause", on = "producer(log)", for = "1s" }"#,
         happens: &["6 fault 0", "6 paused", "6 fault-ended 0", "6 resumed"],

@@ -426,7 +426,14 @@ impl Producer {
     ) {
         self.accumulator.leave_flight(slot);
         let Batch { place, retries, records, is_told, .. } = *self.accumulator.batch(slot);
-        self.accumulator.partition_mut(place).is_muted = false;
+        let partition = self.accumulator.partition_mut(place);
+        partition.is_muted = false;
+        if let Some(&first) = partition.in_flight.first()
+            && self.accumulator.batch(first).has_expired(now, self.options.delivery_timeout)
+        {
+            // This one held it up.
+            self.wake_by(now, now, out);
+        }
         if matches!(error, ErrorCode::None | ErrorCode::DuplicateSequenceNumber) {
             self.succeed(slot, out);
         } else if error == ErrorCode::MessageTooLarge && records > 1 && !is_told {

@@ -21,6 +21,24 @@ fn a_full_buffer_blocks_and_then_fails() {
     assert!(!rig.has_ended && rig.producer.unanswered() == 2);
 }
 
+/// `RecordAccumulator.ready`: `exhausted`.
+#[test]
+fn nothing_lingers_while_a_call_waits_for_memory() {
+    // Room for the batches of two partitions, of six.
+    let two = ProducerOptions {
+        linger: MS(1_000),
+        batch_size: Bytes::new(400),
+        buffer_memory: Bytes::new(800),
+        ..options()
+    };
+    let mut rig = Rig::new(two, Workload { keys: 50, ..workload(50) }, 6);
+    rig.leaders = vec![Some(NodeId(1)); 6];
+    rig.feed(Event::Start);
+    let words = rig.read();
+    assert_eq!(words.len(), 1, "{words:?}");
+    assert_eq!(words[0].matches('p').count(), 2, "{words:?}");
+}
+
 #[test]
 fn without_metadata_a_send_blocks_and_then_fails() {
     let short = ProducerOptions { max_block: MS(1_000), ..options() };

@@ -59,6 +59,27 @@ fn one_batch_of_each_partition_goes_into_a_request() {
     assert!(rig.has_ended);
 }
 
+/// `RecordAccumulator.drainBatchesForOneNode`.
+#[test]
+fn a_request_holds_batches_up_to_its_most_and_one_at_least() {
+    for (most, batches) in [(2_000, 2), (500, 1)] {
+        let small = ProducerOptions { max_request_size: Bytes::new(most), max_in_flight: 1, ..options() };
+        let mut rig = Rig::new(small, Workload { keys: 50, ..workload(50) }, 6);
+        rig.leaders = vec![Some(NodeId(1)); 6];
+        rig.feed(Event::Start);
+        // Each partition has about eight records of 109 bytes.
+        let mut requests = 0;
+        while !rig.has_ended {
+            requests += 1;
+            let words = rig.read();
+            let sent = words.iter().find(|word| word.starts_with("to 1")).expect("something is sent");
+            assert!((1..=batches).contains(&sent.matches('p').count()), "{sent}");
+            rig.answer(1, ErrorCode::None);
+        }
+        assert!(requests >= 6 / batches, "{requests}");
+    }
+}
+
 #[test]
 fn after_a_disconnection_batches_keep_their_numbers_and_their_order() {
     let mut rig = Rig::started(options(), paced(3), 1);
@@ -133,6 +154,112 @@ fn delivery_has_its_time() {
     assert_eq!(rig.read(), ["to 1: p0[0-0]#0", "0-0 TimeoutException"]);
     rig.pass(MS(3_000));
     assert_eq!(rig.read(), ["to 1: p0[1-1]#1"]);
+}
+
+#[test]
+fn what_is_refused_at_the_instant_its_time_is_up_is_told_as_refused() {
+    let short = ProducerOptions { delivery_timeout: MS(1_000), ..options() };
+    let mut rig = Rig::started(short, workload(1), 1);
+    rig.pass(MS(999));
+    rig.now += MS(1);
+    rig.answer(1, ErrorCode::NotEnoughReplicas);
+    assert_eq!(rig.read(), ["to 1: p0[0-0]#0", "0-0 NOT_ENOUGH_REPLICAS"]);
+}
+
+/// `TransactionManager.maybeResolveSequences`.
+#[test]
+fn while_the_fate_of_one_that_was_given_up_is_open_nothing_new_is_sent() {
+    let short = ProducerOptions { delivery_timeout: MS(1_000), ..options() };
+    let mut rig = Rig::started(short, Workload { rate: Rate::Every(MS(500)), ..workload(3) }, 1);
+    rig.pass(MS(600));
+    rig.disconnect(1);
+    rig.pass(MS(800));
+    let sent = ["to 1: p0[0-0]#0", "to 1: p0[1-1]#1", "to 1: p0[0-0]#0", "0-0 TimeoutException"];
+    assert_eq!(rig.read()[..4], sent);
+    assert_eq!(rig.producer.sent(), 3);
+    rig.answer(1, ErrorCode::None);
+    rig.pass(MS(1));
+    assert_eq!(rig.requests.len(), 1, "of 1, not of 2");
+    rig.answer(1, ErrorCode::None);
+    assert_eq!(rig.read().last().map(String::as_str), Some("to 1: p0[2-2]#2"), "there is no gap after all");
+}
+
+/// `TransactionManager.canRetry`.
+#[test]
+fn behind_one_that_was_given_up_only_the_next_number_ends_the_epoch_if_it_is_out_of_order() {
+    use ErrorCode::{NotEnoughReplicas, OutOfOrderSequenceNumber};
+    let short = ProducerOptions { delivery_timeout: MS(1_000), ..options() };
+    let cases = [
+        ([OutOfOrderSequenceNumber, OutOfOrderSequenceNumber], "to 1: p0[1-1]#0e1"),
+        ([NotEnoughReplicas, OutOfOrderSequenceNumber], "to 1: p0[1-1]#1"),
+    ];
+    for (answers, again) in cases {
+        let mut rig = Rig::started(short, Workload { rate: Rate::Every(MS(400)), ..workload(3) }, 1);
+        rig.answer(1, NotEnoughReplicas);
+        rig.pass(MS(1_000));
+        let sent = ["to 1: p0[0-0]#0", "to 1: p0[0-0]#0", "to 1: p0[1-1]#1", "to 1: p0[2-2]#2"];
+        assert_eq!(rig.read(), [&sent[..], &["0-0 TimeoutException"]].concat());
+        rig.answer(1, NotEnoughReplicas);
+        answers.into_iter().for_each(|error| rig.answer(1, error));
+        rig.pass(MS(80));
+        assert_eq!(rig.read(), [again], "{answers:?}");
+    }
+}
+
+/// `TxnPartitionEntry.maybeUpdateLastAckedSequence`.
+#[test]
+fn what_is_in_the_log_after_all_counts_though_a_later_one_was_first() {
+    let short = ProducerOptions { delivery_timeout: MS(1_000), ..options() };
+    let mut rig = Rig::started(short, Workload { rate: Rate::Every(MS(600)), ..workload(3) }, 1);
+    rig.pass(MS(601));
+    rig.answer(1, ErrorCode::NotEnoughReplicas);
+    rig.pass(MS(499));
+    assert_eq!(rig.read(), ["to 1: p0[0-0]#0", "to 1: p0[1-1]#1", "to 1: p0[0-0]#0"]);
+    rig.answer(1, ErrorCode::None);
+    rig.pass(Span::ZERO);
+    assert_eq!(rig.read(), ["1-1 success", "0-0 TimeoutException"], "1 had held it up");
+    rig.answer(1, ErrorCode::None);
+    rig.pass(MS(100));
+    assert_eq!(rig.read(), ["to 1: p0[2-2]#2"], "there is no gap");
+}
+
+#[test]
+fn one_that_is_out_of_order_and_has_no_retries_left_ends_the_epoch_all_the_same() {
+    let one = ProducerOptions { retries: 1, ..options() };
+    let mut rig = Rig::started(one, Workload { rate: Rate::Every(MS(500)), ..workload(2) }, 1);
+    rig.answer(1, ErrorCode::OutOfOrderSequenceNumber);
+    rig.pass(MS(80));
+    rig.answer(1, ErrorCode::OutOfOrderSequenceNumber);
+    rig.pass(MS(420));
+    let told = "0-0 OUT_OF_ORDER_SEQUENCE_NUMBER";
+    assert_eq!(rig.read(), ["to 1: p0[0-0]#0", "to 1: p0[0-0]#0e1", told, "to 1: p0[1-1]#0e2"]);
+}
+
+/// `RecordAccumulator.shouldStopDrainBatchesForPartition`.
+#[test]
+fn an_epoch_that_one_partition_ended_begins_in_another_when_nothing_is_under_way_there() {
+    let each = ProducerOptions { partitioner: PartitionerClass::RoundRobin, ..options() };
+    let mut rig = Rig::started(each, paced(4), 2);
+    rig.pass(MS(1));
+    rig.answer(1, ErrorCode::MessageTooLarge);
+    rig.pass(MS(2));
+    let sent = ["to 1: p0[0-0]#0", "to 2: p1[1-1]#0", "0-0 MESSAGE_TOO_LARGE", "to 1: p0[2-2]#0e1"];
+    assert_eq!(rig.read(), sent, "3 waits for 1");
+    rig.answer(2, ErrorCode::None);
+    assert_eq!(rig.read(), ["1-1 success", "to 2: p1[3-3]#0e1"]);
+}
+
+/// `ProducerBatch.sequenceHasBeenReset`.
+#[test]
+fn what_was_numbered_anew_under_way_is_out_of_order_of_course() {
+    let mut rig = Rig::started(options(), paced(3), 1);
+    rig.pass(MS(2));
+    rig.read();
+    rig.answer(1, ErrorCode::MessageTooLarge);
+    rig.answer(1, ErrorCode::OutOfOrderSequenceNumber);
+    rig.answer(1, ErrorCode::OutOfOrderSequenceNumber);
+    rig.pass(MS(80));
+    assert_eq!(rig.read(), ["0-0 MESSAGE_TOO_LARGE", "to 1: p0[1-1]#0e1"], "and ends no other epoch");
 }
 
 #[test]
@@ -271,6 +398,12 @@ fn a_new_leader_is_found_by_hint_or_by_asking() {
         assert_eq!(rig.read(), ["to 2: p0[0-1]#0"], "hinted: {hinted}");
         assert_eq!(rig.questions, asked_before + 1);
     }
+    // Only with an error that says that another leads (`Sender.completeBatch`).
+    let mut rig = Rig::started(options(), workload(1), 1);
+    rig.pass(MS(1_000));
+    rig.answer_with(1, ErrorCode::NotEnoughReplicas, Some((NodeId(3), LeaderEpoch(1))));
+    rig.pass(MS(80));
+    assert_eq!(rig.read(), ["to 1: p0[0-0]#0", "to 1: p0[0-0]#0"]);
     // Old news is none: the partition's leader stays, and the retry waits.
     let mut rig = Rig::started(options(), workload(1), 1);
     rig.pass(MS(1_000));
