@@ -91,7 +91,7 @@ fn suffers(action: &Action) -> Option<Suffers> {
         | Action::Reassign(_)
         | Action::AddPartitions { .. }
         | Action::DeleteTopic
-        | Action::Set(_) => return None,
+        | Action::Set(..) => return None,
     };
     Some(Suffers { controllers, clients, because })
 }

@@ -61,10 +61,10 @@ mod tests {
     use crate::check::Held;
     use crate::check::hand::Step::*;
     use crate::check::hand::{Step, answers, model};
-    use crate::clients::app::OnError;
+    use crate::clients::app::{OnError, Waits};
     use crate::cluster::generation::Version;
     use crate::cluster::units::Acks;
-    use crate::kernel::units::Span;
+    use crate::kernel::units::{Bytes, Span};
     use crate::scenario::model::Model;
     use crate::scenario::words::Promise::Progress as PROMISE;
 
@@ -118,6 +118,11 @@ mod tests {
             Row(|model| require(model, Version::V3_6, 4, OnError::Log), &[], None),
             Row(|model| require(model, Version::V3_9, 4, OnError::Resend), &[], None),
             Row(acks_one, &[], None),
+            // Batches that are split into themselves.
+            Row(|model| refuse_batches(model, 10_000, OnError::Resend), &[], Some("batch.size")),
+            Row(|model| refuse_batches(model, 10_000, OnError::Log), &[], None),
+            Row(refuse_batches_waited_for, &[], Some("waits for it")),
+            Row(|model| refuse_batches(model, 16_384, OnError::Resend), &[], None),
         ];
         for (number, Row(change, steps, reason)) in rows.into_iter().enumerate() {
             let mut model = model();
@@ -140,6 +145,17 @@ mod tests {
         model.kafka = kafka;
         model.topics[0].options.min_insync_replicas = min_insync_replicas;
         model.producers[0].workload.on_error = on_error;
+    }
+
+    fn refuse_batches(model: &mut Model, max_message_bytes: u64, on_error: OnError) {
+        model.topics[0].options.max_message_bytes = Bytes::new(max_message_bytes);
+        model.producers[0].options.batch_size = Bytes::new(16_384);
+        model.producers[0].workload.on_error = on_error;
+    }
+
+    fn refuse_batches_waited_for(model: &mut Model) {
+        refuse_batches(model, 10_000, OnError::Log);
+        model.producers[0].workload.waits = Waits::Every(7);
     }
 
     fn acks_one(model: &mut Model) {

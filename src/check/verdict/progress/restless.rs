@@ -3,10 +3,14 @@
 use super::{Reason, sends_again};
 use crate::check::look::Look;
 use crate::check::promised::Budget;
+use crate::clients::app::Waits;
+use crate::cluster::setting::Setting;
 use crate::cluster::units::{Acks, PartitionId};
+use crate::scenario::fault::Action;
 
 /// Each of them.
-pub(super) const REASONS: [Reason; 2] = [sessions_end_between_heartbeats, more_in_sync_than_there_are];
+pub(super) const REASONS: [Reason; 3] =
+    [sessions_end_between_heartbeats, more_in_sync_than_there_are, batches_larger_than_brokers_take];
 
 /// The controller fences a broker that it has not heard of for a session (`BrokerHeartbeatTracker.isExpired`), and a broker sends
 /// the next heartbeat an interval after the answer to the last (`BrokerLifecycleManager.scheduleNextCommunicationAfterSuccess`).
@@ -44,4 +48,37 @@ fn more_in_sync_than_there_are(look: &dyn Look, budget: &Budget) -> Option<Strin
         budget.most_required(model, partition),
         model.partition_name(partition)
     ))
+}
+
+/// A batch of several records that is larger than `max.message.bytes` is split by `batch.size` and so into itself, until
+/// `delivery.timeout.ms` (KAFKA-8350): an application that sends its records again fills another such batch, and one that waits
+/// for answers has the same before it with every few records.
+fn batches_larger_than_brokers_take(look: &dyn Look, _: &Budget) -> Option<String> {
+    let model = look.model();
+    let set = model.faults.iter().filter_map(|fault| {
+        let Action::Set(_, Setting::MaxMessageBytes(most)) = fault.action else { return None };
+        Some(most)
+    });
+    let set = set.min();
+    model.producers.iter().find_map(|producer| {
+        let topic = &model.topics[producer.into.0 as usize];
+        let most =
+            set.map_or(topic.options.max_message_bytes, |set| set.min(topic.options.max_message_bytes));
+        let gathered = producer.options.batch_size;
+        let does = match (sends_again(producer), producer.workload.waits) {
+            (true, _) => "sends again what was refused",
+            (false, Waits::Every(_)) => "waits for it before it goes on",
+            (false, Waits::None) => return None,
+        };
+        (gathered > most).then(|| {
+            format!(
+                "producer {} gathers {} bytes in a batch (batch.size), brokers take no more than {} of {} \
+                 (max.message.bytes), such a batch is tried until delivery.timeout.ms, and the application {does}",
+                producer.name,
+                gathered.get(),
+                most.get(),
+                topic.name
+            )
+        })
+    })
 }
