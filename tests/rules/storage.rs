@@ -1,10 +1,18 @@
 //! What is written to which file, when it is fsynced, and what a crash finds of it.
 
+use highwater::cluster::broker::storage::File;
+use highwater::cluster::generation::Version;
 use highwater::cluster::happened::Happened as Cluster;
-use highwater::kernel::units::{Span, Time};
+use highwater::cluster::options::{BrokerOptions, TopicOptions};
+use highwater::cluster::protocol::PartitionState;
+use highwater::cluster::store::MessageRun;
+use highwater::cluster::units::{Acks, LeaderEpoch, MessageId, Offset, ProducerEpoch, ProducerId, Sequence};
+use highwater::devices::port::Event;
+use highwater::kernel::units::{Bytes, Span, Time};
 use highwater::scenario::words::Count;
 use highwater::world::happened::Happened;
 
+use crate::broker::{Desk, state};
 use crate::worlds::{Run, run};
 
 /// Ten records of 100 kB a second on three replicas, about ten a segment; an fsync takes 20 ms.
@@ -126,6 +134,107 @@ fn r1_8_4_recovery_points_are_written_regularly_and_at_a_clean_stop() {
     let (_, _, crashed, scanned_from) = found(&after_a_stop, 2, 1);
     assert!(clean && !crashed);
     assert!(scanned_from <= stopped_at && stopped_at - scanned_from < 20, "{scanned_from}, {stopped_at}");
+}
+
+/// A broker on a bench, with four batches of 100 bytes a segment.
+fn desk(
+    state: PartitionState,
+    topic: impl FnOnce(&mut TopicOptions),
+    change: impl FnOnce(&mut BrokerOptions),
+) -> Desk {
+    let mut options = Version::V4_1.generation().topic;
+    options.segments.bytes = Bytes::new(450);
+    topic(&mut options);
+    Desk::with(Version::V4_1, state, options, change)
+}
+
+/// Where the newest start of a broker on a bench began to scan.
+fn scanned_from(desk: &Desk) -> u64 {
+    let found = desk.bench.notes.iter().rev().find_map(|(_, note)| {
+        let Cluster::Recovered { scanned_from, .. } = note else { return None };
+        Some(scanned_from.0)
+    });
+    found.expect("a start reports where it began")
+}
+
+/// How often a broker on a bench has asked that of its disk.
+fn asked(desk: &Desk, what: &str) -> usize {
+    desk.bench.disk.iter().filter(|asked| *asked == what).count()
+}
+
+fn follow(desk: &mut Desk, batches: u32) {
+    for _ in 0..batches {
+        desk.feed_batches(&[5], 0);
+    }
+}
+
+/// `LocalLog.truncateTo`: what takes the place of what was cut was never fsynced.
+#[test]
+fn r1_8_4_a_truncation_takes_the_recovery_point_with_it_and_an_fsync_under_way_does_not_count() {
+    for under_way in [false, true] {
+        let mut desk = desk(state(&[1, 2, 3], 2), |_| (), |_| ());
+        follow(&mut desk, 1);
+        desk.bench.disk_stalls = under_way;
+        follow(&mut desk, 9);
+        desk.feed_answer(&[], &|part| part.diverging = Some((LeaderEpoch(5), Offset(2))));
+        assert_eq!(desk.end(), 2);
+        desk.bench.disk_goes_on();
+        // What the truncation did not write down, the next checkpoint does.
+        desk.bench.pass(100_000);
+        desk.bench.disk_stalls = true;
+        follow(&mut desk, 8);
+        assert_eq!(desk.end(), 10);
+        desk.restart();
+        assert_eq!(scanned_from(&desk), 0, "under way: {under_way}");
+    }
+}
+
+/// `LocalLog.markFlushed`.
+#[test]
+fn r1_8_4_an_epoch_that_is_written_down_moves_no_recovery_point() {
+    let mut desk = desk(state(&[1], 1), |_| (), |_| ());
+    for _ in 0..10 {
+        desk.produce(Acks::One, 1);
+    }
+    desk.elect(1, &[1]);
+    desk.bench.pass(100_000);
+    desk.restart();
+    assert_eq!(scanned_from(&desk), 8);
+}
+
+#[test]
+fn r1_8_5_a_checkpoint_below_the_log_start_is_raised_to_it_and_one_not_written_yet_does_not_count() {
+    // `LogManager.cleanupLogs` runs at 300 s, and deletes what the last checkpoint does not know of yet.
+    let mut desk = desk(state(&[1], 1), |topic| topic.retention_span = Span::from_seconds(10), |_| ());
+    desk.bench.pass(299_000);
+    for sequence in 0..10 {
+        let producer = (ProducerId(7), ProducerEpoch(0), Sequence(sequence));
+        let run = MessageRun { first: MessageId(0), count: 1 };
+        let old = desk.bench.store.add_batch(producer, &[run], Bytes::new(100), Time::ZERO);
+        desk.send(Acks::One, old);
+    }
+    desk.bench.disk_stalls = true;
+    desk.bench.pass(1_000);
+    let starts =
+        desk.bench.notes.iter().any(|(_, note)| matches!(note, Cluster::LogStart { new, .. } if new.0 == 10));
+    assert!(starts, "all of it is too old");
+    assert_eq!(desk.recovered_high_watermark(), 0);
+    desk.restart();
+    assert_eq!(desk.recovered_high_watermark(), 10);
+    assert_eq!(asked(&desk, "replace LogStarts"), 0, "where the first segment begins is no news");
+
+    let mut desk = Desk::leading(&[1], 1);
+    desk.bench.pass(1_000);
+    let written = asked(&desk, "replace HighWatermarks") as u32;
+    desk.bench.disk_stalls = true;
+    for _ in 0..2 {
+        desk.produce(Acks::One, 3);
+        desk.bench.pass(5_000);
+    }
+    assert_eq!(asked(&desk, "replace HighWatermarks") as u32, written + 2);
+    desk.bench.feed(Event::Flushed(File::HighWatermarks, written + 1));
+    desk.restart();
+    assert!(desk.recovered_high_watermark() <= 3, "the second was never durable");
 }
 
 /// `ReplicaManager.checkpointHighWatermarks`.
@@ -267,4 +376,30 @@ fn r1_8_12_the_kernel_writes_by_itself_what_is_30_to_35_s_old() {
         assert!((299..=355).contains(&lost), "at {at}: {lost}");
     }
     assert!(dark("54900ms") > dark("50s"), "it wakes every 5 s");
+}
+
+/// `LogManager.flushDirtyLogs`, `UnifiedLog.flush`.
+#[test]
+fn r1_8_10_a_log_is_fsynced_when_its_time_is_just_over_and_never_twice_for_nothing() {
+    let second = Span::from_seconds(1);
+    let mut timed = desk(
+        state(&[1], 1),
+        |topic| topic.flush_interval = second,
+        |options| options.log_flush_scheduler_interval = second,
+    );
+    timed.produce(Acks::One, 1);
+    timed.bench.pass(30_000);
+    assert_eq!(timed.bench.flushes, 1, "`log.initial.task.delay.ms`");
+    timed.produce(Acks::One, 1);
+    timed.bench.pass(1_000);
+    assert_eq!(timed.bench.flushes, 2);
+    timed.bench.pass(10_000);
+    assert_eq!(timed.bench.flushes, 2, "there is nothing more");
+    // With every batch fsynced, a segment that is begun leaves nothing to fsync.
+    let mut each = desk(state(&[1], 1), |topic| topic.flush_messages = Some(1), |_| ());
+    for _ in 0..10 {
+        each.produce(Acks::One, 1);
+    }
+    let rolled = each.bench.notes.iter().filter(|(_, note)| matches!(note, Cluster::Rolled { .. })).count();
+    assert_eq!((each.bench.flushes, rolled), (10, 2));
 }
