@@ -25,13 +25,6 @@ const CASES: &[Case] = &[
                  { at = \"6s\", do = \"clock-jump\", by = \"-1h\", on = \"all-brokers\" }",
         expect: "acked = 600, answer_longest = \"<=10ms\", keeps = [\"acked-is-kept\", \"progress\"]",
     },
-    Case {
-        what: "a controller's clock is nobody's",
-        kafka: "4.1",
-        settings: "",
-        faults: "{ at = \"3s\", do = \"clock-jump\", by = \"50m\", on = \"controllers\" }",
-        expect: "acked = 600, answer_longest = \"<=10ms\"",
-    },
     // `Partition.isFollowerOutOfSync`: the check itself comes every half of replica.lag.time.max.ms. Without a jump it is 30 s
     // at least.
     Case {

@@ -1,8 +1,10 @@
 //! What an error of the disk does to a broker (KIP-112, KIP-113, KIP-858).
 
 use highwater::cluster::happened::Happened as Cluster;
+use highwater::cluster::units::Acks;
 use highwater::world::happened::Happened;
 
+use crate::broker::Desk;
 use crate::worlds::{Run, run};
 
 /// Ten records a second, each fsynced before it is acknowledged; the fsyncs of broker 1 fail from 2 s on.
@@ -46,6 +48,16 @@ fn r1_10_1_after_the_first_error_nothing_more_is_appended_and_nothing_tried_agai
         count(&after, |what| matches!(what, Cluster::Recovered { .. })) > 0,
         "it starts again when the disk is well"
     );
+}
+
+/// `ReplicaManager.appendToLocalLog`: ENOSPC.
+#[test]
+fn r1_10_1_an_append_that_finds_no_room_ends_the_broker() {
+    let mut desk = Desk::leading(&[1], 1);
+    desk.bench.node.set_disk_full(true);
+    assert_eq!(desk.bench.exits, 0);
+    desk.produce(Acks::One, 1);
+    assert_eq!((desk.bench.exits, desk.end()), (1, 0));
 }
 
 /// `LogManager.handleLogDirFailure`, `ReplicaManager.handleLogDirFailure`: exit status 1. Observed of 4.1.1: 0.4 s after.
