@@ -18,9 +18,9 @@ use crate::cluster::protocol::{MetadataRecord, PartitionState, Resource};
 use crate::cluster::replica::leader::Leader;
 use crate::cluster::replica::{Replica, Role};
 use crate::cluster::setting::{Setting, SettingNames};
-use crate::cluster::units::{MetadataOffset, Offset};
+use crate::cluster::units::{LeaderEpoch, MetadataOffset, Offset};
 use crate::devices::port::{Channel, Effect, Outbox, Peer};
-use crate::kernel::units::{Span, Time};
+use crate::kernel::units::{NodeId, Span, Time};
 
 /// The reconnect back-offs of the raft client (`KafkaRaftManager`) and of `NodeToControllerChannelManager`.
 const RECONNECT: Span = Span::from_milliseconds(50);
@@ -321,9 +321,27 @@ impl Node<'_> {
         if !new_epoch {
             return;
         }
+        if let Some(leader) = state.leader.filter(|_| !stops && self.goes_on_fetching(place)) {
+            return self.begin_to_fetch(now, place, (leader, state.leader_epoch), out);
+        }
+        self.follow(now, place, state.leader, state.leader_epoch, out);
+        if let Some(leader) = state.leader.filter(|_| !stops) {
+            self.begin_to_fetch(now, place, (leader, state.leader_epoch), out);
+        }
+    }
+
+    /// The replica follows this leader and no other from now on, and fetches from nobody.
+    pub(super) fn follow(
+        &mut self,
+        now: Time,
+        place: usize,
+        leader: Option<NodeId>,
+        epoch: LeaderEpoch,
+        out: &mut Outbox<'_, BrokerPort>,
+    ) {
         let replica = &mut self.running.replicas[place];
-        replica.role = Role::Follower(follow(&self.stored.logs[place], state.leader, state.leader_epoch));
-        let (partition, epoch, leader) = (replica.partition, state.leader_epoch, state.leader);
+        replica.role = Role::Follower(follow(&self.stored.logs[place], leader, epoch));
+        let partition = replica.partition;
         out.note(Happened::Follows { partition, epoch, leader });
         if Planted::TruncateToHighWatermark.is(self.config.planted) {
             self.truncate(now, place, self.running.replicas[place].high_watermark, out);
@@ -332,9 +350,6 @@ impl Node<'_> {
         self.complete_produces(place, out);
         self.complete_fetches(now, place, out);
         self.remove_from_fetchers(place);
-        if let Some(leader) = leader.filter(|_| !stops) {
-            self.begin_to_fetch(now, place, (leader, state.leader_epoch), out);
-        }
     }
 
     /// The metadata is all there: what this broker holds and should not goes (`LogManager.deleteStrayKRaftReplicas`).

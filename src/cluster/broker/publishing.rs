@@ -1,6 +1,7 @@
 //! Metadata on its way from the log to what a broker does: its loader has one thread, and takes its time (`MetadataLoader`,
 //! `BrokerMetadataPublisher.onMetadataUpdate`, `ReplicaManager.applyDelta`). First replicas change their roles; followers begin
-//! to fetch last, after as much time again.
+//! to fetch last, after as much time again. Until then those that followed another leader go on fetching from that, where a new
+//! leader fetches no more from when it changes its role (`applyLocalLeadersDelta`, `applyLocalFollowersDelta`).
 //!
 //! Departure from Kafka: there clients are told of a change a little before the replicas' roles are changed, leaders' before
 //! followers'; here all of that is one instant. And what comes while it acts is acted upon together afterwards, not batch by
@@ -58,6 +59,15 @@ impl Node<'_> {
         }
     }
 
+    /// Whether the replica follows a leader whose successor it will fetch from only later.
+    pub(super) fn goes_on_fetching(&self, place: usize) -> bool {
+        let follows = match &self.running.replicas[place].role {
+            Role::Follower(follower) => follower.leader.is_some(),
+            Role::Leader(_) | Role::Waiting => false,
+        };
+        follows && !self.publishes_at_once()
+    }
+
     /// The replica at this place is to fetch from its leader: at once where nothing takes time, and as a run begins.
     pub(super) fn begin_to_fetch(
         &mut self,
@@ -87,9 +97,14 @@ impl Node<'_> {
             }
         } else {
             for (place, leader, epoch) in std::mem::take(&mut self.running.unpublished.followers) {
-                let replica = &self.running.replicas[place as usize];
-                if matches!(replica.role, Role::Follower(_)) && replica.leader_epoch == Some(epoch) {
-                    self.add_to_fetcher(now, place as usize, leader, out);
+                let place = place as usize;
+                let replica = &self.running.replicas[place];
+                let Role::Follower(follower) = replica.role else { continue };
+                if replica.leader_epoch == Some(epoch) {
+                    if follower.epoch != epoch {
+                        self.follow(now, place, Some(leader), epoch, out);
+                    }
+                    self.add_to_fetcher(now, place, leader, out);
                 }
             }
         }
