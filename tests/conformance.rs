@@ -75,6 +75,44 @@ fn every_model_was_observed() {
     assert_eq!(models, observed);
 }
 
+/// Figures of the simulator are in the table, where the test prints them, and nowhere else: what `asked.md` says of the simulator
+/// as it is has none. And its questions name models that are there.
+#[test]
+fn what_was_asked_names_models_and_types_no_figure_of_the_simulator() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let asked =
+        std::fs::read_to_string(root.join("models/conformance/asked.md")).expect("the document is there");
+    assert_eq!(typed(&asked), [""; 0]);
+    for (number, question) in asked.split("\n## ").enumerate().skip(1) {
+        let names = question.split("\n\n").nth(1).expect("a question names its models");
+        let names: Vec<&str> = names.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "question {number} names no model");
+        for name in names {
+            let there = |folder: &str| root.join(format!("{folder}{name}.toml")).exists();
+            assert!(there("models/conformance/kafka-4.1/") || there("models/"), "question {number}: {name}");
+        }
+    }
+    let item =
+        |text: &str| format!("# Asked\n\n## 1. What?\n\n- **The real cluster**: 7\n- **Changed**: {text}\n");
+    assert_eq!(typed(&item("nothing of question 3, nor `acks=1`")), [""; 0]);
+    assert_eq!(typed(&item("now it loses\n  23 of them")).len(), 1);
+}
+
+/// What is said of the simulator as it is, and has a figure; what it did at first is history.
+fn typed(asked: &str) -> Vec<&str> {
+    let items = asked.split("\n## ").skip(1).flat_map(|question| question.split("\n- "));
+    let is_now = |item: &&str| item.starts_with("**The simulator**") || item.starts_with("**Changed**");
+    let has_figure = |item: &&str| {
+        let text: String = item.split('`').step_by(2).collect();
+        let mut before = "";
+        text.split_whitespace().any(|word| {
+            let refers = std::mem::replace(&mut before, word) == "question";
+            !refers && word.contains(|c: char| c.is_ascii_digit())
+        })
+    };
+    items.filter(is_now).filter(has_figure).collect()
+}
+
 /// The table would show it: each difference from Kafka, planted or set or of another version, makes some row of a scenario
 /// disagree.
 #[test]
