@@ -150,6 +150,16 @@ fn r1_5_4_only_two_errors_prove_that_a_proposal_was_not_applied() {
     desk.fence(2, true);
     desk.produce(Acks::One, 1);
     assert_eq!(desk.high_watermark(), 1, "broker 2 is not waited for");
+    // Nor does metadata that is older than what an answer has said.
+    let mut desk = Desk::leading(&[1], 2);
+    desk.follower_at(2, 0);
+    let change = desk.proposed_isr().expect("broker 2 may join");
+    desk.state.partition_epoch.0 += 1;
+    desk.accept(change);
+    desk.state.partition_epoch.0 -= 1;
+    desk.decide(|state| state.isr = ids(&[1]));
+    let accepted = desk.produce(Acks::All, 1);
+    assert_eq!(desk.error(accepted), None, "two are in sync");
     // Success settles it at once, but only of the leadership it was asked in.
     for (other_epoch, expected) in [(false, 0), (true, 1)] {
         let mut desk = Desk::leading(&[1], 1);

@@ -3,7 +3,7 @@
 use highwater::cluster::generation::Version;
 use highwater::cluster::options::TopicOptions;
 use highwater::cluster::protocol::ErrorCode::{
-    self, InvalidProducerEpoch, InvalidTimestamp, MessageTooLarge, NotEnoughReplicas,
+    self, FencedLeaderEpoch, InvalidProducerEpoch, InvalidTimestamp, MessageTooLarge, NotEnoughReplicas,
     NotEnoughReplicasAfterAppend, NotLeaderOrFollower, OutOfOrderSequenceNumber, RequestTimedOut,
     UnknownTopicOrPartition,
 };
@@ -175,6 +175,17 @@ fn r1_1_5_an_append_tries_the_high_watermark_and_wakes_who_waits() {
     desk.produce(Acks::One, 1);
     assert_eq!((desk.high_watermark(), desk.got(consumer)), (0, None));
     assert_eq!(desk.got(follower).map(|got| got.batches), Some(1));
+}
+
+/// `DelayedFetch.tryComplete`: who has asked under a former epoch of the same leader is told so then, whatever there is to read.
+#[test]
+fn r1_1_5_an_append_wakes_who_has_asked_under_a_former_epoch() {
+    let mut desk = Desk::leading(&[1, 2], 2);
+    let consumer = desk.send_fetch(Ask { max_wait: 500, ..desk.ask(0, 0) });
+    desk.elect(1, &[1, 2]);
+    assert_eq!(desk.got(consumer), None, "the election alone wakes nobody");
+    desk.produce(Acks::One, 1);
+    assert_eq!(desk.got(consumer).map(|got| got.error), Some(FencedLeaderEpoch));
 }
 
 /// `KafkaApis.handleProduceRequest`, `ReplicaManager.appendRecords`.

@@ -30,6 +30,8 @@ pub(crate) struct Desk {
     pub(crate) state: PartitionState,
     /// The metadata log as the controller has it.
     records: Vec<MetadataRecord>,
+    /// How many partitions there are.
+    partitions: u32,
 }
 
 /// What an answered fetch said of the partition.
@@ -150,7 +152,7 @@ impl Desk {
         );
         let mut bench = Bench::new(broker);
         bench.run(|broker, now, out| broker.begin(now, &records, out));
-        Desk { bench, state, records }
+        Desk { bench, state, records, partitions: partitions as u32 }
     }
 
     /// The controller's records reach the broker.
@@ -489,6 +491,11 @@ impl Desk {
         };
         change(&mut part);
         let partitions = self.bench.store.fetched.one(part);
+        for other in (1..self.partitions).map(PartitionId) {
+            let nothing =
+                FetchedPartition { partition: other, fetch_offset: Offset::ZERO, entries: 0, ..part };
+            self.bench.store.fetched.get_mut(partitions).push(nothing);
+        }
         self.bench.feed(Event::Response(peer, Message::Fetched(Fetched { partitions, entries })));
     }
 

@@ -8,7 +8,7 @@ use highwater::cluster::protocol::ErrorCode::{
     self, FencedLeaderEpoch, NotLeaderOrFollower, OffsetOutOfRange, UnknownLeaderEpoch,
 };
 use highwater::cluster::protocol::{Fetcher, ListedOffset, LogEnd, Message, MetadataRecord};
-use highwater::cluster::units::{Acks, BrokerEpoch, Incarnation, LeaderEpoch, Offset};
+use highwater::cluster::units::{Acks, BrokerEpoch, Incarnation, LeaderEpoch, Offset, PartitionId};
 use highwater::devices::port::Event;
 use highwater::kernel::units::{Bytes, NodeId, Span};
 
@@ -250,6 +250,35 @@ fn r1_3_8_before_4_1_an_answer_of_another_epoch_counts_if_the_offset_is_the_same
     }
 }
 
+/// The log has gone on by other ways meanwhile: what was asked for is there already, and something else.
+#[test]
+fn r1_3_8_before_4_1_the_offset_has_to_be_the_same() {
+    let topic = TopicOptions { min_insync_replicas: 1, ..Version::V3_9.generation().topic };
+    let mut desk = Desk::of_several(2, Version::V3_9, state(&[1, 2, 3], 2), topic, |_| ());
+    let (peer, _, asked) = desk.fetches().expect("it follows");
+    desk.decide(|state| (state.leader, state.leader_epoch) = (Some(NodeId(1)), LeaderEpoch(6)));
+    desk.produce(Acks::One, 1);
+    desk.decide(|state| (state.leader, state.leader_epoch) = (Some(NodeId(2)), LeaderEpoch(7)));
+    let batch = desk.batch((0, 0, 0), 1);
+    desk.answer_fetch(peer, asked, &[(batch, 5)], &|_| ());
+    assert_eq!(desk.end(), 1);
+}
+
+/// `AbstractFetcherThread.processFetchRequest`: what is no longer fetched for has no use for the answer, under any epoch.
+#[test]
+fn r1_3_8_an_answer_for_a_replica_that_is_fetched_for_no_more_is_dropped() {
+    let topic = Version::V4_1.generation().topic;
+    let mut desk = Desk::of_several(2, Version::V4_1, state(&[1, 2, 3], 2), topic, |_| ());
+    let (peer, _, asked) = desk.fetches().expect("it follows");
+    desk.bench.feed(Event::Stop);
+    desk.decide(|state| state.isr = ids(&[2, 3]));
+    let batch = desk.batch((0, 0, 0), 1);
+    desk.answer_fetch(peer, asked, &[(batch, 5)], &|_| ());
+    assert_eq!(desk.end(), 0, "it is about to stop, and out of sync");
+    let (_, fetch, asked) = desk.fetches().expect("the loop goes on");
+    assert_eq!((desk.bench.store.fetch.get(fetch.partitions).len(), asked.partition), (1, PartitionId(1)));
+}
+
 /// KAFKA-14704, KAFKA-18991.
 #[test]
 fn r1_3_8_an_answer_counts_only_in_the_epoch_and_at_the_offset_it_was_asked_for() {
@@ -288,6 +317,15 @@ fn r1_3_9_a_follower_takes_what_its_leader_took_and_waits_after_an_error() {
     desk.elect(1, &[1, 2, 3]);
     let again = desk.send(Acks::One, batches[1]);
     assert_eq!(desk.produced(again), Some((ErrorCode::None, 1)), "recognised where it lies");
+}
+
+/// KAFKA-18723.
+#[test]
+fn r1_3_9_batches_of_a_later_leadership_than_was_asked_are_left_out() {
+    let mut desk = Desk::following();
+    let batches = [desk.batch((0, 0, 0), 1), desk.batch((0, 0, 0), 1)];
+    desk.feed_answer(&[(batches[0], 5), (batches[1], 6)], &|part| part.high_watermark = Offset(2));
+    assert_eq!((desk.end(), desk.high_watermark()), (1, 1));
 }
 
 /// `UnifiedLog.maybeIncrementLogStartOffset` in `ReplicaFetcherThread.processPartitionData`.
@@ -395,6 +433,19 @@ fn r1_3_10_out_of_range_cuts_to_the_leaders_end_or_begins_at_its_start_or_change
         assert_eq!(desk.fetches().is_some(), goes_on, "{error}: after replica.fetch.backoff.ms");
         assert_eq!(desk.end(), 5);
     }
+}
+
+/// `AbstractFetcherThread.truncateToEpochEndOffsets` and the like look whether the leadership is still the same.
+#[test]
+fn r1_3_10_what_was_asked_of_a_former_leadership_cuts_nothing() {
+    let mut desk = Desk::following();
+    desk.feed_batches(&[1, 1, 1, 1, 1], 4);
+    desk.feed_answer(&[], &|part| part.error = OffsetOutOfRange);
+    desk.elect(2, &[1, 2, 3]);
+    list(&mut desk, LogEnd::Latest, ErrorCode::None, 3);
+    assert_eq!(desk.end(), 5);
+    let (_, _, asked) = desk.fetches().expect("it goes on, under the other epoch");
+    assert_eq!((asked.fetch_offset, asked.current_leader_epoch), (Offset(5), Some(LeaderEpoch(6))));
 }
 
 /// `AbstractFetcherThread.onPartitionFenced`.

@@ -138,6 +138,36 @@ fn r1_2_4_it_is_tried_at_fetch_append_election_and_accepted_proposal() {
     assert_eq!(desk.high_watermark(), 2);
 }
 
+/// `Partition.updateFollowerFetchState`: a fetch from where the last one was does not move it, and one that moves the follower is
+/// first a reason to let it join.
+#[test]
+fn r1_2_4_a_fetch_that_moves_nobody_is_no_occasion_and_joining_comes_before() {
+    // Broker 2, caught up and refused, is waited for.
+    let waiting = || {
+        let mut desk = Desk::leading(&[1, 3], 1);
+        desk.follower_at(3, 0);
+        desk.follower_at(2, 0);
+        let (peer, _) = desk.proposed_isr().expect("broker 2 may join");
+        desk.refuse(peer, IneligibleReplica);
+        desk.produce(Acks::One, 2);
+        desk.follower_at(3, 2);
+        assert_eq!(desk.high_watermark(), 0);
+        desk
+    };
+    let mut desk = waiting();
+    desk.fence(2, true);
+    desk.follower_at(3, 2);
+    assert_eq!(desk.high_watermark(), 0, "nobody has moved");
+    desk.produce(Acks::One, 1);
+    assert_eq!(desk.high_watermark(), 2);
+    // So long after, it no longer counts as caught up; as it joins it is waited for all the same.
+    let mut desk = waiting();
+    desk.bench.pass(31_000);
+    desk.follower_at(2, 1);
+    assert!(desk.proposed_isr().is_some());
+    assert_eq!(desk.high_watermark(), 1);
+}
+
 #[test]
 fn r1_2_5_a_new_leader_waits_for_every_member_to_fetch() {
     let mut desk = Desk::following();

@@ -75,6 +75,17 @@ mod tests {
         }
     }
 
+    /// KAFKA-12996.
+    #[test]
+    fn what_lies_below_the_log_start_is_out_of_range_even_if_it_diverges() {
+        let mut leader = log(&[0, 0, 2, 2, 2, 2]);
+        let diverges = Comparison::Diverges(LeaderEpoch(0), Offset(2));
+        assert_eq!(compare(&leader, LeaderEpoch(1), Offset(3)), diverges);
+        leader.raise_start(Offset(4));
+        assert_eq!(compare(&leader, LeaderEpoch(1), Offset(3)), Comparison::OutOfRange);
+        assert_ne!(compare(&leader, LeaderEpoch(1), Offset(4)), Comparison::OutOfRange);
+    }
+
     #[test]
     fn a_follower_cuts_to_where_the_logs_part_and_no_further() {
         let cases: [(&str, &[u32], &[u32], u64); 6] = [
