@@ -160,6 +160,19 @@ fn r1_5_4_only_two_errors_prove_that_a_proposal_was_not_applied() {
     desk.decide(|state| state.isr = ids(&[1]));
     let accepted = desk.produce(Acks::All, 1);
     assert_eq!(desk.error(accepted), None, "two are in sync");
+    // But metadata of the very state that the last answer has told ends the next proposal.
+    let mut desk = Desk::leading(&[1], 1);
+    desk.follower_at(2, 0);
+    let change = desk.proposed_isr().expect("broker 2 may join");
+    desk.accept(change);
+    desk.follower_at(3, 0);
+    assert!(desk.proposed_isr().is_some());
+    desk.fence(3, true);
+    desk.produce(Acks::One, 1);
+    desk.follower_at(2, 1);
+    assert_eq!(desk.high_watermark(), 0, "broker 3 is waited for");
+    desk.decide(|state| state.isr = ids(&[1, 2]));
+    assert_eq!(desk.high_watermark(), 1);
     // Success settles it at once, but only of the leadership it was asked in.
     for (other_epoch, expected) in [(false, 0), (true, 1)] {
         let mut desk = Desk::leading(&[1], 1);

@@ -522,6 +522,16 @@ impl Desk {
     /// The process is killed, and a new one comes up to lead under the next epoch.
     pub(crate) fn restart_and_lead(&mut self) {
         self.restart();
+        self.registers();
+        self.state.partition_epoch = self.state.partition_epoch.next();
+        self.state.leader_epoch = self.state.leader_epoch.next();
+        self.records.push(MetadataRecord::Partition { partition: ORDERS, state: self.state, election: None });
+        self.answer_metadata();
+        self.is_unfenced();
+    }
+
+    /// The new process is registered and unfenced, as the controller's records have it.
+    pub(crate) fn registers(&mut self) {
         let (peer, _) = self
             .bench
             .take_asked(|message| {
@@ -541,18 +551,19 @@ impl Desk {
             in_controlled_shutdown,
         };
         self.records.push(change);
-        self.state.partition_epoch = self.state.partition_epoch.next();
-        self.state.leader_epoch = self.state.leader_epoch.next();
-        self.records.push(MetadataRecord::Partition { partition: ORDERS, state: self.state, election: None });
-        self.answer_metadata();
+    }
+
+    /// It hears that it has caught up, and then that it is unfenced.
+    pub(crate) fn is_unfenced(&mut self) {
         for is_fenced in [true, false] {
-            let (peer, _) = self
+            let (peer, request) = self
                 .bench
                 .take_asked(|message| {
                     let Message::Heartbeat(request) = message else { return None };
                     Some(*request)
                 })
                 .expect("it sends heartbeats until it serves");
+            assert_eq!(request.want_fence, is_fenced, "it asks to be unfenced once it has caught up");
             let (error, is_caught_up, should_shut_down) = (ErrorCode::None, true, false);
             let answer = HeartbeatAnswer { error, is_caught_up, is_fenced, should_shut_down };
             self.bench.feed(Event::Response(peer, Message::HeartbeatAnswer(answer)));

@@ -8,7 +8,7 @@ use highwater::cluster::protocol::ErrorCode::{
 };
 use highwater::cluster::units::{Acks, Offset};
 
-use crate::broker::{Ask, Desk, state};
+use crate::broker::{Ask, Desk, ids, state};
 use crate::worlds;
 
 #[test]
@@ -127,6 +127,11 @@ fn r1_2_4_it_is_tried_at_fetch_append_election_and_accepted_proposal() {
     // An append.
     desk.produce(Acks::One, 1);
     assert_eq!(desk.high_watermark(), 3);
+    // A shrink that the controller has decided on its own, as it does when it fences a broker.
+    let mut desk = Desk::leading(&[1, 2], 1);
+    let connection = desk.produce(Acks::All, 2);
+    desk.decide(|state| state.isr = ids(&[1]));
+    assert_eq!((desk.high_watermark(), desk.error(connection)), (2, Some(ErrorCode::None)));
     // Becoming leader, alone in sync, with records above the high watermark.
     let mut desk = Desk::following();
     desk.feed_batches(&[5, 5], 1);

@@ -13,7 +13,7 @@ use highwater::kernel::units::{NodeId, Time};
 use highwater::world::happened::Happened;
 
 use crate::bench::Bench;
-use crate::broker::state;
+use crate::broker::{self, ids, state};
 use crate::common;
 use crate::controller::{Desk, THREE, voter};
 use crate::worlds::{Run, run};
@@ -271,4 +271,23 @@ fn r1_12_8_brokers_learn_what_is_decided_each_at_its_own_pace() {
     };
     assert!(learnt(3) >= learnt(2) + 140, "{} and {}", learnt(2), learnt(3));
     assert_eq!(run.lost(), 0);
+}
+
+/// `BrokerMetadataPublisher.onMetadataUpdate`, `LogManager.deleteStrayKRaftReplicas`: a process that starts may be told first of
+/// times when it held no replica. What it holds and should not goes once it has all metadata.
+#[test]
+fn r1_12_8_a_start_deletes_nothing_for_old_metadata_and_strays_once_it_has_caught_up() {
+    for comes_back in [true, false] {
+        let mut desk = broker::Desk::following();
+        desk.feed_batches(&[5, 5], 0);
+        desk.restart();
+        desk.registers();
+        desk.decide(|state| (state.replicas, state.isr) = (ids(&[2, 3]), ids(&[2, 3])));
+        assert_eq!(desk.end(), 2, "that may be long ago");
+        if comes_back {
+            desk.decide(|state| state.replicas = ids(&[1, 2, 3]));
+        }
+        desk.is_unfenced();
+        assert_eq!(desk.end(), if comes_back { 2 } else { 0 }, "given a replica again: {comes_back}");
+    }
 }

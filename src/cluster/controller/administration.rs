@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_elected_uncleanly_for_a_reassignment() {
+    fn nobody_is_elected_uncleanly_for_a_reassignment_or_as_preferred() {
         let mut bench = Bench::new(3, &[(&[1, 2], 1, false)]);
         bench.start();
         bench.propose(0, &[1]);
@@ -326,6 +326,9 @@ mod tests {
         let request = Reassign { partition: PartitionId(0), replicas: ids(&[2, 1]) };
         bench.administer(Administer::Reassign(request));
         assert_eq!(bench.partition(0).replicas, ids(&[2, 1]));
+        assert_eq!(bench.described(0), Described(0, &[], &[1], 1).owned());
+        let request = ElectLeaders { partition: PartitionId(0), to: None, unclean: false };
+        bench.administer(Administer::Elect(request));
         assert_eq!(bench.described(0), Described(0, &[], &[1], 1).owned());
     }
 

@@ -78,6 +78,8 @@ mod tests {
             ((&[3, 1, 2], 3, 0), (&[2, 1], &[]), &[1, 2], (true, false), Some((1, Clean))),
             // A leader outside the in-sync set that is to be has to go.
             ((&[1, 2, 3], 1, 0), (&[2, 3], &[]), &[1, 2, 3], (true, false), Some((2, Clean))),
+            // One that is only eligible stays as well.
+            ((&[2, 1, 3], 1, 0), (&[], &[1, 2]), &[1, 2], (true, false), Some((1, Clean))),
             // Fenced members are passed over.
             ((&[1, 2, 3], 1, 0), (&[1, 2, 3], &[]), &[3], (true, false), Some((3, Clean))),
             // The ELR counts only while nobody is in sync, dead members included.
@@ -86,6 +88,7 @@ mod tests {
             ((&[1, 2, 3], 0, 1), (&[], &[2, 3]), &[1, 3], (true, true), Some((3, Eligible))),
             // The last known leader waits until in-sync set and ELR are empty, and comes before any other replica.
             ((&[1, 2, 3], 0, 1), (&[], &[2]), &[1], (true, false), None),
+            ((&[1, 2, 3], 0, 1), (&[2], &[]), &[1, 3], (true, false), None),
             ((&[1, 2, 3], 0, 2), (&[], &[]), &[1, 2, 3], (true, true), Some((2, LastKnown))),
             ((&[1, 2, 3], 0, 2), (&[], &[]), &[1, 3], (true, false), None),
             ((&[1, 2, 3], 0, 2), (&[], &[]), &[1, 2], (false, false), None),
