@@ -148,6 +148,25 @@ fn r3_1_7_a_truncation_begins_with_the_newest_snapshot_below_it() {
     }
 }
 
+/// `ProducerStateManager.removeStraySnapshots`: a start keeps those at a segment's beginning.
+#[test]
+fn r3_1_7_a_truncation_after_a_restart_finds_the_snapshots_of_segments() {
+    let version = Version::V4_1;
+    let mut topic = version.generation().topic;
+    topic.segments.bytes = Bytes::new(450);
+    let mut desk = Desk::with(version, state(&[1], 1), topic, |_| ());
+    for sent in SIX {
+        answer(&mut desk, sent);
+    }
+    desk.restart_and_lead();
+    desk.elect(2, &[1, 2, 3]);
+    desk.feed_answer(&[], &|part| part.diverging = Some((LeaderEpoch(5), Offset(5))));
+    assert_eq!(desk.end(), 5);
+    desk.elect(1, &[1, 2, 3]);
+    assert_eq!(answer(&mut desk, SIX[3]), (NONE, 3), "the last of the snapshot at 4");
+    assert_eq!(answer(&mut desk, SIX[2]).0, OutOfOrderSequenceNumber, "which has no more");
+}
+
 /// `UnifiedLog.close`. What is written down when a segment is begun goes with the segment before it.
 #[test]
 fn r3_1_7_a_clean_stop_writes_down_producers_whose_batches_retention_has_taken() {
@@ -214,6 +233,16 @@ fn r3_1_8_a_producer_is_forgotten_by_the_time_its_records_say() {
     desk.bench.pass(600_000);
     desk.send(Acks::One, batch);
     assert_eq!(desk.end(), 2, "the same batch twice");
+    // Also if it wrote newer ones before: the last batch counts (`ProducerStateEntry.update`).
+    let mut desk = Desk::leading(&[1], 1);
+    desk.bench.pass(DAY);
+    answer(&mut desk, (0, 0, 1));
+    let next = (ProducerId(7), ProducerEpoch(0), Sequence(1));
+    let batch = desk.bench.store.add_batch(next, &[run], Bytes::new(100), Time::ZERO);
+    desk.send(Acks::One, batch);
+    desk.bench.pass(600_000);
+    desk.send(Acks::One, batch);
+    assert_eq!(desk.end(), 3);
 }
 
 /// `RPCProducerIdManager`.

@@ -151,6 +151,24 @@ fn r1_9_2_the_first_bad_batch_ends_the_log() {
     }
 }
 
+/// `LogLoader.deleteSegmentsIfLogStartGreaterThanLogEnd`.
+#[test]
+fn r1_9_4_a_log_that_ends_before_it_begins_begins_anew_there() {
+    for (checkpoint, expected) in [(9, (9, 9)), (4, (4, 9)), (10, (10, 10))] {
+        let mut store = Store::default();
+        let mut log = Log::new();
+        for offset in 0..9 {
+            let producer = (ProducerId::NONE, ProducerEpoch(0), Sequence(0));
+            let run = MessageRun { first: MessageId(offset as u32), count: 1 };
+            let batch = store.add_batch(producer, &[run], Bytes::new(100), Time::ZERO);
+            let entry = LogEntry { base_offset: Offset(offset), batch, epoch: LeaderEpoch(0) };
+            log.append(entry, 1, Bytes::new(100));
+        }
+        log.load_start(Offset(checkpoint));
+        assert_eq!((log.start().0, log.end().0), expected, "{checkpoint}");
+    }
+}
+
 /// KAFKA-10101: what was scanned is no more durable than before.
 #[test]
 fn r1_9_3_recovery_moves_no_recovery_point() {

@@ -168,6 +168,25 @@ fn follow(desk: &mut Desk, batches: u32) {
     }
 }
 
+/// `LogSegment.shouldRoll`.
+#[test]
+fn r1_8_2_a_segment_is_filled_to_the_last_byte() {
+    let mut desk = desk(state(&[1], 1), |topic| topic.segments.bytes = Bytes::new(400), |_| ());
+    for _ in 0..5 {
+        desk.produce(Acks::One, 1);
+    }
+    let rolled: Vec<u64> = desk
+        .bench
+        .notes
+        .iter()
+        .filter_map(|(_, note)| {
+            let Cluster::Rolled { base, .. } = note else { return None };
+            Some(base.0)
+        })
+        .collect();
+    assert_eq!(rolled, [4]);
+}
+
 /// `LocalLog.truncateTo`: what takes the place of what was cut was never fsynced.
 #[test]
 fn r1_8_4_a_truncation_takes_the_recovery_point_with_it_and_an_fsync_under_way_does_not_count() {

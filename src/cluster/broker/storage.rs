@@ -197,7 +197,9 @@ impl Stored {
     /// An id no producer ever had, from blocks of 1000 (`ProducerIdsBlock`).
     ///
     /// `Departure from Kafka:` the controller allots no blocks (AllocateProducerIds): the nth block of each of `brokers` is
-    /// fixed beforehand, `me` never waits for one, and goes on in it after a restart, where Kafka's broker takes another.
+    /// fixed beforehand, `me` never waits for one, and goes on in it after a restart, where Kafka's broker takes another. There
+    /// a process answers COORDINATOR_LOAD_IN_PROGRESS until its first block has come: who asks it first has his id
+    /// `retry.backoff.ms` later, and while no controller is active not at all (`RPCProducerIdManager.generateProducerId`).
     pub(super) fn next_producer_id(&mut self, me: NodeId, brokers: u16) -> ProducerId {
         const BLOCK: u64 = 1_000;
         let (block, place) = (self.producer_ids / BLOCK, self.producer_ids % BLOCK);

@@ -130,6 +130,11 @@ pub(super) fn reader(name: &Key, table: &Table, place: Place, reading: &mut Read
     let start = start(&section, reading);
     let node = section.need("reads", place, "[\"orders\"]", reading)?;
     let list = reading.list("reads", node, "[\"orders\"]")?;
+    if list.is_empty() {
+        let problem = Problem::new("model::missing", "`reads` names no topic").at(node.place);
+        reading.problem(problem.label("an empty list").help("for example `reads = [\"orders\"]`"));
+        return None;
+    }
     let mut reads = Vec::new();
     let mut seen = BTreeMap::new();
     for node in list {

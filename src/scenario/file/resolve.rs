@@ -244,8 +244,15 @@ impl<'m> Names<'m> {
         let mut links = Vec::new();
         for link in draft.links {
             let [one, other] = &link.between;
+            let place = other.place;
             let (one, other) = (self.end(one, reading), self.end(other, reading));
             if let (Some(one), Some(other)) = (one, other) {
+                if one.len() == 1 && one == other {
+                    let problem =
+                        Problem::new("model::no-effect", "a link has two ends, and these are the same");
+                    reading.problem(problem.at(place).label("named before").help("name another node"));
+                    continue;
+                }
                 links.push(Link { one, other, latency: link.latency });
             }
         }
