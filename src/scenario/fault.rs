@@ -86,7 +86,7 @@ pub enum Action {
         /// Which messages.
         what: MessageKind,
     },
-    /// `slow-disk`: an fsync takes so many times as long.
+    /// `slow-disk`: an fsync takes so many times as long. What is not done when that is over takes its usual time.
     SlowDisk(u32),
     /// `stall-disk`: no fsync ends.
     StallDisk,

@@ -130,7 +130,8 @@ impl<O: Observer> World<O> {
         let cause = self.note(NodeId::NOBODY, Happened::Healed, EventSeq(0));
         self.act = Act::Settling(Time::NEVER);
         self.end_all_faults(cause);
-        self.act = Act::Settling(self.over_by() + self.sends_take() + self.model.settle_bound);
+        let bound = self.over_by().since_start() + self.sends_take() + self.model.settle_bound;
+        self.act = Act::Settling(Time::ZERO + bound);
         self.queue.push(self.now + LOOKS_EVERY, Due { what: What::Look, cause });
     }
 

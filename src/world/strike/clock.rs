@@ -3,7 +3,7 @@
 use crate::clients::consumer::{ReaderPort, ReaderTimer};
 use crate::devices::clock::Jump;
 use crate::kernel::trace::EventSeq;
-use crate::kernel::units::{NodeId, Span};
+use crate::kernel::units::{NodeId, Span, Time};
 use crate::world::happened::Happened;
 use crate::world::observe::Observer;
 use crate::world::world::World;
@@ -17,7 +17,9 @@ impl<O: Observer> World<O> {
     /// looks at a clock.
     pub(super) fn set_clocks(&mut self, nodes: &[NodeId], jump: Jump, cause: EventSeq) {
         if let Jump::Back(by) = jump {
-            self.schedule.waits_until = self.schedule.waits_until.max(self.now) + by;
+            // However often, and however far.
+            let since_start = self.schedule.waits_until.max(self.now).since_start() + by;
+            self.schedule.waits_until = Time::ZERO + since_start;
         }
         for &node in nodes {
             let machine = &mut self.machines[usize::from(node.0)];
