@@ -101,6 +101,8 @@ pub(super) enum Step {
     /// The controller sets `min.insync.replicas`; a broker hears of it.
     Require(u16),
     Hear(u16),
+    /// The controller sets what all brokers have, or what this one has of its own, and those hear of it.
+    SetBrokers(Option<u16>, Setting),
     /// The controller deletes the topic, and the brokers their logs.
     Delete,
     /// A broker learns that it leads.
@@ -312,6 +314,13 @@ impl Hand {
             Step::Require(replicas) => self.happens(controller, set(replicas)),
             // What it is set to the broker has in its log; here nobody looks.
             Step::Hear(broker) => self.happens(broker, set(0)),
+            Step::SetBrokers(broker, setting) => {
+                let of = Resource::Broker(broker.map(NodeId));
+                self.happens(controller, Cluster::Set { of, setting });
+                for one in (1..=3).filter(|&one| broker.is_none_or(|broker| broker == one)) {
+                    self.happens(one, Cluster::Set { of, setting });
+                }
+            }
             Step::Delete => {
                 let old = self.state;
                 self.state = old.removed();

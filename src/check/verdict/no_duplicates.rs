@@ -138,6 +138,8 @@ mod tests {
     use crate::check::Held;
     use crate::check::hand::Step::*;
     use crate::check::hand::{Step, answers, model};
+    use crate::cluster::setting::Setting;
+    use crate::kernel::units::Span;
     use crate::scenario::words::Promise::NoDuplicates as PROMISE;
 
     const TWICE: [Step; 6] = [Send, Retry(0), Put(1, 0, 0), Put(1, 0, 0), Commit(1, 2, 0), Success(0)];
@@ -161,6 +163,21 @@ mod tests {
         answers(model(), &[&begin[..], &end].concat(), PROMISE, (Held::Broken, false));
         let one = [&begin[..], &[Success(1)], &end].concat();
         answers(model(), &one, PROMISE, (Held::Broken, true));
+    }
+
+    #[test]
+    fn a_producer_may_be_forgotten_once_any_broker_remembers_it_for_less_than_it_retries() {
+        let minutes = |minutes: u64| Setting::ProducerIdExpiration(Span::from_seconds(60 * minutes));
+        for (settings, promised) in [
+            (&[(None, minutes(3))][..], true),
+            (&[(Some(2), minutes(1))], false),
+            (&[(None, minutes(1)), (None, minutes(9))], false),
+        ] {
+            let mut steps: Vec<Step> =
+                settings.iter().map(|&(broker, setting)| Step::SetBrokers(broker, setting)).collect();
+            steps.extend(TWICE);
+            answers(model(), &steps, PROMISE, (Held::Broken, promised));
+        }
     }
 
     #[test]
