@@ -460,7 +460,6 @@ mod tests {
     use crate::check::hand::Step::*;
     use crate::check::hand::{Hand, Step, model};
     use crate::cluster::happened::Election;
-    use crate::cluster::setting::Setting;
     use crate::scenario::words::Promise;
 
     /// The record is put in a log, this befalls the cluster, and the record is gone: was it promised to stay?
@@ -522,34 +521,6 @@ mod tests {
             model.topics[0].options.min_insync_replicas = 1;
             let judged = Hand::play(model, &steps[..]).judged(Promise::AckedIsKept);
             assert_eq!((judged.held, judged.promised.yes), (Held::Broken, expected), "{heard} steps");
-        }
-    }
-
-    #[test]
-    fn what_counts_is_the_least_that_any_broker_has_unless_the_topic_has_its_own() {
-        let require = |broker, replicas| SetBrokers(broker, Setting::MinInsyncReplicas(replicas));
-        // Whether the topic has its own, what is set before a record is written and one copy lost, and whether it is
-        // promised to stay.
-        let cases: &[(bool, &[Step], bool)] = &[
-            (false, &[], true),
-            (false, &[require(Some(3), 1)], false),
-            (true, &[require(Some(3), 1)], true),
-            (false, &[require(None, 1)], false),
-            (true, &[require(None, 1)], true),
-            (false, &[require(None, 1), require(None, 2)], true),
-            (false, &[require(Some(3), 1), require(None, 3)], false),
-            (false, &[require(Some(3), 1), require(Some(3), 2)], true),
-            (false, &[require(Some(3), 1), Require(2), Hear(1), Hear(2), Hear(3)], true),
-        ];
-        for &(is_own, settings, expected) in cases {
-            let mut model = model();
-            model.controller_options.eligible_leader_replicas = false;
-            if is_own {
-                Setting::MinInsyncReplicas(2).put(&mut model.topics[0].options);
-            }
-            let steps = [settings, &[Send, Put(1, 0, 0), Success(0), Power(1, 0), Cut(1, 0)]].concat();
-            let judged = Hand::play(model, &steps).judged(Promise::AckedIsKept);
-            assert_eq!((judged.held, judged.promised.yes), (Held::Broken, expected), "{is_own} {settings:?}");
         }
     }
 

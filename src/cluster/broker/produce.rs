@@ -406,8 +406,9 @@ impl Node<'_> {
 
 /// Whether some record is too far ahead of this broker's clock, or too far behind (`LogValidator.recordHasInvalidTimestamp`).
 ///
-/// `Departure from Kafka:` of a batch the newest record and the first are looked at; with a clock that was set back meanwhile
-/// another may be older than the first.
+/// `Departure from Kafka:` all records of a refused batch are told the same; there the client tells the others of a batch
+/// KafkaException, and the bad ones, if they are several, InvalidRecordException (`Sender.failBatch`). Of a batch the newest
+/// record and the first are looked at; with a clock that was set back meanwhile another may be older than the first.
 #[inline]
 fn is_out_of_time(now: Time, built: &Batch, options: &TopicOptions) -> bool {
     let (newest, today) = (built.timestamp.whole_milliseconds(), now.whole_milliseconds());
