@@ -345,6 +345,23 @@ fn in_a_stall_no_fsync_ends_and_the_device_goes_on_where_it_stood() {
 }
 
 #[test]
+fn after_a_stall_what_waited_for_the_device_waits_still() {
+    for seed in 0..20 {
+        let (mut disk, chance) = (disk(), Chance::new(seed));
+        disk.flush(at(0), 'a', 0, &chance);
+        disk.append(at(0), 'b', bytes(1_000));
+        disk.flush(at(0), 'b', 0, &chance);
+        disk.falls_ill(at(1), Ill::Stalled);
+        disk.recovers(at(101), Ill::Stalled);
+        // One for each ends at 102 and 104, and the next comes after them.
+        assert_eq!(disk.flush(at(101), 'c', 0, &chance), at(106));
+        let mut survivors = Vec::new();
+        disk.power_loss(at(101), Lose::Drawn, &chance, &mut survivors);
+        assert_eq!(survivors[1].length, Bytes::ZERO, "the device had not turned to it");
+    }
+}
+
+#[test]
 fn a_power_loss_in_a_stall_finds_nothing_done_since() {
     let (mut disk, chance) = (disk(), Chance::new(1));
     disk.append(at(0), 'a', bytes(10));
@@ -465,4 +482,11 @@ fn what_was_taken_away_may_be_back_until_its_directory_is_durable() {
         let seen: Vec<bool> = [false, true].into_iter().filter(|&back| seen[usize::from(back)]).collect();
         assert_eq!(seen, comes_back, "{survives:?} {lose:?} at {power} after {synced:?}");
     }
+    // An fsync that is none makes nothing durable here either.
+    let mut disk = disk();
+    disk.append(at(0), 'a', bytes(10));
+    disk.unlink(at(1), 'a');
+    disk.falls_ill(at(1), Ill::LiesAboutFsyncs);
+    disk.synced(true);
+    assert_eq!(disk.comes_back(at(2), Lose::AllUnsynced, &Chance::new(0)), Some('a'));
 }
