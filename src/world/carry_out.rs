@@ -1,6 +1,6 @@
 //! Effects carried out: the one place where what a node asks for becomes something that happens.
 
-use super::due::{AnyFile, AnyTimer, Due, What};
+use super::due::{AnyFile, Due, What};
 use super::happened::Happened;
 use super::machine::Held;
 use super::observe::Observer;
@@ -38,7 +38,7 @@ impl Surroundings<Message> for Around<'_> {
         self.holds.iter().any(|hold| hold.keeps_back(from, to, message))
     }
 
-    #[inline]
+    #[inline(always)]
     fn schedule(&mut self, at: Time, pending: Pending) {
         self.queue.push(at, Due { what: What::Network(pending), cause: self.cause });
     }
@@ -167,13 +167,9 @@ impl<O: Observer> World<O> {
         if at == Time::NEVER {
             machine.unwant(slot);
         } else if machine.want(slot, at, cause) {
-            self.queue_alarm(node, P::timer(timer), at);
+            let due = Due { what: What::Alarm(node, slot, P::timer(timer)), cause: EventSeq(0) };
+            self.queue.push(at, due);
         }
-    }
-
-    #[inline(never)]
-    fn queue_alarm(&mut self, node: NodeId, timer: AnyTimer, at: Time) {
-        self.queue.push(at, Due { what: What::Alarm(node, timer), cause: EventSeq(0) });
     }
 
     /// The clean-shutdown file goes without an fsync of its directory (`CleanShutdownFileHandler.delete`).

@@ -20,8 +20,8 @@ pub(super) struct Due {
 pub(super) enum What {
     /// Something on a wire.
     Network(Pending),
-    /// An alarm of a process.
-    Alarm(NodeId, AnyTimer),
+    /// An alarm of a process, and its slot.
+    Alarm(NodeId, u32, AnyTimer),
     /// An fsync ends.
     Fsync { node: NodeId, file: AnyFile, token: u32, incarnation: u32 },
     /// A broker's thread is done with a request.
@@ -34,8 +34,6 @@ pub(super) enum What {
     Over(u32),
     /// A topic that a fault has deleted is to be made anew.
     MakeAnew(u32),
-    /// Look whether all is quiet.
-    Look,
 }
 
 impl What {
@@ -47,7 +45,7 @@ impl What {
             | What::Handled(_)
             | What::Start { .. }
             | What::MakeAnew(_) => true,
-            What::Alarm(..) | What::Strike(_) | What::Over(_) | What::Look => false,
+            What::Alarm(..) | What::Strike(_) | What::Over(_) => false,
         }
     }
 }

@@ -41,8 +41,8 @@ pub(super) enum Act {
     Ahead,
     /// Faults strike.
     Faults,
-    /// Everything works again; it becomes quiet, or not by this instant.
-    Settling(Time),
+    /// Everything works again; it becomes quiet, or not by this bound. The next look is at the other.
+    Settling { bound: Time, look: Time },
     /// All is quiet, or the bound has passed.
     Over,
 }
@@ -67,9 +67,19 @@ impl<O: Observer> World<O> {
             }
             self.heal();
         }
-        let Act::Settling(bound) = self.act else { panic!("the run has ended") };
-        while self.act != Act::Over && self.step(bound.min(last)) {}
-        (self.act == Act::Over || bound <= last).then(|| self.close(bound))
+        loop {
+            let Act::Settling { bound, look } = self.act else { panic!("the run has ended") };
+            while self.step(look.min(last)) {}
+            if last < look {
+                return None;
+            }
+            self.now = look;
+            let is_quiet = self.is_quiet();
+            if is_quiet || look == bound {
+                return Some(self.close(is_quiet));
+            }
+            self.act = Act::Settling { bound, look: bound.min(look + LOOKS_EVERY) };
+        }
     }
 
     /// Starts what is there from the beginning, and the schedule.
@@ -101,7 +111,7 @@ impl<O: Observer> World<O> {
     }
 
     pub(super) fn is_healed(&self) -> bool {
-        matches!(self.act, Act::Settling(_) | Act::Over)
+        matches!(self.act, Act::Settling { .. } | Act::Over)
     }
 
     /// A `send()` has been made, or some never will be: so many less to wait for.
@@ -128,11 +138,11 @@ impl<O: Observer> World<O> {
             self.now = self.model.until;
         }
         let cause = self.note(NodeId::NOBODY, Happened::Healed, EventSeq(0));
-        self.act = Act::Settling(Time::NEVER);
+        let look = self.now + LOOKS_EVERY;
+        self.act = Act::Settling { bound: Time::NEVER, look };
         self.end_all_faults(cause);
-        let bound = self.over_by().since_start() + self.sends_take() + self.model.settle_bound;
-        self.act = Act::Settling(Time::ZERO + bound);
-        self.queue.push(self.now + LOOKS_EVERY, Due { what: What::Look, cause });
+        let bound = Time::ZERO + (self.over_by().since_start() + self.sends_take() + self.model.settle_bound);
+        self.act = Act::Settling { bound, look: bound.min(look) };
     }
 
     /// When everything is over that has begun and ends by itself: messages over links that were slow, or that a kernel tries to
@@ -151,22 +161,12 @@ impl<O: Observer> World<O> {
         producers.map(|(producer, &left)| producer.takes(left)).max().unwrap_or(Span::ZERO)
     }
 
-    /// Ends the run if all is quiet.
-    pub(super) fn look_again(&mut self, cause: EventSeq) {
-        if self.is_quiet() {
-            self.act = Act::Over;
-        } else {
-            self.queue.push(self.now + LOOKS_EVERY, Due { what: What::Look, cause });
-        }
-    }
-
-    fn close(&mut self, bound: Time) -> Ending {
-        let settled = self.act == Act::Over;
+    fn close(&mut self, settled: bool) -> Ending {
+        self.act = Act::Over;
         let mut unquiet = Vec::new();
         if settled {
             self.note(NodeId::NOBODY, Happened::Settled, EventSeq(0));
         } else {
-            self.now = bound;
             self.note(NodeId::NOBODY, Happened::Unsettled, EventSeq(0));
             let _ = self.list_unquiet(&mut |what| {
                 unquiet.push(what());

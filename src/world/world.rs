@@ -172,7 +172,7 @@ impl<O: Observer> World<O> {
                 let delivery = network.arrive(time, pending, &mut around);
                 self.deliver_inline(delivery, cause);
             }
-            What::Alarm(node, timer) => self.on_alarm(node, timer),
+            What::Alarm(node, slot, timer) => self.on_alarm(node, slot, timer),
             What::Fsync { node, file, token, incarnation } => {
                 self.on_fsync(node, file, token, incarnation, cause)
             }
@@ -181,7 +181,6 @@ impl<O: Observer> World<O> {
             What::Strike(fault) => self.strike(fault as usize, cause),
             What::Over(fault) => self.end_fault(fault as usize, cause),
             What::MakeAnew(fault) => self.make_anew(fault as usize, cause),
-            What::Look => self.look_again(cause),
         }
         while let Some((delivery, cause)) = self.ready.pop_front() {
             // Right after an answer that let the next request come, the process may have ended itself.
@@ -295,12 +294,12 @@ impl<O: Observer> World<O> {
         is_paused
     }
 
-    fn on_alarm(&mut self, node: NodeId, timer: AnyTimer) {
+    fn on_alarm(&mut self, node: NodeId, slot: u32, timer: AnyTimer) {
         let machine = &mut self.machines[usize::from(node.0)];
-        match machine.rings(timer.slot(), self.now) {
+        match machine.rings(slot, self.now) {
             Rings::No => (),
             Rings::Later(at) => {
-                self.queue.push(at, Due { what: What::Alarm(node, timer), cause: EventSeq(0) });
+                self.queue.push(at, Due { what: What::Alarm(node, slot, timer), cause: EventSeq(0) });
             }
             Rings::Now(cause) if machine.is_paused() => {
                 machine.held.push((Held::Timer(timer, self.now), cause))

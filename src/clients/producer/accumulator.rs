@@ -81,7 +81,7 @@ pub(super) struct Partition {
     pub(super) is_muted: bool,
     /// In whose queue of partitions it waits to be looked at.
     pub(super) waits_for: Option<NodeId>,
-    /// For which batch its retry alarm is set.
+    /// For which batch its alarm is set.
     pub(super) alarm_for: Option<Slot>,
     pub(super) sequences: Sequences,
     /// A batch was begun for it.

@@ -54,8 +54,7 @@ impl Port for ProducerPort {
 /// The producer's alarms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProducerTimer {
-    /// The earliest of all that has an instant of its own: lingering, time-outs, deliveries, ageing metadata. It may ring for
-    /// nothing.
+    /// The earliest time-out: of requests, deliveries, ageing metadata. It may ring for nothing.
     Wake,
     /// The next record is due.
     Due,
@@ -69,8 +68,8 @@ pub enum ProducerTimer {
     Again,
     /// Of the connection to a broker: see [`ConnectionTimer`].
     Connection(NodeId),
-    /// The first batch of a partition may be tried again; the partition is given by its place in the topic.
-    Retry(u32),
+    /// The first batch of a partition has lingered, or may be tried again; the partition is given by its place in the topic.
+    Batch(u32),
 }
 
 impl Timer for ProducerTimer {
@@ -84,7 +83,7 @@ impl Timer for ProducerTimer {
             // Nodes count from 1.
             ProducerTimer::Again => 5,
             ProducerTimer::Connection(node) => 5 + 2 * u32::from(node.0),
-            ProducerTimer::Retry(place) => 6 + 2 * place,
+            ProducerTimer::Batch(place) => 6 + 2 * place,
         }
     }
 }
@@ -159,7 +158,7 @@ fn wakes_sender(event: Event<ProducerPort>) -> bool {
             | ProducerTimer::Metadata
             | ProducerTimer::ProducerId
             | ProducerTimer::Connection(_)
-            | ProducerTimer::Retry(_) => true,
+            | ProducerTimer::Batch(_) => true,
             ProducerTimer::Due | ProducerTimer::Resume | ProducerTimer::Again => false,
         },
         Event::Start | Event::Stop | Event::Request(..) | Event::Flushed(..) | Event::FlushFailed(..) => {
@@ -377,7 +376,7 @@ impl Producer {
                 }
                 self.look_at(node);
             }
-            ProducerTimer::Retry(place) => self.on_retry(Place(place)),
+            ProducerTimer::Batch(place) => self.on_waited(Place(place)),
         }
     }
 

@@ -123,8 +123,8 @@ impl Producer {
         }
     }
 
-    /// The alarm of a partition's first batch: it may be tried again, if it is the one the alarm was for.
-    pub(super) fn on_retry(&mut self, place: Place) {
+    /// The alarm of a partition's first batch: it has waited enough, if it is the one the alarm was for.
+    pub(super) fn on_waited(&mut self, place: Place) {
         let partition = self.accumulator.partition_mut(place);
         let (alarm_for, head) = (partition.alarm_for.take(), partition.queue.front().copied());
         if let Some(slot) = head
@@ -265,7 +265,13 @@ impl Producer {
             {
                 return true;
             }
-            self.wake_by(now, lingers_until, out);
+            // The alarm may be set for the end of a wait that a new leader has ended.
+            let backing_off = self.accumulator.batch(head).backing_off;
+            let partition = self.accumulator.partition_mut(place);
+            if partition.alarm_for != Some(head) || backing_off {
+                partition.alarm_for = Some(head);
+                out.set_timer(ProducerTimer::Batch(place.0), lingers_until.since(now));
+            }
         }
         false
     }
@@ -288,7 +294,7 @@ impl Producer {
         let partition = self.accumulator.partition_mut(place);
         if partition.alarm_for != Some(head) {
             partition.alarm_for = Some(head);
-            out.ask(Effect::SetTimer(ProducerTimer::Retry(place.0), range.least, range.most));
+            out.ask(Effect::SetTimer(ProducerTimer::Batch(place.0), range.least, range.most));
         }
         true
     }
