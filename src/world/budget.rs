@@ -19,6 +19,8 @@ pub struct Standing {
     elr: Replicas,
     /// Who has a replica: a reassignment changes that.
     replicas: Replicas,
+    /// How many replicas count: one that is added does once so many are in sync, as before nothing rests on it.
+    counted: usize,
     /// Of those who are eligible, those whose replica a reassignment took away: given one again, it is empty.
     emptied: Replicas,
     /// What holds of records that are written now.
@@ -70,6 +72,7 @@ impl Standing {
             isr: in_sync,
             elr: Replicas::NONE,
             replicas,
+            counted: replicas.len(),
             emptied: Replicas::NONE,
             required: Required { min_insync_replicas, left_in_sync: None },
             impaired: Replicas::NONE,
@@ -107,6 +110,7 @@ impl Standing {
         } else if self.replicas != state.replicas {
             // Who holds no replica any more, or holds another one, is out of it.
             self.replicas = state.replicas;
+            self.counted = self.counted.min(state.replicas.len());
             let still = |all: &Replicas| Replicas::of(all.iter().filter(|&one| state.replicas.contains(one)));
             (self.impaired, self.short) = (still(&self.impaired), still(&self.short));
             self.registered = still(&self.registered);
@@ -122,6 +126,7 @@ impl Standing {
                 self.registered = self.registered.without(replica);
             }
         }
+        self.counted = self.counted.max(state.isr.len());
         let emptied = |one: &NodeId| self.emptied.contains(*one) || !state.replicas.contains(*one);
         self.emptied = Replicas::of(state.elr.iter().filter(emptied));
         (self.isr, self.elr) = (state.isr, state.elr);
@@ -135,7 +140,7 @@ impl Standing {
     /// `min.insync.replicas` is another. What was written before is as safe as the lower of the two makes it, and as those in
     /// sync make it if others were eligible. Gives what holds of records written under a higher one, once brokers know of it.
     pub fn set(&mut self, min_insync_replicas: u16) -> Option<Required> {
-        let (new, replicas) = (Required { min_insync_replicas, left_in_sync: None }, self.replicas.len());
+        let (new, replicas) = (Required { min_insync_replicas, left_in_sync: None }, self.counted);
         self.required = self.required.lower(new);
         if !self.elr.is_empty() && self.isr.len() < self.required.too_many(replicas) {
             self.required.left_in_sync = Some(self.isr.len().max(1) as u8);
@@ -156,7 +161,7 @@ impl Standing {
     /// What is too much now for records that rest on so many, if anything.
     pub fn excess_of(&self, required: Required, eligible_leader_replicas: bool) -> Option<Excess> {
         let short = self.short.iter().next().filter(|_| !self.is_removed)?;
-        let too_many = required.too_many(self.replicas.len());
+        let too_many = required.too_many(self.counted);
         if self.impaired.len() >= too_many {
             let (of, most) = (self.replicas.len() as u8, too_many.saturating_sub(1) as u8);
             return Some(Excess::TooManyImpaired { impaired: self.impaired, short, of, most, required });
@@ -248,6 +253,36 @@ impl Standings {
     fn each_of(&mut self, node: NodeId, change: impl Fn(&mut Standing, NodeId)) {
         for (_, standing) in self.partitions.iter_mut().filter(|(replicas, _)| replicas.contains(node)) {
             change(standing, node);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_that_is_added_counts_once_it_is_in_sync() {
+        let set = |ids: &[u16]| Replicas::of(ids.iter().copied().map(NodeId));
+        // The replicas and the in-sync set, one state after the other; then broker 1 loses records: is that too much?
+        type Case<'a> = (&'a [(&'a [u16], &'a [u16])], bool);
+        let cases: &[Case<'_>] = &[
+            (&[(&[1], &[1])], true),
+            (&[(&[1], &[1]), (&[2, 1], &[1])], true),
+            (&[(&[1], &[1]), (&[1, 2, 3], &[1])], true),
+            (&[(&[1], &[1]), (&[1, 2, 3], &[1, 2])], false),
+            (&[(&[1], &[1]), (&[1, 2, 3], &[1, 2]), (&[1, 2, 3], &[1])], false),
+            (&[(&[1, 2], &[1, 2]), (&[1], &[1])], true),
+        ];
+        for case in cases {
+            let &(states, too_much) = case;
+            let (replicas, isr) = states[0];
+            let mut standing = Standing::new(set(replicas), set(isr), 2);
+            for (replicas, isr) in &states[1..] {
+                standing.decided(Some(NodeId(1)), &PartitionState::created(set(replicas), set(isr)));
+            }
+            standing.lost(NodeId(1));
+            assert_eq!(standing.excess(true).is_some(), too_much, "{case:?}");
         }
     }
 }

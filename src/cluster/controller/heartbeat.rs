@@ -344,6 +344,23 @@ mod tests {
     }
 
     #[test]
+    fn the_session_of_a_former_registration_ends_without_a_fencing() {
+        let mut bench = Bench::new(3, &[(&[1, 2, 3], 2, false)]);
+        bench.start();
+        bench.run(4_000);
+        let late = bench.heartbeat_of(2);
+        bench.kill(2);
+        bench.run(12_000);
+        bench.restart(2);
+        assert_eq!(bench.beat(late).error, ErrorCode::StaleBrokerEpoch);
+        bench.run(15_000);
+        let fenced = |(_, note): &&(Time, Happened)| {
+            matches!(note, Happened::Fenced { broker: NodeId(2), fenced: true, .. })
+        };
+        assert_eq!(bench.notes.iter().filter(fenced).count(), 1);
+    }
+
+    #[test]
     fn a_heartbeat_of_another_epoch_is_stale() {
         let mut bench = Bench::new(3, &[(&[1, 2, 3], 2, false)]);
         bench.start();
