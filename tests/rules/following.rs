@@ -435,6 +435,20 @@ fn r1_3_10_out_of_range_cuts_to_the_leaders_end_or_begins_at_its_start_or_change
     }
 }
 
+/// `ProducerStateManager.truncateFullyAndStartAt`.
+#[test]
+fn r1_3_10_a_log_that_begins_anew_knows_no_producers() {
+    let mut desk = Desk::following();
+    let batch = desk.batch((7, 0, 0), 1);
+    desk.feed_answer(&[(batch, 5)], &|_| ());
+    desk.feed_answer(&[], &|part| part.error = OffsetOutOfRange);
+    list(&mut desk, LogEnd::Latest, ErrorCode::None, 9);
+    list(&mut desk, LogEnd::Earliest, ErrorCode::None, 7);
+    desk.elect(1, &[1, 2, 3]);
+    let again = desk.send(Acks::One, batch);
+    assert_eq!(desk.produced(again), Some((ErrorCode::None, 7)));
+}
+
 /// `AbstractFetcherThread.truncateToEpochEndOffsets` and the like look whether the leadership is still the same.
 #[test]
 fn r1_3_10_what_was_asked_of_a_former_leadership_cuts_nothing() {

@@ -66,6 +66,30 @@ fn r1_12_1_what_is_decided_counts_and_is_answered_once_a_majority_has_it_on_disk
     assert_eq!(decisions(&desk.bench), 1);
 }
 
+/// `QuorumController.renounce`: nobody is answered as if it had been committed, and what is not written is forgotten.
+#[test]
+fn r1_12_1_who_resigns_answers_that_it_is_not_the_controller() {
+    let resigns = |desk: &mut Desk| {
+        let mut after = 0;
+        while desk.bench.node.active_epoch().is_some() {
+            desk.bench.pass(1);
+            after += 1;
+        }
+        after
+    };
+    let mut written = desk(4);
+    let before = written.bench.node.metadata_log().len();
+    let connection = propose(&mut written, &[1, 2]);
+    let after = resigns(&mut written);
+    assert!(matches!(written.bench.answers[&connection], Some(Message::AlteredPartitions(answer))
+        if answer.error == ErrorCode::NotController));
+    assert_eq!(written.bench.node.metadata_log().len(), before + 1, "another may have it");
+    let mut lingering = desk(4);
+    lingering.bench.pass(after - 1);
+    propose(&mut lingering, &[1, 2]);
+    assert_eq!((resigns(&mut lingering), lingering.bench.node.metadata_log().len()), (1, before));
+}
+
 #[test]
 fn r1_12_1_a_follower_fetches_on_only_from_what_is_on_its_disk() {
     let mut desk = desk(5);

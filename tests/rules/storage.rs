@@ -297,6 +297,11 @@ fn r1_8_6_retention_takes_whole_segments_that_are_too_many_or_too_old() {
     assert_eq!(starts(&old), [0; 0], "not older than that");
     old.bench.pass(300_000);
     assert_eq!(starts(&old), [10]);
+    // What is not committed stays, however old.
+    let mut behind = desk(state(&[1, 2], 1), |topic| topic.retention_span = Span::from_seconds(300), |_| ());
+    produce(&mut behind, 10);
+    behind.bench.pass(600_000);
+    assert_eq!(starts(&behind), [0; 0]);
     // What was deleted need not be fsynced any more.
     let mut few = desk(
         state(&[1], 1),
