@@ -264,11 +264,15 @@ impl Telling<'_> {
         let partition = replay.partition(self.partition);
         let mut concerned: Vec<NodeId> = partition.leader.into_iter().collect();
         concerned.extend(partition.holders(self.batches));
-        let struck: Vec<&Entry<Happened>> =
-            self.entries[first..].iter().take_while(|entry| entry.t == at && is_cut(entry.what)).collect();
-        struck.iter().for_each(|entry| replay.apply(entry));
+        // Of several faults at this instant each is noted before its links.
+        let is_of_faults =
+            |entry: &&Entry<Happened>| is_cut(entry.what) || matches!(entry.what, Happened::Struck { .. });
+        let struck =
+            self.entries[first..].iter().take_while(|entry| entry.t == at).take_while(is_of_faults).count();
+        let next = first + struck;
+        self.entries[first..next].iter().for_each(|entry| replay.apply(entry));
         told.extend(self.cuts(replay, concerned, Some(at)).map(|words| format!("At {at} {words}.")));
-        first + struck.len()
+        next
     }
 
     /// From whom each of these brokers is cut off, no link told twice; `new`: only by cuts of this instant.

@@ -445,6 +445,8 @@ mod tests {
             At(600),
             Apart(1, 2),
             Apart(2, 1),
+            // Another fault.
+            Strike(1),
             Apart(1, 4),
             Apart(4, 1),
             At(9_100),
@@ -466,7 +468,7 @@ mod tests {
 
         let begin = [&[At(100), Apart(3, 1), Apart(1, 3), Lies(1), Lies(2)][..], &ALONE].concat();
         let lied = "The disks of brokers 1 and 2 lied about fsyncs from 0.100 s on.";
-        let then = [&then[..1], &then[5..]].concat();
+        let then = [&then[..1], &then[6..]].concat();
         let apart = "Broker 1 was cut off from broker 3 at 0.100 s.";
         tell(one(), &begin, &then, &[acked, had, apart, lied, elected, cut_back, gone]);
     }
