@@ -53,7 +53,7 @@ pub struct Occasion(pub u64, pub u64);
 pub struct Draw(u64);
 
 /// All the chance of one run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Chance {
     seed: u64,
     /// Made when first needed: few runs draw for every purpose.

@@ -6,7 +6,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | [`units`] | `Time`, `Span`, `Bytes`, `Ratio`, `NodeId` |
-//! | [`queue`] | events in the order (time, sequence), cancelled by generation |
+//! | [`queue`] | what is still to happen, in the order (time, sequence) |
 //! | [`chance`] | draws that depend on what is decided, not on how many draws came before |
 //! | [`distribution`] | spans of time drawn from a shape, as integers |
 //! | [`trace`] | what happened, what caused it, and the digest |

@@ -41,7 +41,7 @@ pub(super) enum Act {
     Ahead,
     /// Faults strike.
     Faults,
-    /// Everything works again; it becomes quiet, or not by this bound. The next look is at the other.
+    /// Everything works again; it becomes quiet, or not by the bound. The next look whether it has is at `look`.
     Settling { bound: Time, look: Time },
     /// All is quiet, or the bound has passed.
     Over,

@@ -265,10 +265,9 @@ impl Producer {
             {
                 return true;
             }
-            // The alarm may be set for the end of a wait that a new leader has ended.
-            let backing_off = self.accumulator.batch(head).backing_off;
+            // One that was tried before is closed, and does not linger: the alarm is for nothing else.
             let partition = self.accumulator.partition_mut(place);
-            if partition.alarm_for != Some(head) || backing_off {
+            if partition.alarm_for != Some(head) {
                 partition.alarm_for = Some(head);
                 out.set_timer(ProducerTimer::Batch(place.0), lingers_until.since(now));
             }
