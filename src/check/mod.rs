@@ -222,8 +222,8 @@ impl Checks {
             | Happened::Answered { .. }
             | Happened::Delivered { .. }
             | Happened::Fsynced { .. } => (),
-            Happened::Cluster(happened) => self.see_cluster(look, (n, now), node, happened),
-            Happened::Client(happened) => self.see_client(look, (n, now), node, happened),
+            Happened::Cluster(ref happened) => self.see_cluster(look, (n, now), node, happened),
+            Happened::Client(ref happened) => self.see_client(look, (n, now), node, happened),
             Happened::Struck { .. } => self.struck += 1,
             Happened::Crashed | Happened::PowerLost | Happened::Halted => {
                 self.budget.stopped(n, now, node);
@@ -274,9 +274,9 @@ impl Checks {
         }
     }
 
-    fn see_cluster(&mut self, look: &impl Look, at: (EventSeq, Time), node: NodeId, happened: Cluster) {
+    fn see_cluster(&mut self, look: &impl Look, at: (EventSeq, Time), node: NodeId, happened: &Cluster) {
         let (n, now) = at;
-        match happened {
+        match *happened {
             Cluster::Appended { partition, batch, base_offset, epoch, leading, .. } => {
                 let entry = LogEntry { base_offset, batch, epoch };
                 self.budget.appended(n, partition, entry, leading);
@@ -363,9 +363,9 @@ impl Checks {
         }
     }
 
-    fn see_client(&mut self, look: &impl Look, at: (EventSeq, Time), node: NodeId, happened: Client) {
+    fn see_client(&mut self, look: &impl Look, at: (EventSeq, Time), node: NodeId, happened: &Client) {
         let (_, now) = at;
-        match happened {
+        match *happened {
             Client::Called { message, .. } => self.history.called(now, message),
             Client::Told { first, count, outcome } => self.history.told(now, first, count, outcome),
             Client::Attempted { batch, attempt } => {

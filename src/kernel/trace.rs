@@ -44,13 +44,15 @@ const MULTIPLIER: u64 = 0xa076_1d64_78bd_642f;
 impl Digest {
     const START: Digest = Digest(0x6869_6768_7761_7465);
 
-    /// Mixes one entry in: its time, its place and word, and the integers of what happened.
+    /// Mixes one entry in: its time, its place and word, and the integers of what happened, as a polynomial.
     #[inline(always)]
     fn mix<W: What>(&mut self, entry: &Entry<W>) {
         let place = entry.n.0 << 32 | u64::from(entry.node.0) << 16 | u64::from(entry.what.code());
         // By itself first: one entry need not wait for the one before.
-        let mut mixed = fold(fold(MULTIPLIER, entry.t.nanoseconds()), place);
-        entry.what.integers(&mut |_, value| mixed = fold(mixed, value as u64));
+        let mut mixed = entry.t.nanoseconds().wrapping_mul(MULTIPLIER).wrapping_add(place);
+        entry
+            .what
+            .integers(&mut |_, value| mixed = mixed.wrapping_mul(MULTIPLIER).wrapping_add(value as u64));
         self.0 = fold(self.0, mixed);
     }
 
@@ -98,9 +100,14 @@ impl<W: What> Trace<W> {
     /// Keeps an entry, if entries are kept. Apart from [`Trace::add`], since it is rare and what comes between is not.
     #[inline(always)]
     pub fn keep(&mut self, entry: &Entry<W>) {
-        if let Some(kept) = &mut self.kept {
-            kept.push(*entry);
+        if self.kept.is_some() {
+            self.keep_copy(*entry);
         }
+    }
+
+    #[cold]
+    fn keep_copy(&mut self, entry: Entry<W>) {
+        self.kept.as_mut().expect("entries are kept").push(entry);
     }
 
     /// The number of the entry that comes next.

@@ -57,12 +57,8 @@ impl<O: Observer> World<O> {
         effects: &mut Vec<Effect<P>>,
         cause: EventSeq,
     ) {
-        let mut ended = false;
-        for effect in effects.iter() {
-            if ended {
-                self.drop_effect(effect);
-                continue;
-            }
+        let mut asked = effects.iter();
+        while let Some(effect) = asked.next() {
             match *effect {
                 Effect::Note(note) => {
                     let note = P::note(note);
@@ -147,7 +143,9 @@ impl<O: Observer> World<O> {
                 }
                 Effect::Exit => {
                     self.exit(node, cause);
-                    ended = true;
+                    for effect in asked.by_ref() {
+                        self.drop_effect(effect);
+                    }
                 }
             }
         }

@@ -225,8 +225,8 @@ impl What for Happened {
     #[inline(always)]
     fn integers(&self, each: &mut impl FnMut(&'static str, i64)) {
         match *self {
-            Happened::Cluster(happened) => happened.integers(each),
-            Happened::Client(happened) => happened.integers(each),
+            Happened::Cluster(ref happened) => happened.integers(each),
+            Happened::Client(ref happened) => happened.integers(each),
             Happened::Sent { to, bytes } => {
                 each("to", to.0.into());
                 each("bytes", bytes.get() as i64);

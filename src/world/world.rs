@@ -225,7 +225,9 @@ impl<O: Observer> World<O> {
         self.observer.observe(&view, entry);
         self.trace.keep(entry);
         if self.schedule.is_watching() {
-            self.watch(entry.node, &entry.what, entry.n);
+            // A copy, that the entry itself need not be in memory.
+            let what = entry.what;
+            self.watch(entry.node, &what, entry.n);
         }
     }
 

@@ -110,6 +110,8 @@ impl<O: Observer> World<O> {
     }
 
     /// Something has happened; perhaps a fault waited for it.
+    // Apart from what runs always: in most runs no fault waits.
+    #[cold]
     pub(in crate::world) fn watch(&mut self, node: NodeId, what: &Happened, cause: EventSeq) {
         if let Some(standings) = &mut self.schedule.standings {
             standings.see(&self.model, node, what);
