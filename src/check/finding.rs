@@ -29,6 +29,7 @@ pub struct Findings {
 impl Findings {
     /// Adds one that was promised or was not. Words are made for the first only, and once more for the first that was promised:
     /// that is the one to be kept.
+    #[cold]
     pub fn add(&mut self, promised: bool, words: impl FnOnce() -> (Promised, Finding)) {
         self.total += 1;
         self.promised += u64::from(promised);

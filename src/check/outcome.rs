@@ -119,7 +119,7 @@ impl Counts {
 
     #[inline]
     pub(super) fn add(&mut self, count: Count, more: u64) {
-        let number = self.0[count as usize].get_or_insert(0);
-        *number += more;
+        let number = &mut self.0[count as usize];
+        *number = Some(number.unwrap_or(0) + more);
     }
 }

@@ -112,6 +112,11 @@ impl<E: Copy> Queue<E> {
         Some((entry.time(), event))
     }
 
+    /// How many events have been taken.
+    pub fn taken(&self) -> u64 {
+        self.sequence - self.len() as u64
+    }
+
     /// How many events are pending.
     pub fn len(&self) -> usize {
         self.slots.len() - self.free.len()

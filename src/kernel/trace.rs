@@ -80,13 +80,14 @@ impl std::fmt::Display for Digest {
 pub struct Trace<W> {
     digest: Digest,
     last: EventSeq,
-    kept: Option<Vec<Entry<W>>>,
+    keeps: bool,
+    kept: Vec<Entry<W>>,
 }
 
 impl<W: What> Trace<W> {
     /// An empty record that keeps its entries only if asked to.
     pub fn new(keep: bool) -> Trace<W> {
-        Trace { digest: Digest::START, last: EventSeq(0), kept: keep.then(Vec::new) }
+        Trace { digest: Digest::START, last: EventSeq(0), keeps: keep, kept: Vec::new() }
     }
 
     /// Adds an entry, whose number must be [`Trace::next`]. If entries are kept, [`Trace::keep`] is to be told of it too.
@@ -100,20 +101,20 @@ impl<W: What> Trace<W> {
     /// Keeps an entry, if entries are kept. Apart from [`Trace::add`], since it is rare and what comes between is not.
     #[inline(always)]
     pub fn keep(&mut self, entry: &Entry<W>) {
-        if self.kept.is_some() {
+        if self.keeps {
             self.keep_copy(*entry);
         }
     }
 
     #[cold]
     fn keep_copy(&mut self, entry: Entry<W>) {
-        self.kept.as_mut().expect("entries are kept").push(entry);
+        self.kept.push(entry);
     }
 
     /// The number of the entry that comes next.
     #[inline]
     pub fn next(&self) -> EventSeq {
-        EventSeq(self.last.0 + 1)
+        EventSeq(self.last.0.wrapping_add(1))
     }
 
     /// The digest so far.
@@ -128,7 +129,7 @@ impl<W: What> Trace<W> {
 
     /// The entries, if they were to be kept.
     pub fn entries(&self) -> Option<&[Entry<W>]> {
-        self.kept.as_deref()
+        self.keeps.then_some(&self.kept)
     }
 }
 

@@ -89,16 +89,13 @@ impl<O: Observer> World<O> {
                     let after = if least == most {
                         least
                     } else {
-                        let occasion = Occasion(u64::from(timer.slot()), self.now.nanoseconds());
-                        let draw = self.chance.draw(Purpose::Backoff, u64::from(node.0), occasion);
-                        Distribution::Uniform(least, most).sample(draw)
+                        let between = Distribution::Uniform(least, most);
+                        self.draw_span(Purpose::Backoff, node, timer.slot(), between)
                     };
                     self.set_timer::<P>(node, timer, after, cause);
                 }
                 Effect::SetTimerDrawn(timer, distribution) => {
-                    let occasion = Occasion(u64::from(timer.slot()), self.now.nanoseconds());
-                    let draw = self.chance.draw(Purpose::Workload, u64::from(node.0), occasion);
-                    let after = distribution.sample(draw);
+                    let after = self.draw_span(Purpose::Workload, node, timer.slot(), distribution);
                     self.set_timer::<P>(node, timer, after, cause);
                 }
                 Effect::CancelTimer(timer) => self.machines[usize::from(node.0)].unwant(timer.slot()),
@@ -143,13 +140,18 @@ impl<O: Observer> World<O> {
                 }
                 Effect::Exit => {
                     self.exit(node, cause);
-                    for effect in asked.by_ref() {
-                        self.drop_effect(effect);
-                    }
+                    asked.as_slice().iter().for_each(|behind| self.drop_effect(behind));
+                    break;
                 }
             }
         }
         effects.clear();
+    }
+
+    #[inline(never)]
+    fn draw_span(&self, purpose: Purpose, node: NodeId, slot: u32, distribution: Distribution) -> Span {
+        let occasion = Occasion(u64::from(slot), self.now.nanoseconds());
+        distribution.sample(self.chance.draw(purpose, u64::from(node.0), occasion))
     }
 
     #[inline]
@@ -211,6 +213,7 @@ impl<O: Observer> World<O> {
     }
 
     /// What a process asked for behind its own end.
+    #[cold]
     fn drop_effect<P: Spoken>(&mut self, effect: &Effect<P>) {
         if let Effect::Send(_, message, _) | Effect::Respond(_, Some(message), _) = *effect {
             self.store.release(message);

@@ -44,11 +44,14 @@ fn varint(number: u64) -> u64 {
     match number {
         0..0x40 => 1,
         0x40..0x2000 => 2,
-        _ => {
-            let bits = 64 - (number << 1).leading_zeros();
-            u64::from(bits.div_ceil(7))
-        }
+        _ => long_varint(number),
     }
+}
+
+#[cold]
+fn long_varint(number: u64) -> u64 {
+    let bits = 64 - (number << 1).leading_zeros();
+    u64::from(bits.div_ceil(7))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::{Delivery, Hearer, Links, Pending, Surroundings, What};
 use crate::devices::port::{Channel, ConnectionId, Peer};
 use crate::kernel::chance::{Chance, Draws, Occasion, Purpose};
 use crate::kernel::distribution::Distribution;
-use crate::kernel::units::{Bytes, NodeId, Span, Time};
+use crate::kernel::units::{Bytes, NodeId, Ratio, Span, Time};
 
 /// A direction of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,7 +195,6 @@ impl<M: Copy> Connection<M> {
     #[inline]
     fn under_way(&self, way: Way, number: u64, links: &Links, chance: &Chance) -> Span {
         let occasion = number * 2 + way.index() as u64;
-        let loss = links.options.loss;
         let mut latency = if let Distribution::Constant(span) = self.latency {
             span
         } else {
@@ -205,15 +204,20 @@ impl<M: Copy> Connection<M> {
             let (from, to) = self.ends(way);
             latency = links.slowed(from, to, latency);
         }
-        if loss.numerator() == 0 {
-            return latency;
+        if links.options.loss.numerator() > 0 {
+            latency = latency + self.sent_again_for(number, occasion, links.options.loss, chance);
         }
+        latency
+    }
+
+    /// How much later a packet comes because it was lost, perhaps more than once.
+    #[cold]
+    fn sent_again_for(&self, number: u64, occasion: u64, loss: Ratio, chance: &Chance) -> Span {
         let backoff: &Backoff = if number == SYN { &backoff::CONNECT } else { &backoff::DATA };
-        let is_lost = |attempt: u64| {
+        backoff.delay(|attempt: u64| {
             let occasion = Occasion(u64::from(self.ordinal), (attempt << 48) | occasion);
             chance.draw(Purpose::Loss, self.entity(), occasion).happens(loss)
-        };
-        latency + backoff.delay(is_lost)
+        })
     }
 
     /// Client, server and channel as one number.
@@ -246,11 +250,17 @@ impl<M: Copy> Connection<M> {
     /// If the way was stuck, it no longer is: what would have arrived meanwhile follows at this instant.
     #[inline]
     pub(super) fn resume(&mut self, now: Time, slot: u32, way: Way, around: &mut impl Surroundings<M>) {
+        if self.ways[way.index()].stuck.is_some() {
+            self.resume_stuck(now, slot, way, around);
+        }
+    }
+
+    #[cold]
+    fn resume_stuck(&mut self, now: Time, slot: u32, way: Way, around: &mut impl Surroundings<M>) {
         let stream = &mut self.ways[way.index()];
-        if stream.stuck.take().is_some() {
-            for _ in 0..std::mem::take(&mut stream.passed_over) {
-                around.schedule(now, self.pending(slot, What::Data(way)));
-            }
+        stream.stuck = None;
+        for _ in 0..std::mem::take(&mut stream.passed_over) {
+            around.schedule(now, self.pending(slot, What::Data(way)));
         }
     }
 

@@ -363,6 +363,7 @@ impl<M: Copy> Network<M> {
     }
 
     /// A process accepts connections on this machine.
+    #[cold]
     pub fn process_started(&mut self, node: NodeId) {
         let node = &mut self.nodes[usize::from(node.0)];
         assert!(node.on, "a process needs a machine with power");
@@ -380,6 +381,7 @@ impl<M: Copy> Network<M> {
     }
 
     /// The process accepts no connection any more, and ends those it has accepted. Those it has opened stay.
+    #[cold]
     pub fn stop_serving(&mut self, now: Time, node: NodeId, around: &mut impl Surroundings<M>) {
         self.nodes[usize::from(node.0)].listening = false;
         for slot in 0..self.used as u32 {
