@@ -242,7 +242,7 @@ fn doing(kind: FaultKind, section: &Section<'_>, fault: Place, reading: &mut Rea
         }
         FaultKind::SlowDisk => {
             let factor = section.need("factor", fault, "10", reading)?;
-            Doing::Plain(Action::SlowDisk(reading.whole("factor", factor, 1..=MOST_TIMES)? as u32))
+            Doing::Plain(Action::SlowDisk(reading.whole("factor", factor, 2..=MOST_TIMES)? as u32))
         }
         FaultKind::StallDisk => Doing::Plain(Action::StallDisk),
         FaultKind::FullDisk => Doing::Plain(Action::FullDisk),
@@ -279,29 +279,39 @@ const MOST_TIMES: u64 = 1_000_000;
 
 /// How much slower a link is: `latency` more, `factor` times as much, or both.
 fn slower(section: &Section<'_>, fault: Place, reading: &mut Reading) -> Option<Slower> {
+    const HELP: &str = "`latency = \"30ms\"` is so much more, `factor = 10` so many times as much";
     let (factor, extra) = (section.get("factor"), section.get("latency"));
-    if factor.is_none() && extra.is_none() {
+    let Some(said) = factor.or(extra) else {
         let message = "a slow link says how slow it is";
-        let problem = Problem::new("model::missing-key", message).at(fault);
-        reading.problem(
-            problem.help("`latency = \"30ms\"` is so much more, `factor = 10` so many times as much"),
-        );
+        reading.problem(Problem::new("model::missing-key", message).at(fault).help(HELP));
         return None;
-    }
+    };
     let factor = factor.map_or(Some(1), |node| reading.whole("factor", node, 1..=MOST_TIMES));
     let extra = extra.map_or(Some(Span::ZERO), |node| reading.span("latency", node));
-    Some(Slower { factor: factor? as u32, extra: extra? })
+    let (factor, extra) = (factor? as u32, extra?);
+    if factor == 1 && extra == Span::ZERO {
+        let message = "a slow link that takes as long as any other";
+        reading
+            .problem(Problem::new("model::no-effect", message).at(said.place).label("no slower").help(HELP));
+        return None;
+    }
+    Some(Slower { factor, extra })
 }
 
 /// `"1h"`, or `"-1h"` for back.
 fn jump(node: &Node, reading: &mut Reading) -> Option<Jump> {
-    if let Value::Text(text) = &node.value
-        && let Some(back) = text.trim().strip_prefix('-')
-    {
-        let back = Node { value: Value::Text(back.into()), place: node.place };
-        return reading.span("by", &back).map(Jump::Back);
+    let back = if let Value::Text(text) = &node.value { text.trim().strip_prefix('-') } else { None };
+    let by = match back {
+        Some(back) => reading.span("by", &Node { value: Value::Text(back.into()), place: node.place })?,
+        None => reading.span("by", node)?,
+    };
+    if by == Span::ZERO {
+        let problem = Problem::new("model::no-effect", "a clock that jumps by nothing stays where it is");
+        let problem = problem.at(node.place).label("no time");
+        reading.problem(problem.help("`by = \"1h\"` sets it forward, `by = \"-1h\"` back"));
+        return None;
     }
-    reading.span("by", node).map(Jump::Forward)
+    Some(if back.is_some() { Jump::Back(by) } else { Jump::Forward(by) })
 }
 
 /// `"all-unsynced"`, `"nothing"` or `{ records = n }`.

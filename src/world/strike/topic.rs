@@ -43,9 +43,7 @@ impl<O: Observer> World<O> {
     ) {
         match whose {
             Whose::Topic => {
-                let topic = self.topic(fault).expect("a fault strikes what is there");
-                let (first, total) = (topic.first_partition, topic.assignment.len() as u32);
-                let of = Resource::Topic(TopicChange::new(first, total));
+                let of = Resource::Topic(self.whole_topic(fault));
                 self.administer(Administer::Set(of, setting), cause);
             }
             Whose::EachBroker => {
@@ -75,10 +73,15 @@ impl<O: Observer> World<O> {
 
     /// DeleteTopics.
     pub(super) fn delete_topic(&mut self, fault: &Fault, cause: EventSeq) {
-        let topic = self.topic(fault).expect("a fault strikes what is there");
-        let change = TopicChange::new(topic.first_partition, topic.assignment.len() as u32);
+        let change = self.whole_topic(fault);
         self.schedule.deleted.push(change.first);
         self.administer(Administer::DeleteTopic(change), cause);
+    }
+
+    /// The topic a fault strikes, with all the partitions that are there.
+    fn whole_topic(&self, fault: &Fault) -> TopicChange {
+        let topic = self.topic(fault).expect("a fault strikes what is there");
+        TopicChange::new(topic.first_partition, topic.assignment.len() as u32)
     }
 
     /// CreateTopics, for the topic that a fault has deleted: again and again, until it is there.
