@@ -43,7 +43,7 @@ pub struct Queue<E> {
     /// and putting that in: most events lead to one other, soon.
     first_is_taken: bool,
     /// What lies there, or lay there last.
-    slots: Vec<Option<E>>,
+    slots: Vec<E>,
     free: Vec<usize>,
     sequence: u64,
 }
@@ -66,15 +66,20 @@ impl<E: Copy> Queue<E> {
     // written in, it keeps the processor waiting.
     #[inline(always)]
     pub fn push(&mut self, time: Time, event: E) {
-        let slot = self.free.pop().unwrap_or_else(|| self.new_slot());
-        self.slots[slot] = Some(event);
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot] = event;
+                slot
+            }
+            None => self.new_slot(event),
+        };
         self.enter(time, slot);
     }
 
     #[cold]
-    fn new_slot(&mut self) -> usize {
+    fn new_slot(&mut self, event: E) -> usize {
         assert!(self.slots.len() >> Entry::SLOT_BITS == 0, "fewer than 2^28 events are pending");
-        self.slots.push(None);
+        self.slots.push(event);
         self.slots.len() - 1
     }
 
@@ -108,8 +113,7 @@ impl<E: Copy> Queue<E> {
         }
         self.first_is_taken = true;
         self.free.push(entry.slot());
-        let event = self.slots[entry.slot()].expect("a slot in the heap holds an event");
-        Some((entry.time(), event))
+        Some((entry.time(), self.slots[entry.slot()]))
     }
 
     /// How many events have been taken.
@@ -130,9 +134,7 @@ impl<E: Copy> Queue<E> {
     /// Every pending event and its time, in no order that means anything.
     pub fn pending(&self) -> impl Iterator<Item = (Time, &E)> {
         let taken = usize::from(self.first_is_taken);
-        self.heap.iter().skip(taken).filter_map(|&Reverse(entry)| {
-            self.slots[entry.slot()].as_ref().map(|event| (entry.time(), event))
-        })
+        self.heap.iter().skip(taken).map(|&Reverse(entry)| (entry.time(), &self.slots[entry.slot()]))
     }
 
     /// Empties the queue and keeps its memory.
@@ -174,7 +176,7 @@ mod tests {
             (1, "z")
         );
         queue.push(at(2), 'y');
-        assert_eq!((queue.len(), queue.slots.len()), (2, 2));
+        assert_eq!((queue.len(), queue.slots.len(), queue.taken()), (2, 2, 1));
         assert_eq!((queue.pop(), queue.pop()), (Some((at(2), 'y')), Some((at(3), 'z'))));
         assert!(queue.is_empty() && queue.pop().is_none() && queue.pending().next().is_none());
     }

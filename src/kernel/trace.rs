@@ -112,6 +112,7 @@ impl<W: What> Trace<W> {
     }
 
     /// The number of the entry that comes next.
+    // No run has 2^64.
     #[inline]
     pub fn next(&self) -> EventSeq {
         EventSeq(self.last.0.wrapping_add(1))

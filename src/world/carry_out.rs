@@ -148,6 +148,8 @@ impl<O: Observer> World<O> {
         effects.clear();
     }
 
+    /// How long until an alarm whose time is drawn.
+    // Apart, so that what comes more often stays short.
     #[inline(never)]
     fn draw_span(&self, purpose: Purpose, node: NodeId, slot: u32, distribution: Distribution) -> Span {
         let occasion = Occasion(u64::from(slot), self.now.nanoseconds());

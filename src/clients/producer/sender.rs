@@ -266,11 +266,8 @@ impl Producer {
                 return true;
             }
             // One that was tried before is closed, and does not linger: the alarm is for nothing else.
-            let partition = self.accumulator.partition_mut(place);
-            if partition.alarm_for != Some(head) {
-                partition.alarm_for = Some(head);
-                out.set_timer(ProducerTimer::Batch(place.0), lingers_until.since(now));
-            }
+            let wait = lingers_until.since(now);
+            self.set_alarm(place, head, (wait, wait), out);
         }
         false
     }
@@ -290,12 +287,24 @@ impl Producer {
             return false;
         }
         let range = self.retry_backoff.after(batch.retries - 1).less(now.since(batch.attempted));
+        self.set_alarm(place, head, (range.least, range.most), out);
+        true
+    }
+
+    /// Sets the alarm of a partition for its first batch, unless it is set for that already.
+    #[inline]
+    fn set_alarm(
+        &mut self,
+        place: Place,
+        head: Slot,
+        (least, most): (Span, Span),
+        out: &mut Outbox<ProducerPort>,
+    ) {
         let partition = self.accumulator.partition_mut(place);
         if partition.alarm_for != Some(head) {
             partition.alarm_for = Some(head);
-            out.ask(Effect::SetTimer(ProducerTimer::Batch(place.0), range.least, range.most));
+            out.ask(Effect::SetTimer(ProducerTimer::Batch(place.0), least, most));
         }
-        true
     }
 
     /// Takes the first batch of every partition a broker leads that is not held back, whether or not it lingers, up to
