@@ -42,8 +42,9 @@ pub struct Queue<E> {
     /// The first of the heap has been taken. It is replaced by what is put in next, which is less work than taking it out
     /// and putting that in: most events lead to one other, soon.
     first_is_taken: bool,
-    /// What lies there, or lay there last.
-    slots: Vec<E>,
+    /// What lies there, or lay there last. Optional, so that a new slot is made before its event is written: written in one place
+    /// only, an event takes less than where it fills either an old slot or a new one.
+    slots: Vec<Option<E>>,
     free: Vec<usize>,
     sequence: u64,
 }
@@ -66,20 +67,15 @@ impl<E: Copy> Queue<E> {
     // written in, it keeps the processor waiting.
     #[inline(always)]
     pub fn push(&mut self, time: Time, event: E) {
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.slots[slot] = event;
-                slot
-            }
-            None => self.new_slot(event),
-        };
+        let slot = self.free.pop().unwrap_or_else(|| self.new_slot());
+        self.slots[slot] = Some(event);
         self.enter(time, slot);
     }
 
     #[cold]
-    fn new_slot(&mut self, event: E) -> usize {
+    fn new_slot(&mut self) -> usize {
         assert!(self.slots.len() >> Entry::SLOT_BITS == 0, "fewer than 2^28 events are pending");
-        self.slots.push(event);
+        self.slots.push(None);
         self.slots.len() - 1
     }
 
@@ -113,7 +109,8 @@ impl<E: Copy> Queue<E> {
         }
         self.first_is_taken = true;
         self.free.push(entry.slot());
-        Some((entry.time(), self.slots[entry.slot()]))
+        let event = self.slots[entry.slot()].expect("a slot in the heap holds an event");
+        Some((entry.time(), event))
     }
 
     /// How many events have been taken.
@@ -134,7 +131,9 @@ impl<E: Copy> Queue<E> {
     /// Every pending event and its time, in no order that means anything.
     pub fn pending(&self) -> impl Iterator<Item = (Time, &E)> {
         let taken = usize::from(self.first_is_taken);
-        self.heap.iter().skip(taken).map(|&Reverse(entry)| (entry.time(), &self.slots[entry.slot()]))
+        self.heap.iter().skip(taken).filter_map(|&Reverse(entry)| {
+            self.slots[entry.slot()].as_ref().map(|event| (entry.time(), event))
+        })
     }
 
     /// Empties the queue and keeps its memory.
